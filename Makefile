@@ -1,0 +1,54 @@
+# Set-up, the main job and the tests. `make help` lists what there is.
+# Everything is installed below this directory, except Debian packages (by sudo when not root).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PY := .venv/bin/python
+UV := .tools/bin/uv
+UV_VERSION := 0.13.9
+SEED ?= 1
+PACKAGES := $(wildcard image-build/packages/*.txt)
+
+.PHONY: help setup packages lock demo test check lint bench simulate clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## The main job on simulated hardware: panel and remote page in the browser
+	@exec $(PY) -m edgebox demo $(ARGS)
+
+test: setup ## All tests
+	$(PY) -m pytest $(ARGS)
+
+lint: setup ## Static checks
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+check: lint test ## Exactly what CI runs
+
+setup: packages .venv/.ready
+
+packages: .tools/packages.ready
+
+.tools/packages.ready: $(PACKAGES)
+	@image-build/install-packages.sh $(PACKAGES)
+	@mkdir -p .tools && touch $@
+
+$(UV): .tools/packages.ready
+	@python3 -m venv .tools
+	@.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.ready: $(UV) image-build/lock/dev.txt pyproject.toml
+	@test -x $(PY) || $(UV) venv --quiet --python "$$(command -v /usr/bin/python3 || command -v python3)" .venv
+	@$(UV) pip sync --quiet --python $(PY) --require-hashes image-build/lock/dev.txt
+	@$(UV) pip install --quiet --python $(PY) --no-deps --editable .
+	@touch $@
+
+lock: $(UV) ## Resolve the dependencies anew into the lock file
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --extra hub --group dev --quiet --upgrade -o image-build/lock/dev.txt
+
+clean: ## Remove what set-up made below this directory
+	rm -rf .venv .tools

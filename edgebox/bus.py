@@ -1,0 +1,318 @@
+"""The bus: MQTT 5 publish, subscribe, request and response, typed by edgebox.messages.
+
+One Bus per process. It connects and reconnects by itself; while the broker is away, `publish`
+keeps retained states (and sends them on return) and drops events, `request` answers with a Fault.
+A payload that does not decode is dropped and counted in `undecodable`: it comes from outside.
+
+Requests travel as in MQTT 5 (OASIS standard, 4.10): response topic, correlation data, and a
+message expiry equal to the time-out, so a question nobody waits for any more is never answered.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import aiomqtt
+import msgspec
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from edgebox.messages import A, Fault, M, Message, Q, Request, Topic
+
+logger = logging.getLogger(__name__)
+
+RECONNECT_S = 0.25
+"""The broker is on the same machine: a try costs nothing."""
+KEEPALIVE_S = 10
+BRIDGE_STATE = "$SYS/broker/connection/{box}/state"
+"""mosquitto.conf(5), `notifications`: payload 1 or 0, retained, local with
+`notifications_local_only`."""
+
+REPLY_TOPIC = re.compile(r"box/[a-z0-9-]+/(local|up|down)/reply/[a-z0-9-]+")
+AnyMessage = TypeVar("AnyMessage", bound=Message)
+
+
+@dataclass(frozen=True)
+class Will:
+    """What the broker publishes for this process when it dies."""
+
+    topic: Topic[Any]
+    message: Message
+    keys: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Route:
+    """One subscription: how to recognise its topic and what to do with a payload."""
+
+    filter: str
+    pattern: re.Pattern[str]
+    qos: int
+    receive: Callable[[aiomqtt.Message, dict[str, str]], Awaitable[None]]
+
+
+class Bus:
+    """Use as `async with Bus(...) as bus`; leaving it disconnects without the will."""
+
+    def __init__(self, address: str, name: str, *, box: str = "+", will: Will | None = None):
+        """`address`: socket path or host:port. `box`: fills `{box}`; the hub leaves it open."""
+        self._address = address
+        self._name = f"{name}-{secrets.token_hex(4)}"
+        self._box = box
+        self._will = will
+        self._routes: list[_Route] = []
+        self._retained: dict[str, tuple[bytes, int]] = {}
+        self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
+        self._client: aiomqtt.Client | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._replies: dict[str, str] = {}
+        self.connected = asyncio.Event()
+        self.undecodable = 0
+
+    async def __aenter__(self) -> Self:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Holds the exception of a handler or answerer: a bug, which must end the process."""
+        self._runner = asyncio.create_task(self._run(), name="bus")
+        self._runner.add_done_callback(self._finished)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._runner.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._runner
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.failed.cancel()
+
+    async def publish(self, topic: Topic[M], message: M, **keys: str) -> bool:
+        """Send; False if the broker is away (a retained state is sent when it returns)."""
+        return await self._send(self._fill(topic.template, keys), message, topic)
+
+    async def subscribe(
+        self, topic: Topic[M], handler: Callable[[M, dict[str, str]], Awaitable[None]]
+    ) -> None:
+        """Call `handler(message, keys)` for each message, retained ones first.
+
+        Messages wait while a handler runs, replies too: it must not `request`, but start a task.
+        """
+        decoder = msgspec.json.Decoder(topic.message)
+
+        async def receive(raw: aiomqtt.Message, keys: dict[str, str]) -> None:
+            message = self._decode(decoder, raw)
+            if message is not None:
+                await handler(message, keys)
+
+        await self._route(topic.template, topic.qos, receive)
+
+    async def watch_bridge(self, handler: Callable[[bool], Awaitable[None]]) -> None:
+        """Call `handler(up)` when this broker's bridge to the hub comes or goes."""
+
+        async def receive(raw: aiomqtt.Message, keys: dict[str, str]) -> None:
+            await handler(raw.payload == b"1")
+
+        await self._route(BRIDGE_STATE, 0, receive)
+
+    async def serve(
+        self, request: Request[Q, A], answer: Callable[[Q, dict[str, str]], Awaitable[A | Fault]]
+    ) -> None:
+        """Answer each question of this kind; questions are handled side by side."""
+        decoder = msgspec.json.Decoder(request.question)
+
+        async def receive(raw: aiomqtt.Message, keys: dict[str, str]) -> None:
+            question = self._decode(decoder, raw)
+            if question is not None:
+                self._spawn(self._answer(raw, answer(question, keys)))
+
+        await self._route(request.template, 1, receive)
+
+    async def request(
+        self, request: Request[Q, A], question: Q, *, timeout_s: float = 5.0, **keys: str
+    ) -> A | Fault:
+        """Ask and wait. Nobody there, too late or refused comes back as a Fault."""
+        topic = self._fill(request.template, keys)
+        correlation = secrets.token_bytes(8)
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.ResponseTopic = await self._reply_topic(topic)
+        properties.CorrelationData = correlation
+        properties.MessageExpiryInterval = max(1, round(timeout_s))
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[correlation] = future
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.connected.wait()
+                if self._client is None:
+                    return Fault(reason="unreachable", text="the local broker is away")
+                await self._client.publish(
+                    topic, msgspec.json.encode(question), qos=1, properties=properties
+                )
+                payload = await future
+        except TimeoutError:
+            return Fault(reason="timeout", text=f"no answer within {timeout_s:g} s")
+        except aiomqtt.MqttError as error:
+            return Fault(reason="unreachable", text=str(error)[:200])
+        finally:
+            del self._waiting[correlation]
+        try:
+            answered: A | Fault = msgspec.json.decode(payload, type=request.answer | Fault)
+        except (msgspec.DecodeError, RecursionError) as error:
+            self.undecodable += 1
+            return Fault(reason="invalid", text=str(error)[:200])
+        return answered
+
+    # Topics
+
+    def _fill(self, template: str, keys: dict[str, str]) -> str:
+        values = {"box": self._box, **keys}
+        topic = template.format_map(values)
+        if "+" in topic or "#" in topic:
+            raise ValueError(f"topic {template} needs a value for each placeholder")
+        return topic
+
+    async def _route(
+        self,
+        template: str,
+        qos: int,
+        receive: Callable[[aiomqtt.Message, dict[str, str]], Awaitable[None]],
+    ) -> None:
+        parts, filters = [], []
+        for part in template.split("/"):
+            name = part[1:-1] if part.startswith("{") else ""
+            fixed = self._box if name == "box" and self._box != "+" else None
+            if name and fixed is None:
+                parts.append(f"(?P<{name}>[^/]+)")
+                filters.append("+")
+            else:
+                parts.append(re.escape(fixed or part))
+                filters.append(fixed or part)
+        pattern = re.compile("/".join(parts))
+        route = _Route("/".join(filters), pattern, qos, receive)
+        self._routes.append(route)
+        if self._client is not None:
+            # A connection lost here is set up anew with every route, this one included.
+            with contextlib.suppress(aiomqtt.MqttError):
+                await self._subscribe(self._client, route)
+
+    async def _reply_topic(self, topic: str) -> str:
+        """Where answers to questions on `topic` come: the other direction of the same box."""
+        box, direction = topic.split("/")[1:3]
+        back = {"up": "down", "down": "up", "local": "local"}[direction]
+        reply = f"box/{box}/{back}/reply/{self._name}"
+        if reply not in self._replies:
+            self._replies[reply] = reply
+            await self._route(reply, 1, self._receive_reply)
+        return reply
+
+    # Connection
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._connect() as client:
+                    await self._resume(client)
+                    async for raw in client.messages:
+                        await self._dispatch(raw)
+            except aiomqtt.MqttError as error:
+                if self.connected.is_set():
+                    logger.warning("bus: connection to the broker lost: %s", error)
+            finally:
+                self._client = None
+                self.connected.clear()
+            await asyncio.sleep(RECONNECT_S)
+
+    def _connect(self) -> aiomqtt.Client:
+        is_path = self._address.startswith("/")
+        host, _, port = self._address.rpartition(":")
+        will = None
+        if self._will is not None:
+            will = aiomqtt.Will(
+                self._fill(self._will.topic.template, self._will.keys),
+                msgspec.json.encode(self._will.message),
+                qos=1,
+                retain=self._will.topic.retained,
+            )
+        return aiomqtt.Client(
+            self._address if is_path else host.strip("[]"),
+            port=1 if is_path else int(port),
+            transport="unix" if is_path else "tcp",
+            identifier=self._name,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            keepalive=KEEPALIVE_S,
+            will=will,
+            timeout=5,
+        )
+
+    async def _resume(self, client: aiomqtt.Client) -> None:
+        for route in self._routes:
+            await self._subscribe(client, route)
+        for topic, (payload, qos) in list(self._retained.items()):
+            await client.publish(topic, payload, qos=qos, retain=True)
+        self._client = client
+        self.connected.set()
+
+    async def _subscribe(self, client: aiomqtt.Client, route: _Route) -> None:
+        await client.subscribe(route.filter, options=SubscribeOptions(qos=route.qos))
+
+    async def _dispatch(self, raw: aiomqtt.Message) -> None:
+        for route in self._routes:
+            found = route.pattern.fullmatch(str(raw.topic))
+            if found:
+                await route.receive(raw, found.groupdict())
+
+    # Payloads
+
+    async def _send(self, where: str, message: Message, topic: Topic[M]) -> bool:
+        payload = msgspec.json.encode(message)
+        if topic.retained:
+            self._retained[where] = (payload, topic.qos)
+        if self._client is None:
+            return False
+        try:
+            await self._client.publish(where, payload, qos=topic.qos, retain=topic.retained)
+        except aiomqtt.MqttError:
+            return False
+        return True
+
+    def _decode(
+        self, decoder: msgspec.json.Decoder[AnyMessage], raw: aiomqtt.Message
+    ) -> AnyMessage | None:
+        try:
+            return decoder.decode(raw.payload)
+        except (msgspec.DecodeError, RecursionError) as error:  # the latter: nested too deeply
+            self.undecodable += 1
+            logger.warning("bus: dropped what came on %s: %s", raw.topic, error)
+            return None
+
+    async def _answer(self, raw: aiomqtt.Message, answer: Awaitable[Message]) -> None:
+        reply = await answer
+        properties = raw.properties
+        topic = getattr(properties, "ResponseTopic", "")
+        # Only ever answer where answers belong: the asker chooses this topic.
+        if not REPLY_TOPIC.fullmatch(topic) or self._client is None:
+            return
+        back = Properties(PacketTypes.PUBLISH)
+        back.CorrelationData = getattr(properties, "CorrelationData", b"")
+        with contextlib.suppress(aiomqtt.MqttError):
+            await self._client.publish(topic, msgspec.json.encode(reply), qos=1, properties=back)
+
+    async def _receive_reply(self, raw: aiomqtt.Message, keys: dict[str, str]) -> None:
+        correlation = getattr(raw.properties, "CorrelationData", b"")
+        future = self._waiting.get(correlation)
+        if future is not None and not future.done() and isinstance(raw.payload, bytes):
+            future.set_result(raw.payload)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) and not self.failed.done():
+            self.failed.set_exception(error)

@@ -1,0 +1,86 @@
+"""The frame every service runs in: its bus, its status there, and the watchdog.
+
+async with Service("media", config) as service:
+    ... set up ...
+    await service.set_state("running")
+    await service.run(work(), more())
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Coroutine
+from typing import Any, Literal, Self
+
+import edgebox
+from edgebox.bus import Bus, Will
+from edgebox.config import Config
+from edgebox.host import notify
+from edgebox.messages import SERVICE_STATUS, ServiceName, ServiceStatus
+
+WATCHDOG_EVERY_S = 0.5
+"""Progress comes many times a second; systemd need not hear of each."""
+
+
+class Service:
+    """One service process of the box."""
+
+    def __init__(self, name: ServiceName, config: Config):
+        self.name = name
+        self.config = config
+        self.instance = secrets.token_hex(8)
+        stopped = self._status("stopped", "")
+        self.bus = Bus(
+            config.bus.address,
+            name,
+            box=config.box.id,
+            will=Will(SERVICE_STATUS, stopped, {"service": name}),
+        )
+        self._fed_at = 0.0
+
+    async def __aenter__(self) -> Self:
+        await self.bus.__aenter__()
+        await self.set_state("starting")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        notify.stopping()
+        await self.set_state("stopped")
+        await self.bus.__aexit__(*exc)
+
+    async def set_state(
+        self, state: Literal["starting", "running", "degraded", "stopped"], detail: str = ""
+    ) -> None:
+        """Publish the state (retained); `running` also tells systemd that we are ready."""
+        await self.bus.publish(SERVICE_STATUS, self._status(state, detail), service=self.name)
+        if state == "running":
+            notify.ready(detail or state)
+
+    def progress(self) -> None:
+        """Something useful was done just now: feeds the watchdog."""
+        now = time.monotonic()
+        if now - self._fed_at >= WATCHDOG_EVERY_S:
+            self._fed_at = now
+            notify.feed_watchdog()
+
+    async def run(self, *work: Coroutine[Any, Any, None]) -> None:
+        """Run all of it until one fails; a bug in a bus handler fails it too."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fail_with_bus())
+            for one in work:
+                group.create_task(one)
+
+    async def _fail_with_bus(self) -> None:
+        await self.bus.failed
+
+    def _status(
+        self, state: Literal["starting", "running", "degraded", "stopped"], detail: str
+    ) -> ServiceStatus:
+        return ServiceStatus(
+            service=self.name,
+            instance=self.instance,
+            state=state,
+            since_utc=time.time(),
+            detail=detail[:200],
+            version=edgebox.__version__,
+        )

@@ -1,0 +1,323 @@
+"""Every message on the bus: its fields, its topic and the direction it travels.
+
+Topics of a box start with `box/<box id>/`. The next word says how far a message goes:
+`local` never leaves the box, `up` is bridged to the hub, `down` comes from the hub.
+The hub's broker lets a box write only its own `up` and read only its own `down`.
+
+Payloads are JSON with the class name in `type`. Times ending in `_utc` are seconds since 1970.
+A topic may hold placeholders in braces; their values travel in the topic, not in the payload.
+"""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from msgspec import Meta, Struct
+
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Text = Annotated[str, Meta(max_length=200)]
+Sdp = Annotated[str, Meta(max_length=65_536)]
+Role = Literal["doctor", "pilot", "interpreter", "observer", "technician", "bystander"]
+
+
+class Message(Struct, frozen=True, tag=True, kw_only=True, forbid_unknown_fields=False):
+    """Base of all. Unknown fields are ignored: the two ends are updated at different times."""
+
+
+class Fault(Message, frozen=True):
+    """The answer to a request that could not be done. An expected outcome, not an exception."""
+
+    reason: Literal["timeout", "unreachable", "refused", "not-found", "busy", "invalid", "failed"]
+    text: Text = ""
+    """For the technician; people at the panel see a sentence made from `reason`."""
+
+
+class Done(Message, frozen=True):
+    """The answer to a request that has nothing more to say."""
+
+
+M = TypeVar("M", bound=Message)
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
+
+
+class Topic(Struct, Generic[M], frozen=True):
+    """Where one kind of message is published. `retained` topics hold a state, others events."""
+
+    template: str
+    message: type[M]
+    retained: bool = False
+    qos: Literal[0, 1] = 1
+
+
+class Request(Struct, Generic[Q, A], frozen=True):
+    """Where one kind of question is asked; exactly one service answers it."""
+
+    template: str
+    question: type[Q]
+    answer: type[A]
+
+
+# Services ---------------------------------------------------------------------------------------
+
+ServiceName = Literal["bond", "media", "vitals", "panel", "support"]
+
+
+class ServiceStatus(Message, frozen=True):
+    """What a service says of itself; the broker says `stopped` for it when it dies."""
+
+    service: ServiceName
+    instance: Id
+    """Random at each start: a changed one means the service was restarted."""
+    state: Literal["starting", "running", "degraded", "stopped"]
+    since_utc: float
+    detail: Text = ""
+    version: str = ""
+
+
+SERVICE_STATUS = Topic("box/{box}/up/status/{service}", ServiceStatus, retained=True)
+
+
+class BoxInfo(Message, frozen=True):
+    """Who this box is; published by the panel's process at start."""
+
+    vehicle: Text
+
+
+BOX_INFO = Topic("box/{box}/up/info", BoxInfo, retained=True)
+
+
+class HubStatus(Message, frozen=True):
+    """Set by the hub per box, so that the panel knows an answer comes from there.
+
+    The bridge itself reports its state at `$SYS/broker/connection/<box id>/state` (0 or 1).
+    """
+
+    instance: Id
+    since_utc: float
+
+
+HUB_STATUS = Topic("box/{box}/down/hub", HubStatus, retained=True)
+
+# Bond -------------------------------------------------------------------------------------------
+
+
+class LinkStatus(Message, frozen=True):
+    """One link as the bond sees it now. Rates are of the last second."""
+
+    name: str
+    label: str
+    state: Literal["up", "suspect", "down", "absent"]
+    """`absent`: no such interface. `down`: nothing comes back. `suspect`: silent while loaded."""
+    since_utc: float
+    rtt_ms: float | None
+    queue_ms: float
+    """Queueing delay towards the hub."""
+    loss: float
+    """Share of packets lost towards the hub, 0 to 1."""
+    capacity_bps: int
+    """Estimated towards the hub."""
+    sent_bps: int
+    received_bps: int
+
+
+class BondCounters(Message, frozen=True):
+    """Since the start of the bond process. Dropped datagrams by cause, and repairs."""
+
+    sent: int = 0
+    duplicated: int = 0
+    rescued: int = 0
+    expired: int = 0
+    """Dropped at the sender because they could not be in time."""
+    delivered: int = 0
+    late: int = 0
+    garbage: int = 0
+    """Not a bond packet, a wrong key or damaged."""
+    replayed: int = 0
+    refused: int = 0
+    """Forward to an address the far end does not allow, or too many flows."""
+
+
+class BondStatus(Message, frozen=True):
+    """Ten times a second, and at once when `target_bps` falls by 10 % or more."""
+
+    at_utc: float
+    state: Literal["up", "connecting", "down"]
+    """`connecting`: no session keys yet. `down`: keys, but no link brings anything back."""
+    since_utc: float
+    links: tuple[LinkStatus, ...]
+    capacity_bps: int
+    target_bps: int
+    """What the encoders may produce together, sound and repair already taken off."""
+    rtt_ms: float | None
+    redundancy: float
+    """Bytes sent more than once or as parity, as a share of all, last second."""
+    counters: BondCounters
+
+
+BOND_STATUS = Topic("box/{box}/local/bond", BondStatus, retained=True, qos=0)
+
+# Media ------------------------------------------------------------------------------------------
+
+
+class CameraStatus(Message, frozen=True):
+    """One picture source. `ready`: opened, nothing is encoded. `live`: encoding now."""
+
+    id: Id
+    name: Text
+    kind: Literal["pattern", "file", "v4l2", "rtsp", "picamera", "headset"]
+    state: Literal["starting", "ready", "live", "absent", "failed"]
+    since_utc: float
+    detail: Text = ""
+    """What is wrong and what to plug or install, in English, for the technician."""
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    bitrate_bps: int = 0
+    encoder: Text = ""
+    """`libx264`, `h264_v4l2m2m`, or `passthrough` for a camera that encodes itself."""
+
+
+class Watcher(Message, frozen=True):
+    """One connection that gets pictures, as the box itself sees it."""
+
+    peer: Id
+    name: Text
+    role: Role
+    state: Literal["connecting", "connected", "lost"]
+    since_utc: float
+
+
+class MediaSession(Message, frozen=True):
+    """The video session; published by media, which resumes from its own retained copy.
+
+    `id` names the current session, or while `idle` the next one: the hub's room belongs to it.
+    """
+
+    id: Id
+    state: Literal["idle", "live"]
+    since_utc: float
+    instance: Id
+    """As in ServiceStatus: remote pages that see a new one connect anew."""
+    cameras: tuple[CameraStatus, ...]
+    sent: tuple[str, ...]
+    """Ids of the cameras remote help gets, main picture first."""
+    watchers: tuple[Watcher, ...] = ()
+
+
+MEDIA_SESSION = Topic("box/{box}/up/session", MediaSession, retained=True)
+
+
+class StartVideo(Message, frozen=True):
+    """Make the session live. Empty `cameras`: as last time, at first all."""
+
+    cameras: tuple[Id, ...] = ()
+
+
+class StopVideo(Message, frozen=True):
+    """End the session: pictures stop before the answer is sent, all watchers are cut off."""
+
+
+class SelectCameras(Message, frozen=True):
+    """Which cameras remote help gets, main picture first; at least one."""
+
+    cameras: tuple[Id, ...]
+
+
+START_VIDEO = Request("box/{box}/local/media/start", StartVideo, Done)
+STOP_VIDEO = Request("box/{box}/local/media/stop", StopVideo, Done)
+SELECT_CAMERAS = Request("box/{box}/local/media/select", SelectCameras, Done)
+
+
+class TurnCredentials(Message, frozen=True):
+    """Time-limited (draft-uberti-behave-turn-rest): valid until the time in `username`."""
+
+    username: Text
+    password: Text
+
+
+class WatchOffer(Message, frozen=True):
+    """A remote page's SDP offer: recvonly video, one section for each picture it can take."""
+
+    session: Id
+    peer: Id
+    """One per page; a second offer of a peer replaces its connection."""
+    name: Text
+    role: Role
+    sdp: Sdp
+    turn: TurnCredentials
+    """For the box's side of the connection."""
+
+
+class Stream(Message, frozen=True):
+    """Which camera a media section of the answer carries."""
+
+    mid: str
+    camera: Id
+    name: Text
+
+
+class WatchAnswer(Message, frozen=True):
+    """The box's SDP answer; holds all its candidates (relay only)."""
+
+    sdp: Sdp
+    streams: tuple[Stream, ...]
+
+
+class WatchCandidate(Message, frozen=True):
+    """A candidate the page found after its offer. Empty `candidate` ends them."""
+
+    peer: Id
+    candidate: Annotated[str, Meta(max_length=1000)]
+    mid: Annotated[str, Meta(max_length=16)]
+
+
+class WatchClose(Message, frozen=True):
+    """The page has gone, or the hub withdrew its right to watch."""
+
+    peer: Id
+
+
+WATCH = Request("box/{box}/down/watch/offer", WatchOffer, WatchAnswer)
+WATCH_CANDIDATE = Topic("box/{box}/down/watch/candidate", WatchCandidate)
+WATCH_CLOSE = Topic("box/{box}/down/watch/close", WatchClose)
+
+# Room -------------------------------------------------------------------------------------------
+
+
+class Participant(Message, frozen=True):
+    """A person in the room, as the hub knows it; `Watcher` is who really gets pictures."""
+
+    id: Id
+    name: Text
+    role: Role
+    state: Literal["present", "away"]
+    joined_utc: float
+
+
+class Room(Message, frozen=True):
+    """The hub's room for a session of this box."""
+
+    session: Id
+    participants: tuple[Participant, ...]
+
+
+ROOM = Topic("box/{box}/down/room", Room, retained=True)
+
+
+class CreateInvite(Message, frozen=True):
+    """The crew asks for a link that one person can use once."""
+
+    session: Id
+    role: Role
+    name: Text = ""
+    """Whom it is for, if the crew said so; that person may still change it."""
+
+
+class Invite(Message, frozen=True):
+    """The link. The hub keeps only its hash, so it cannot be asked for again."""
+
+    url: Annotated[str, Meta(max_length=500)]
+    role: Role
+    expires_utc: float
+
+
+CREATE_INVITE = Request("box/{box}/up/invite", CreateInvite, Invite)
