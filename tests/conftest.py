@@ -1,6 +1,9 @@
 """Fixtures shared by all tests: real parts, started for one test and gone after it."""
 
+import base64
 import getpass
+import hashlib
+import hmac
 import shutil
 import socket
 import subprocess
@@ -65,6 +68,80 @@ def broker() -> Iterator[Broker]:
     """A running broker; its directory path is short enough for a socket name."""
     with tempfile.TemporaryDirectory(prefix="edgebox-") as directory:
         one = Broker(Path(directory))
+        one.start()
+        yield one
+        one.kill()
+
+
+class TurnServer:
+    """A real coturn on loopback that lets peers on loopback talk to each other."""
+
+    realm = "edgebox"
+    secret = "tests-only"
+
+    def __init__(self, directory: Path):
+        self.port = free_port(socket.SOCK_DGRAM)
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """`host:port`, UDP and TCP."""
+        return f"127.0.0.1:{self.port}"
+
+    def credentials(self, ttl_s: int = 600) -> tuple[str, str]:
+        """User name and password valid for `ttl_s` (draft-uberti-behave-turn-rest-00, 2.2)."""
+        username = f"{int(time.time()) + ttl_s}:test"
+        digest = hmac.new(self.secret.encode(), username.encode(), hashlib.sha1).digest()
+        return username, base64.b64encode(digest).decode()
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        program = shutil.which("turnserver") or "/usr/bin/turnserver"
+        log = self._directory / "turn.log"
+        self._process = subprocess.Popen(
+            [
+                *(program, "-n", "--listening-ip=127.0.0.1", f"--listening-port={self.port}"),
+                *("--relay-ip=127.0.0.1", "--min-port=49152", "--max-port=65535"),
+                *("--use-auth-secret", f"--static-auth-secret={self.secret}"),
+                *(f"--realm={self.realm}", "--allow-loopback-peers", "--no-multicast-peers"),
+                *("--no-cli", "--no-tls", "--no-dtls", "--fingerprint", "--simple-log"),
+                *(f"--log-file={log}", f"--pidfile={self._directory / 'turn.pid'}"),
+                f"--userdb={self._directory / 'turn.db'}",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            assert time.monotonic() < deadline, "coturn did not start"
+            assert self._process.poll() is None, "coturn ended"
+
+    def _answers(self) -> bool:
+        """True when a STUN binding request (RFC 8489, 5) is answered within 50 ms."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.05)
+            probe.connect(("127.0.0.1", self.port))
+            try:
+                probe.send(b"\x00\x01\x00\x00\x21\x12\xa4\x42edgebox-test")
+                return bool(probe.recv(500))
+            except OSError:
+                time.sleep(0.02)
+                return False
+
+    def kill(self) -> None:
+        """Kill -9 and reap."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def turn_server() -> Iterator[TurnServer]:
+    """A running TURN server with a shared secret."""
+    with tempfile.TemporaryDirectory(prefix="edgebox-") as directory:
+        one = TurnServer(Path(directory))
         one.start()
         yield one
         one.kill()
