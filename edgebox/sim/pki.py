@@ -1,0 +1,216 @@
+"""Certificates of a fleet, for laptop and lab only: the authority's key lies beside what it signs.
+
+    ca.pem ca.key            the fleet's certificate authority
+    hub.pem hub.key          the hub; its common name is the first of its names
+    <box id>.pem <box id>.key    a box; its common name is the box id
+
+P-256 with SHA-256; keys are PKCS 8 PEM without a password, mode 0600. RFC 5280; the extensions
+are those that OpenSSL's strict check (X509_V_FLAG_X509_STRICT) asks for.
+"""
+
+import datetime
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+AUTHORITY_DAYS = 3650
+CERTIFICATE_DAYS = 397
+RENEW_DAYS = 30
+"""A certificate that lasts shorter than this is made anew."""
+BACKDATE = datetime.timedelta(days=1)
+"""A box's clock may be behind."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Files of one end of a connection."""
+
+    ca: Path
+    certificate: Path
+    private_key: Path
+
+
+@dataclass(frozen=True)
+class _Authority:
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def hub_credentials(directory: Path, names: Sequence[str]) -> Credentials:
+    """The hub's files, made when missing, near their end or for other names.
+
+    `names`: host names and IP addresses clients know it by, at least one.
+    """
+    return _credentials(directory, "hub", names[0], _general_names(names), server=True)
+
+
+def box_credentials(directory: Path, box: str) -> Credentials:
+    """A box's files, made when missing or near their end."""
+    if box in {"hub", "ca"}:
+        raise ValueError(f"a box cannot be called {box}: its files would be the {box}'s")
+    return _credentials(directory, box, box, [], server=False)
+
+
+def _credentials(
+    directory: Path, file: str, common_name: str, names: list[x509.GeneralName], *, server: bool
+) -> Credentials:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority = _authority(directory)
+    found = Credentials(directory / "ca.pem", directory / f"{file}.pem", directory / f"{file}.key")
+    if not _is_good(found, authority, common_name, names):
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _sign(authority, key, common_name, names, server=server)
+        _write(found.private_key, _pem(key), mode=0o600)
+        _write(found.certificate, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
+    return found
+
+
+def _authority(directory: Path) -> _Authority:
+    certificate_file, key_file = directory / "ca.pem", directory / "ca.key"
+    if certificate_file.exists() and key_file.exists():
+        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+        if isinstance(key, ec.EllipticCurvePrivateKey) and _lasts(certificate):
+            return _Authority(certificate, key)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("Edge box lab fleet")
+    certificate = (
+        _builder(name, name, key.public_key(), key.public_key(), AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(authority=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    _write(key_file, _pem(key), mode=0o600)
+    _write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
+    return _Authority(certificate, key)
+
+
+def _sign(
+    authority: _Authority,
+    key: ec.EllipticCurvePrivateKey,
+    common_name: str,
+    names: list[x509.GeneralName],
+    *,
+    server: bool,
+) -> x509.Certificate:
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+    builder = (
+        _builder(
+            _name(common_name),
+            authority.certificate.subject,
+            key.public_key(),
+            authority.key.public_key(),
+            CERTIFICATE_DAYS,
+        )
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(authority.key, hashes.SHA256())
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer_key: ec.EllipticCurvePublicKey,
+    days: int,
+) -> x509.CertificateBuilder:
+    now = _now()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATE)
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False
+        )
+    )
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _is_good(
+    files: Credentials, authority: _Authority, common_name: str, names: list[x509.GeneralName]
+) -> bool:
+    """Whether the files can stay as they are."""
+    if not (files.certificate.exists() and files.private_key.exists()):
+        return False
+    certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        has = list(extension.value)
+    except x509.ExtensionNotFound:
+        has = []
+    issuer = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    wanted = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    return (
+        certificate.subject == _name(common_name)
+        and has == names
+        and issuer == wanted
+        and _lasts(certificate)
+    )
+
+
+def _lasts(certificate: x509.Certificate) -> bool:
+    return certificate.not_valid_after_utc > _now() + datetime.timedelta(days=RENEW_DAYS)
+
+
+def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
+    general: list[x509.GeneralName] = []
+    for name in names:
+        try:
+            general.append(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError:
+            general.append(x509.DNSName(name))
+    return general
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _write(path: Path, data: bytes, *, mode: int) -> None:
+    """Whole or not at all, and never readable by others in between."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
+        file.write(data)
+    new.replace(path)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
