@@ -1,0 +1,189 @@
+"""The whole demo as a running system, for tests and benchmarks: start it, harm it, watch it.
+
+Everything goes through what a person or the operating system has: the command line, its three
+printed addresses, signals, and pages in a real Chromium.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+]
+PORTS_NEEDED = 4
+"""Panel, room, control, preview: consecutive, from --port on."""
+
+WATCH_FRAMES = """
+(() => {
+  const seen = window.__frames = [];   // [wall ms, width, height] of each frame shown
+  const follow = (video) => {
+    if (video.__followed) return;
+    video.__followed = true;
+    const step = (now, data) => {
+      seen.push([performance.timeOrigin + now, data.width, data.height]);
+      if (seen.length > 20000) seen.splice(0, 10000);
+      video.requestVideoFrameCallback(step);
+    };
+    video.requestVideoFrameCallback(step);
+  };
+  const look = () => document.querySelectorAll('video').forEach(follow);
+  new MutationObserver(look).observe(document, {childList: true, subtree: true});
+  document.addEventListener('DOMContentLoaded', look);
+})();
+"""
+
+
+def free_ports() -> int:
+    """First of PORTS_NEEDED consecutive loopback ports that were free a moment ago."""
+    for first in range(20_000 + os.getpid() % 5_000 * 4, 60_000, PORTS_NEEDED):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + PORTS_NEEDED):
+                    probe = stack.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
+
+
+class RunningDemo:
+    """One `edgebox demo` and what it printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process, urls: dict[str, str]):
+        self.process = process
+        self.panel = urls["panel"]
+        self.room = urls["room"]
+        self.control = urls["control"]
+
+    def pid(self, part: str) -> int:
+        """Process id of a part: `bond`, `media`, `panel`, `hub`, `mosquitto`... of the box."""
+        return self.pids()[part]
+
+    def pids(self) -> dict[str, int]:
+        """All parts by name, from the environment variable the demo gives each."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()
+                environment = (entry / "environ").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+            if int(stat[1]) != self.process.pid:
+                continue
+            for variable in environment:
+                if variable.startswith(b"EDGEBOX_DEMO_PART="):
+                    found[variable.partition(b"=")[2].decode()] = int(entry.name)
+        return found
+
+    def kill(self, part: str) -> None:
+        """kill -9."""
+        os.kill(self.pid(part), signal.SIGKILL)
+
+    def set_link(self, name: str, **change: Any) -> None:
+        """Worsen, cut or restore a link, as the control page does."""
+        request = urllib.request.Request(  # noqa: S310 - our own loopback address
+            f"{self.control.rstrip('/')}/links/{name}",
+            data=json.dumps(change).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+            assert answer.status in {200, 204}
+
+    def links(self) -> Any:
+        """State of all links from the control page."""
+        with urllib.request.urlopen(f"{self.control.rstrip('/')}/links", timeout=5) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+@contextlib.asynccontextmanager
+async def demo(*args: str, ready_s: float = 60) -> AsyncIterator[RunningDemo]:
+    """Start `edgebox demo`, wait for its three lines, end it with Ctrl-C."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "edgebox", "demo", "--port", str(free_ports()), *args,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        urls: dict[str, str] = {}
+        output: list[str] = []
+        async with asyncio.timeout(ready_s):
+            while len(urls) < 3:
+                line = (await process.stdout.readline()).decode()
+                assert line, f"the demo ended: {output}"
+                output.append(line)
+                name, _, url = line.strip().partition(": ")
+                if name in {"panel", "room", "control"}:
+                    urls[name] = url
+        yield RunningDemo(process, urls)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        rest, _ = await process.communicate()
+        sys.stderr.write(rest.decode(errors="replace"))
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A headless Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=CHROMIUM_ARGS, headless=True
+        )
+        yield browser
+        await browser.close()
+
+
+async def frames_since(page: Page, since_utc: float) -> list[float]:
+    """Wall times (s) of the frames a page has shown since then."""
+    times: list[float] = await page.evaluate("window.__frames.map(f => f[0] / 1000)")
+    return [one for one in times if one >= since_utc]
+
+
+async def until_frames(
+    page: Page, *, since_utc: float, count: int = 5, timeout_s: float = 20
+) -> float:
+    """Wait until a page has shown `count` frames since then; the time (s) of the first of them."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            times = await frames_since(page, since_utc)
+            if len(times) >= count:
+                return times[0]
+            await asyncio.sleep(0.05)
+
+
+def longest_gap(times: Sequence[float], start_utc: float, end_utc: float) -> float:
+    """Longest time (s) without a new frame between two moments."""
+    edges = [start_utc, *(t for t in times if start_utc < t < end_utc), end_utc]
+    return max(later - earlier for earlier, later in itertools.pairwise(edges))
+
+
+def utc() -> float:
+    """Wall time, comparable with the pages' clock: same machine."""
+    return time.time()
