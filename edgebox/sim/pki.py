@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from edgebox.host.daemons import TlsFiles
+
 AUTHORITY_DAYS = 3650
 CERTIFICATE_DAYS = 397
 RENEW_DAYS = 30
@@ -29,21 +31,12 @@ BACKDATE = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """Files of one end of a connection."""
-
-    ca: Path
-    certificate: Path
-    private_key: Path
-
-
-@dataclass(frozen=True)
 class _Authority:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
 
-def hub_credentials(directory: Path, names: Sequence[str]) -> Credentials:
+def hub_credentials(directory: Path, names: Sequence[str]) -> TlsFiles:
     """The hub's files, made when missing, near their end or for other names.
 
     `names`: host names and IP addresses clients know it by, at least one.
@@ -51,7 +44,7 @@ def hub_credentials(directory: Path, names: Sequence[str]) -> Credentials:
     return _credentials(directory, "hub", names[0], _general_names(names), server=True)
 
 
-def box_credentials(directory: Path, box: str) -> Credentials:
+def box_credentials(directory: Path, box: str) -> TlsFiles:
     """A box's files, made when missing or near their end."""
     if box in {"hub", "ca"}:
         raise ValueError(f"a box cannot be called {box}: its files would be the {box}'s")
@@ -60,10 +53,10 @@ def box_credentials(directory: Path, box: str) -> Credentials:
 
 def _credentials(
     directory: Path, file: str, common_name: str, names: list[x509.GeneralName], *, server: bool
-) -> Credentials:
+) -> TlsFiles:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = _authority(directory)
-    found = Credentials(directory / "ca.pem", directory / f"{file}.pem", directory / f"{file}.key")
+    found = TlsFiles(directory / "ca.pem", directory / f"{file}.pem", directory / f"{file}.key")
     if not _is_good(found, authority, common_name, names):
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _sign(authority, key, common_name, names, server=server)
@@ -156,7 +149,7 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _is_good(
-    files: Credentials, authority: _Authority, common_name: str, names: list[x509.GeneralName]
+    files: TlsFiles, authority: _Authority, common_name: str, names: list[x509.GeneralName]
 ) -> bool:
     """Whether the files can stay as they are."""
     if not (files.certificate.exists() and files.private_key.exists()):
