@@ -31,7 +31,7 @@ BACKDATE = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class _Authority:
+class _Signer:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
@@ -65,13 +65,11 @@ def _credentials(
     return found
 
 
-def _authority(directory: Path) -> _Authority:
+def _authority(directory: Path) -> _Signer:
     certificate_file, key_file = directory / "ca.pem", directory / "ca.key"
-    if certificate_file.exists() and key_file.exists():
-        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
-        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
-        if isinstance(key, ec.EllipticCurvePrivateKey) and _lasts(certificate):
-            return _Authority(certificate, key)
+    found = _pair(certificate_file, key_file)
+    if found is not None and _lasts(found.certificate):
+        return found
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("Edge box lab fleet")
     certificate = (
@@ -82,11 +80,11 @@ def _authority(directory: Path) -> _Authority:
     )
     _write(key_file, _pem(key), mode=0o600)
     _write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
-    return _Authority(certificate, key)
+    return _Signer(certificate, key)
 
 
 def _sign(
-    authority: _Authority,
+    authority: _Signer,
     key: ec.EllipticCurvePrivateKey,
     common_name: str,
     names: list[x509.GeneralName],
@@ -149,12 +147,13 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _is_good(
-    files: TlsFiles, authority: _Authority, common_name: str, names: list[x509.GeneralName]
+    files: TlsFiles, authority: _Signer, common_name: str, names: list[x509.GeneralName]
 ) -> bool:
     """Whether the files can stay as they are."""
-    if not (files.certificate.exists() and files.private_key.exists()):
+    found = _pair(files.certificate, files.private_key)
+    if found is None:
         return False
-    certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+    certificate = found.certificate
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         has = list(extension.value)
@@ -168,6 +167,18 @@ def _is_good(
         and issuer == wanted
         and _lasts(certificate)
     )
+
+
+def _pair(certificate_file: Path, key_file: Path) -> _Signer | None:
+    """A certificate and its key, unless one is missing, damaged or not the other's."""
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        return None
+    return _Signer(certificate, key) if certificate.public_key() == key.public_key() else None
 
 
 def _lasts(certificate: x509.Certificate) -> bool:
