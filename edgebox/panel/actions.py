@@ -1,0 +1,143 @@
+"""What a tap makes the box do: questions on the bus, asked from the threads that serve pages."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
+from typing import Any, Protocol, TypeVar
+
+from edgebox.bus import Bus
+from edgebox.messages import (
+    CREATE_INVITE,
+    SELECT_CAMERAS,
+    START_VIDEO,
+    STOP_VIDEO,
+    CreateInvite,
+    Done,
+    Fault,
+    Invite,
+    Role,
+    SelectCameras,
+    StartVideo,
+    StopVideo,
+)
+from edgebox.panel.state import Operation, PanelState
+
+START_TIMEOUT_S = 8.0
+"""A cold encoder on a small board takes its time."""
+ANSWER_TIMEOUT_S = 5.0
+
+T = TypeVar("T")
+
+
+class Actions(Protocol):
+    """What the pages may ask for. Every method blocks until the answer is there."""
+
+    def start(self) -> Done | Fault:
+        """Send the chosen cameras."""
+
+    def stop(self) -> Done | Fault:
+        """End the session."""
+
+    def change_camera(self, camera: str, operation: Operation) -> Done | Fault:
+        """Send, hide or make main."""
+
+    def invite(self, role: Role) -> Invite | Fault:
+        """Make a link for one person."""
+
+    def alive(self) -> bool:
+        """Whether the loop behind the pages answers."""
+
+
+class BusActions:
+    """Runs each question in the loop that owns bus and state."""
+
+    def __init__(self, state: PanelState, bus: Bus, changed: Callable[[], None]):
+        """`changed` is called in the loop when an answer changed `state`."""
+        self._state = state
+        self._bus = bus
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._choosing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending = False
+
+    def start(self) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._start())
+
+    def stop(self) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._stop())
+
+    def change_camera(self, camera: str, operation: Operation) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._change_camera(camera, operation))
+
+    def invite(self, role: Role) -> Invite | Fault:
+        """As in Actions."""
+        return self._run(self._invite(role))
+
+    def alive(self) -> bool:
+        """As in Actions."""
+        return isinstance(self._run(self._answer_self()), Done)
+
+    def cancel(self) -> None:
+        """The panel ends: whoever still waits gets a Fault. From the loop only."""
+        self._ending = True
+        for task in self._tasks:
+            task.cancel()
+
+    def _run(self, work: Coroutine[Any, Any, T | Fault]) -> T | Fault:
+        try:
+            return asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop).result()
+        except CancelledError:
+            return Fault(reason="unreachable", text="the panel is ending")
+
+    async def _tracked(self, work: Coroutine[Any, Any, T | Fault]) -> T | Fault:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self._ending:
+            task.cancel()
+        return await task
+
+    async def _answer_self(self) -> Done:
+        return Done()
+
+    async def _start(self) -> Done | Fault:
+        async with self._choosing:
+            cameras = self._state.selection(time.monotonic())
+            question = StartVideo(cameras=cameras)
+            return await self._bus.request(START_VIDEO, question, timeout_s=START_TIMEOUT_S)
+
+    async def _stop(self) -> Done | Fault:
+        return await self._bus.request(STOP_VIDEO, StopVideo(), timeout_s=ANSWER_TIMEOUT_S)
+
+    async def _change_camera(self, camera: str, operation: Operation) -> Done | Fault:
+        """While idle the choice is kept here and goes out with the start."""
+        async with self._choosing:
+            wanted = self._state.selection_after(camera, operation, time.monotonic())
+            if isinstance(wanted, Fault):
+                return wanted
+            answer: Done | Fault = Done()
+            if self._state.screen == "live":
+                answer = await self._bus.request(
+                    SELECT_CAMERAS, SelectCameras(cameras=wanted), timeout_s=ANSWER_TIMEOUT_S
+                )
+            if isinstance(answer, Done):
+                self._state.choose(wanted, time.monotonic())
+                self._changed()
+            return answer
+
+    async def _invite(self, role: Role) -> Invite | Fault:
+        session = self._state.session_id
+        if session is None:
+            return Fault(reason="unreachable", text="media has not named a session yet")
+        answer = await self._bus.request(
+            CREATE_INVITE, CreateInvite(session=session, role=role), timeout_s=ANSWER_TIMEOUT_S
+        )
+        if isinstance(answer, Invite):
+            self._state.receive_invite(answer, session)
+            self._changed()
+        return answer

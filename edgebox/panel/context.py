@@ -1,0 +1,53 @@
+"""What every page of the panel needs, and how it finds it."""
+
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import msgspec
+from flask import abort, current_app, request
+from flask_babel import get_translations
+
+from edgebox.config import Config
+from edgebox.panel.actions import Actions
+from edgebox.panel.catalogue import LANGUAGES
+from edgebox.panel.feed import Feed
+from edgebox.panel.words import Words
+
+LANGUAGE_COOKIE = "language"
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The parts behind the pages."""
+
+    config: Config
+    feed: Feed
+    actions: Actions
+
+
+def panel() -> Panel:
+    """Of the application that handles this request."""
+    return cast("Panel", current_app.extensions["edgebox"])
+
+
+def language() -> str:
+    """Chosen on the panel, else from the configuration."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else panel().config.panel.language
+
+
+def words() -> Words:
+    """In the language of this request."""
+    return Words(language(), get_translations().gettext)
+
+
+def read_body(kind: type[B]) -> B:
+    """The request's JSON as `kind`; anything else is refused."""
+    if request.mimetype != "application/json":
+        abort(415)
+    try:
+        return msgspec.json.decode(request.get_data(), type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        abort(400)

@@ -1,0 +1,80 @@
+"""The link meters: from the bond's ten reports a second to bars that stand still when nothing
+happens.
+
+All bars share one scale, so that a weak link looks weak beside a strong one. The scale rises at
+once and falls only when it is clearly too large.
+"""
+
+from edgebox.config import Link
+from edgebox.messages import BondStatus, LinkStatus
+from edgebox.panel.view import LinkView
+
+STEPS_BPS = (1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 50_000_000, 100_000_000)
+FALL_BELOW = 0.8
+"""Share of the next smaller step at which the scale follows downwards."""
+REFRESH_S = 0.5
+"""Numbers that change faster cannot be read; a change of state is shown at once."""
+
+
+class Meters:
+    """Holds what the meters show between two reports."""
+
+    def __init__(self, links: tuple[Link, ...]):
+        self._labels = [link.label or link.name for link in links]
+        self._scale_bps = STEPS_BPS[0]
+        self._shown: tuple[LinkView, ...] = ()
+        self._states: tuple[tuple[str, str], ...] = ()
+        self._refreshed_at = float("-inf")
+
+    def receive(self, status: BondStatus, now: float) -> None:
+        """Take one report."""
+        states = tuple((link.name, link.state) for link in status.links)
+        if states == self._states and now - self._refreshed_at < REFRESH_S:
+            return
+        self._states, self._refreshed_at = states, now
+        self._rescale(max((link.capacity_bps for link in status.links), default=0))
+        self._labels = [link.label or link.name for link in status.links]
+        self._shown = tuple(self._draw(link) for link in status.links)
+
+    def views(self, *, known: bool) -> tuple[LinkView, ...]:
+        """One for each link, in the bond's order; without numbers unless they are `known`."""
+        if known:
+            return self._shown
+        return tuple(LinkView(label=label, state="unknown") for label in self._labels)
+
+    def _draw(self, link: LinkStatus) -> LinkView:
+        label = link.label or link.name
+        if link.state in {"down", "absent"}:
+            return LinkView(label=label, state=link.state)
+        return LinkView(
+            label=label,
+            state=link.state,
+            capacity_percent=self._percent(link.capacity_bps),
+            sent_percent=self._percent(min(link.sent_bps, max(link.capacity_bps, 1))),
+            capacity_bps=round_rate(link.capacity_bps),
+            sent_bps=round_rate(link.sent_bps),
+            rtt_ms=None if link.rtt_ms is None else round_rtt(link.rtt_ms),
+        )
+
+    def _percent(self, rate_bps: int) -> int:
+        share = min(max(rate_bps, 0) / self._scale_bps, 1.0)
+        return round(100 * share)
+
+    def _rescale(self, largest_bps: int) -> None:
+        fitting = next((step for step in STEPS_BPS if step >= largest_bps), STEPS_BPS[-1])
+        if fitting > self._scale_bps or largest_bps < FALL_BELOW * fitting:
+            self._scale_bps = fitting
+
+
+def round_rate(rate_bps: int) -> int:
+    """Two digits that matter, never finer than 10 kbit/s."""
+    unit = 10_000
+    while rate_bps >= 100 * unit:
+        unit *= 10
+    return round(rate_bps / unit) * unit
+
+
+def round_rtt(rtt_ms: float) -> int:
+    """Steps of 5 ms below 100 ms, of 10 ms above."""
+    step = 5 if rtt_ms < 100 else 10
+    return max(round(rtt_ms / step) * step, 1)

@@ -1,0 +1,56 @@
+"""What does not work and what to do, worst first. Pure.
+
+One cause gives one notice: while the broker is away nothing else can be known, and while every
+link is down the hub cannot be reached either.
+"""
+
+from edgebox.panel.view import BondState, CameraView, HubState, NoticeView, Truth
+
+
+def notices(
+    *,
+    truth: Truth,
+    broker_away_utc: float | None,
+    bond: BondState,
+    bond_away: bool,
+    bond_since_utc: float | None,
+    hub: HubState,
+    hub_since_utc: float | None,
+    cameras: tuple[CameraView, ...],
+    stopped: tuple[str, ...],
+) -> tuple[NoticeView, ...]:
+    """All that hold now. Times are wall clock; None is not known."""
+    if truth == "unknown":
+        return (NoticeView(code="broker-away", grade="fault", since_utc=broker_away_utc),)
+    found: list[NoticeView] = []
+    if truth == "missing":
+        found.append(NoticeView(code="video-missing", grade="fault"))
+    elif truth == "starting":
+        found.append(NoticeView(code="video-starting", grade="warn"))
+    if bond_away:
+        found.append(NoticeView(code="bond-away", grade="fault"))
+    elif bond == "down":
+        found.append(NoticeView(code="bond-down", grade="fault", since_utc=bond_since_utc))
+    elif bond == "connecting":
+        found.append(NoticeView(code="bond-connecting", grade="warn", since_utc=bond_since_utc))
+    if hub == "away" and bond != "down":
+        found.append(NoticeView(code="hub-away", grade="fault", since_utc=hub_since_utc))
+    elif hub == "silent":
+        found.append(NoticeView(code="hub-silent", grade="fault"))
+    found += [notice for camera in cameras for notice in _camera(camera)]
+    found += [NoticeView(code="service-stopped", grade="warn", subject=name) for name in stopped]
+    return tuple(sorted(found, key=lambda notice: notice.grade != "fault"))
+
+
+def _camera(camera: CameraView) -> list[NoticeView]:
+    if camera.state == "absent":
+        return [
+            NoticeView(code="camera-absent", grade="fault", subject=camera.name, kind=camera.kind)
+        ]
+    if camera.state == "failed":
+        return [
+            NoticeView(code="camera-failed", grade="fault", subject=camera.name, kind=camera.kind)
+        ]
+    if camera.state == "starting":
+        return [NoticeView(code="camera-starting", grade="warn", subject=camera.name)]
+    return []

@@ -1,0 +1,35 @@
+"""The panel's one page. It never navigates: the screens are parts of it."""
+
+import time
+
+from flask import Blueprint, render_template
+
+import edgebox
+from edgebox.panel.context import language, panel, words
+from edgebox.panel.preferences import theme
+from edgebox.panel.words import INVITE_ROLES, page_strings, say_view
+
+blueprint = Blueprint("page", __name__)
+
+
+@blueprint.get("/")
+def show() -> str:
+    """The page with the present state in it: it is right from the first paint."""
+    here = panel()
+    view = here.feed.view
+    chosen = theme()
+    dark = view.dark if chosen == "auto" else chosen == "night"
+    return render_template(
+        "panel.html",
+        vehicle=here.config.box.vehicle,
+        language=language(),
+        chosen_theme=chosen,
+        theme="night" if dark else "day",
+        roles=INVITE_ROLES,
+        page={
+            "state": say_view(view, words(), time.time()),
+            "strings": page_strings(words()),
+            "preview": f"http://{here.config.media.preview_listen}/whep/",
+            "version": edgebox.__version__,
+        },
+    )

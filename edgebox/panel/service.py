@@ -1,0 +1,149 @@
+"""The panel service: folds the bus into a view, and serves it to the cabin's touch screen.
+
+The asyncio loop owns bus and state. Pages run in the web server's threads; they read the Feed and
+ask through BusActions.
+"""
+
+import asyncio
+import time
+
+from edgebox.config import Config, parse_address
+from edgebox.host.service import Service
+from edgebox.messages import (
+    BOND_STATUS,
+    BOX_INFO,
+    HUB_STATUS,
+    MEDIA_SESSION,
+    ROOM,
+    SERVICE_STATUS,
+    BondStatus,
+    BoxInfo,
+    HubStatus,
+    MediaSession,
+    Room,
+    ServiceStatus,
+)
+from edgebox.panel.actions import BusActions
+from edgebox.panel.app import create_app
+from edgebox.panel.feed import Feed
+from edgebox.panel.guard import require_loopback
+from edgebox.panel.server import WebServer
+from edgebox.panel.state import PanelState
+
+TICK_S = 0.1
+"""How late silence is noticed; everything that is said is shown at once."""
+SELF_CHECK_EVERY_S = 2.0
+SELF_CHECK_TIMEOUT_S = 5.0
+
+
+async def run(config: Config) -> None:
+    """Until cancelled. Raises ConfigError or DeviceError if it cannot serve."""
+    require_loopback(config)
+    async with Service("panel", config) as service:
+        state = PanelState(config, time.monotonic())
+        feed = Feed(state.view(time.monotonic(), time.time()))
+        cabin = _Cabin(service, state, feed)
+        actions = BusActions(state, service.bus, cabin.show)
+        app = create_app(config, feed, actions)
+        async with WebServer(app, config.panel.listen):
+            try:
+                await cabin.listen()
+                await service.bus.publish(BOX_INFO, BoxInfo(vehicle=config.box.vehicle))
+                await service.set_state("running")
+                await service.run(cabin.tick(), check_itself(service))
+            finally:
+                feed.close()
+                actions.cancel()
+
+
+async def check_itself(service: Service) -> None:
+    """Progress is a page that was served, the loop included: ask our own server."""
+    host, port = parse_address(service.config.panel.listen)
+    while True:
+        try:
+            async with asyncio.timeout(SELF_CHECK_TIMEOUT_S):
+                if await _is_alive(host, port, service.config.panel.listen):
+                    service.progress()
+        except (OSError, TimeoutError):
+            pass  # no progress: the watchdog judges
+        await asyncio.sleep(SELF_CHECK_EVERY_S)
+
+
+async def _is_alive(host: str, port: int, name: str) -> bool:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(f"GET /alive HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        return b" 204 " in await reader.readline()
+    finally:
+        writer.close()
+
+
+class _Cabin:
+    """Feeds the state from the bus and shows what comes of it."""
+
+    def __init__(self, service: Service, state: PanelState, feed: Feed):
+        self._bus = service.bus
+        self._state = state
+        self._feed = feed
+        self._connected = False
+
+    def show(self) -> None:
+        """Publish the view of this moment."""
+        self._feed.publish(self._state.view(time.monotonic(), time.time()))
+
+    async def tick(self) -> None:
+        """Notice what is told by nobody: silence, and the broker's going and coming."""
+        while True:
+            self._follow_broker()
+            self.show()
+            await asyncio.sleep(TICK_S)
+
+    async def listen(self) -> None:
+        """Subscribe to everything the panel shows."""
+        await self._bus.subscribe(SERVICE_STATUS, self._receive_service)
+        await self._bus.subscribe(MEDIA_SESSION, self._receive_session)
+        await self._bus.subscribe(BOND_STATUS, self._receive_bond)
+        await self._bus.subscribe(ROOM, self._receive_room)
+        await self._bus.subscribe(HUB_STATUS, self._receive_hub)
+        await self._bus.watch_bridge(self._receive_bridge)
+
+    def _follow_broker(self) -> None:
+        """Before each message too: a retained one must not be folded in as before the gap."""
+        connected = self._bus.connected.is_set()
+        if connected == self._connected:
+            return
+        self._connected = connected
+        if connected:
+            self._state.connect_broker(time.monotonic())
+        else:
+            self._state.disconnect_broker(time.monotonic(), time.time())
+
+    async def _receive_service(self, status: ServiceStatus, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.receive_service(status, time.monotonic())
+        self.show()
+
+    async def _receive_session(self, session: MediaSession, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.receive_session(session, time.monotonic())
+        self.show()
+
+    async def _receive_bond(self, status: BondStatus, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.receive_bond(status, time.monotonic(), time.time())
+        self.show()
+
+    async def _receive_room(self, room: Room, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.receive_room(room)
+        self.show()
+
+    async def _receive_hub(self, status: HubStatus, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.receive_hub(status)
+        self.show()
+
+    async def _receive_bridge(self, up: bool) -> None:
+        self._follow_broker()
+        self._state.receive_bridge(up, time.time())
+        self.show()

@@ -1,0 +1,355 @@
+"""What the panel knows: folds bus messages, told the time, into a View.
+
+Theory of operation. Nothing here is remembered past its truth:
+
+- While the broker is away nothing can be heard, so everything heard before is forgotten.
+- Media's session counts while the same instance of media is running. A session left on the broker
+  by an instance that has died is no session; the panel says that video is restarting.
+- The bond reports ten times a second; a report older than BOND_FRESH_S says nothing about now.
+- A room counts while the hub can be reached and while it is the room of the current session.
+
+What stays is the layout (`screen`) and which cameras the crew chose, so that a restart of any part
+does not move the buttons under the crew's fingers.
+
+Driven by service.run; `now` is monotonic, `now_utc` wall time.
+"""
+
+from typing import Literal
+
+from edgebox.config import Config
+from edgebox.messages import (
+    BondStatus,
+    CameraStatus,
+    Fault,
+    HubStatus,
+    Invite,
+    MediaSession,
+    Room,
+    ServiceName,
+    ServiceStatus,
+)
+from edgebox.panel.daylight import is_dark
+from edgebox.panel.meter import Meters
+from edgebox.panel.notices import notices
+from edgebox.panel.parts import parts
+from edgebox.panel.people import person, plain, without_picture
+from edgebox.panel.view import (
+    BondState,
+    CameraView,
+    Headline,
+    HubState,
+    InviteState,
+    InviteView,
+    PersonView,
+    Quality,
+    Truth,
+    View,
+    invite_id,
+)
+
+BOND_FRESH_S = 1.0
+"""Ten reports missed."""
+MEDIA_GRACE_S = 10.0
+"""Away longer than this, media does not come back by a simple restart."""
+HUB_GRACE_S = 3.0
+"""After the broker (re)started: time for its bridge to say whether it stands."""
+CHOICE_HOLD_S = 3.0
+"""A tap counts before media has published what came of it."""
+GOOD_BPS = 700_000
+"""Per picture: a face at 720p is clear from here."""
+REDUCED_BPS = 250_000
+
+Operation = Literal["send", "hide", "main"]
+
+
+class PanelState:
+    """Everything heard, and `view`. No I/O."""
+
+    def __init__(self, config: Config, now: float):
+        self._bitrate_max_bps = config.media.bitrate_max_bps
+        self._meters = Meters(config.bond.link)
+        self._screen: Literal["idle", "live"] = "idle"
+        self._cameras = tuple(
+            CameraStatus(
+                id=camera.id, name=camera.name, kind=camera.kind, state="starting", since_utc=0.0
+            )
+            for camera in config.media.camera
+        )
+        self._choice: tuple[str, ...] = ()
+        self._chosen_at = float("-inf")
+        self._last_sent: tuple[str, ...] = ()
+        self._invite: Invite | None = None
+        self._invite_session = ""
+        self._invite_used_by: str | None = None
+        self._known_then: frozenset[str] = frozenset()
+        self._forget(now, None)
+
+    def _forget(self, now: float, away_utc: float | None) -> None:
+        self._broker_up = False
+        self._broker_changed_at = now
+        self._broker_away_utc = away_utc
+        self._services: dict[ServiceName, ServiceStatus] = {}
+        self._session: MediaSession | None = None
+        self._media_away_at: float | None = now
+        self._bond: BondStatus | None = None
+        self._bond_at = float("-inf")
+        self._room: Room | None = None
+        self._hub: HubStatus | None = None
+        self._bridge = False
+        self._bridge_changed_utc: float | None = None
+
+    # What is heard
+
+    def connect_broker(self, now: float) -> None:
+        """The bus is there; retained states follow."""
+        self._broker_up = True
+        self._broker_changed_at = now
+        self._broker_away_utc = None
+        if self._media_away_at is not None:
+            self._media_away_at = now
+
+    def disconnect_broker(self, now: float, now_utc: float) -> None:
+        """The bus is away: forget what can no longer be checked."""
+        self._forget(now, now_utc)
+
+    def receive_service(self, status: ServiceStatus, now: float) -> None:
+        """A service's own word, or the broker's `stopped` for it."""
+        self._services[status.service] = status
+        self._check_media(now)
+
+    def receive_session(self, session: MediaSession, now: float) -> None:
+        """Media's word on what is sent."""
+        self._session = session
+        self._check_media(now)
+
+    def receive_bond(self, status: BondStatus, now: float, now_utc: float) -> None:
+        """A report; one that lay on the broker is as old as it says."""
+        age_s = max(now_utc - status.at_utc, 0.0)
+        if age_s <= BOND_FRESH_S:
+            self._bond, self._bond_at = status, now - age_s
+            self._meters.receive(status, now)
+
+    def receive_room(self, room: Room) -> None:
+        """The hub's word on who is in the room."""
+        self._room = room
+        if self._invite is None or self._invite_used_by is not None:
+            return
+        for one in room.participants:
+            if one.role == self._invite.role and one.id not in self._known_then:
+                self._invite_used_by = plain(one.name)
+
+    def receive_hub(self, status: HubStatus) -> None:
+        """The hub's room service is there."""
+        self._hub = status
+
+    def receive_bridge(self, up: bool, now_utc: float) -> None:
+        """The broker's word on its connection to the hub."""
+        if up != self._bridge or self._bridge_changed_utc is None:
+            self._bridge, self._bridge_changed_utc = up, now_utc
+
+    def receive_invite(self, invite: Invite, session: str) -> None:
+        """A link the crew asked for has been made."""
+        self._invite = invite
+        self._invite_session = session
+        self._invite_used_by = None
+        people = self._room.participants if self._room is not None else ()
+        self._known_then = frozenset(one.id for one in people)
+
+    # What the crew wants
+
+    def selection(self, now: float) -> tuple[str, ...]:
+        """Cameras the crew wants sent, main first: just tapped, else sent now or last, else all."""
+        known = [camera.id for camera in self._cameras]
+        hold = self._screen == "idle" or now - self._chosen_at < CHOICE_HOLD_S
+        wanted = (hold and self._choice) or self._last_sent
+        return tuple(camera for camera in wanted if camera in known) or tuple(known)
+
+    def selection_after(
+        self, camera: str, operation: Operation, now: float
+    ) -> tuple[str, ...] | Fault:
+        """What `selection` becomes; a Fault for a camera nobody knows, or the last one."""
+        chosen = self.selection(now)
+        if camera not in {one.id for one in self._cameras}:
+            return Fault(reason="not-found")
+        rest = tuple(one for one in chosen if one != camera)
+        if operation == "main":
+            return (camera, *rest)
+        if operation == "send":
+            return chosen if camera in chosen else (*chosen, camera)
+        return rest or Fault(reason="invalid")
+
+    def choose(self, cameras: tuple[str, ...], now: float) -> None:
+        """The crew's choice was taken."""
+        self._choice, self._chosen_at = cameras, now
+
+    @property
+    def screen(self) -> Literal["idle", "live"]:
+        """The layout, as media last said."""
+        return self._screen
+
+    @property
+    def session_id(self) -> str | None:
+        """The session to invite to, once media has said."""
+        return self._session.id if self._session is not None else None
+
+    # What is shown
+
+    def view(self, now: float, now_utc: float) -> View:
+        """The panel at this moment."""
+        truth, bond, hub = self._truth(now), self._bond_state(now), self._hub_state(now)
+        session = self._session if truth == "known" else None
+        live = session if session is not None and session.state == "live" else None
+        cameras = self._camera_views(session, now)
+        watchers = tuple(person(watcher) for watcher in live.watchers) if live else ()
+        sending = _names_sent(live, cameras) if live else ()
+        links = self._meters.views(known=bond != "unknown")
+        return View(
+            screen=self._screen,
+            truth=truth,
+            headline=self._headline(truth, bond, watchers),
+            live_since_utc=live.since_utc if live else None,
+            instance=session.instance if session else "",
+            cameras=cameras,
+            preview=next((c.id for c in cameras if c.main), "") if self._screen == "live" else "",
+            sending=sending,
+            quality=self._quality(bond, len(sending)) if live else "unknown",
+            watchers=watchers,
+            waiting=self._waiting(session, hub),
+            bond=bond,
+            hub=hub,
+            links=links,
+            parts=parts(truth, cameras, bond, links, hub, self._bridge_changed_utc),
+            notices=notices(
+                truth=truth,
+                broker_away_utc=self._broker_away_utc,
+                bond=bond,
+                bond_away=self._bond_away(now),
+                bond_since_utc=self._bond.since_utc if self._bond else None,
+                hub=hub,
+                hub_since_utc=self._bridge_changed_utc,
+                cameras=cameras,
+                stopped=self._stopped(),
+            ),
+            invite=self._invite_view(now_utc),
+            dark=is_dark(now_utc),
+        )
+
+    # Media
+
+    def _check_media(self, now: float) -> None:
+        """Note since when media is away, and keep what outlives its restart."""
+        session, status = self._session, self._services.get("media")
+        if session is None or status is None or not _speaks_for(status, session):
+            self._media_away_at = now if self._media_away_at is None else self._media_away_at
+            return
+        self._media_away_at = None
+        self._cameras = session.cameras
+        if session.state != self._screen:
+            self._screen, self._choice = session.state, ()
+        if session.sent:
+            self._last_sent = session.sent
+
+    def _truth(self, now: float) -> Truth:
+        if not self._broker_up:
+            return "unknown"
+        if self._media_away_at is None:
+            return "known"
+        return "starting" if now - self._media_away_at < MEDIA_GRACE_S else "missing"
+
+    def _headline(
+        self, truth: Truth, bond: BondState, watchers: tuple[PersonView, ...]
+    ) -> Headline:
+        if truth == "starting":
+            return "restarting" if self._screen == "live" else "starting"
+        if truth != "known":
+            return truth
+        if self._screen == "idle":
+            return "idle"
+        if bond == "unknown":
+            return "live-unsure"
+        if bond != "up":
+            return "live-cut"
+        seen = any(watcher.state == "connected" for watcher in watchers)
+        return "live-watched" if seen else "live-unwatched"
+
+    def _camera_views(self, session: MediaSession | None, now: float) -> tuple[CameraView, ...]:
+        """While live, `sent` is media's word; otherwise it is what a start would send."""
+        live = session is not None and session.state == "live"
+        chosen = session.sent if session is not None and live else self.selection(now)
+        return tuple(
+            CameraView(
+                id=camera.id,
+                name=plain(camera.name),
+                kind=camera.kind,
+                state="unknown" if session is None else camera.state,
+                sent=camera.id in chosen,
+                main=camera.id in chosen[:1],
+            )
+            for camera in self._cameras
+        )
+
+    def _quality(self, bond: BondState, pictures: int) -> Quality:
+        """From what the bond lets the encoders produce: a still scene needs few bits."""
+        if bond == "unknown" or self._bond is None:
+            return "unknown"
+        if bond != "up" or pictures == 0:
+            return "none"
+        each_bps = min(self._bond.target_bps, self._bitrate_max_bps) / pictures
+        if each_bps >= GOOD_BPS:
+            return "good"
+        return "reduced" if each_bps >= REDUCED_BPS else "weak"
+
+    # The others
+
+    def _waiting(self, session: MediaSession | None, hub: HubState) -> tuple[PersonView, ...]:
+        room = self._room
+        if session is None or room is None or room.session != session.id or hub != "up":
+            return ()
+        return without_picture(session, room)
+
+    def _invite_view(self, now_utc: float) -> InviteView | None:
+        invite = self._invite
+        if invite is None:
+            return None
+        state: InviteState = "expired" if now_utc >= invite.expires_utc else "open"
+        if self._invite_used_by is not None:
+            state = "used"
+        elif self._session is not None and self._session.id != self._invite_session:
+            state = "void"
+        return InviteView(
+            id=invite_id(invite.url),
+            state=state,
+            role=invite.role,
+            used_by=self._invite_used_by or "",
+        )
+
+    def _bond_state(self, now: float) -> BondState:
+        fresh = self._bond is not None and now - self._bond_at <= BOND_FRESH_S
+        return self._bond.state if self._bond is not None and fresh else "unknown"
+
+    def _bond_away(self, now: float) -> bool:
+        """Silent although it had time to speak."""
+        return self._broker_up and now - max(self._bond_at, self._broker_changed_at) > BOND_FRESH_S
+
+    def _hub_state(self, now: float) -> HubState:
+        if self._broker_up and self._bridge:
+            return "up" if self._hub is not None else "silent"
+        waited = self._broker_up and now - self._broker_changed_at > HUB_GRACE_S
+        return "away" if waited else "unknown"
+
+    def _stopped(self) -> tuple[str, ...]:
+        """Services that said goodbye, apart from those that have notices of their own."""
+        own = {"media", "bond", "panel"}
+        stopped = (n for n, status in self._services.items() if status.state == "stopped")
+        return tuple(sorted(name for name in stopped if name not in own))
+
+
+def _speaks_for(status: ServiceStatus, session: MediaSession) -> bool:
+    """The session was published by the media that runs now."""
+    return status.state != "stopped" and status.instance == session.instance
+
+
+def _names_sent(session: MediaSession, cameras: tuple[CameraView, ...]) -> tuple[str, ...]:
+    """Names of those whose pictures go out, main picture first."""
+    names = {camera.id: camera.name for camera in cameras if camera.state == "live"}
+    return tuple(names[camera] for camera in session.sent if camera in names)

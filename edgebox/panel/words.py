@@ -1,0 +1,242 @@
+"""Puts a View into the words of one language: the JSON the page draws.
+
+Every sentence comes from the catalogue by its name; nothing here is language. The page's script
+has no words of its own: it gets these, and `page_strings` for what it finds out itself.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+
+import edgebox
+from edgebox.messages import Fault, Role
+from edgebox.panel.view import (
+    CameraView,
+    InviteView,
+    LinkView,
+    NoticeView,
+    PartsView,
+    PersonView,
+    View,
+)
+
+INVITE_ROLES: tuple[Role, ...] = ("doctor", "observer")
+"""Whom the crew can invite: those who may see every picture."""
+
+PAGE_STRINGS = (
+    "page.lost",
+    "page.lost-detail",
+    "page.no-answer",
+    "start.waiting",
+    "stop.hold",
+    "stop.waiting",
+    "preview.connecting",
+    "preview.none",
+    "preview.stalled",
+    "invite.waiting",
+    "invite.left",
+)
+
+NOTICES_MAX = 3
+
+LAST_CAMERA = "last-camera"
+"""The crew tried to hide the only picture."""
+
+TONES = {
+    "idle": "idle",
+    "live-watched": "live",
+    "live-unwatched": "live",
+    "live-cut": "cut",
+    "live-unsure": "cut",
+    "restarting": "cut",
+    "starting": "idle",
+    "missing": "fault",
+    "unknown": "unknown",
+}
+
+
+class Words:
+    """One language. `gettext` gives the sentence of a name, `zone` is where the crew's clock is."""
+
+    def __init__(self, language: str, gettext: Callable[[str], str], zone: tzinfo | None = None):
+        self.language = language
+        self._gettext = gettext
+        self._zone = zone
+
+    def say(self, name: str, **values: str | int) -> str:
+        """The sentence of that name with its values filled in."""
+        sentence = self._gettext(name)
+        return sentence % values if values else sentence
+
+    def clock(self, utc_s: float, now_utc: float) -> str:
+        """Hours and minutes; with the date unless it is today."""
+        then = datetime.fromtimestamp(utc_s, UTC).astimezone(self._zone)
+        today = datetime.fromtimestamp(now_utc, UTC).astimezone(self._zone).date()
+        pattern = "HH:mm" if then.date() == today else "d. MMM HH:mm"
+        return str(format_datetime(then, pattern, tzinfo=then.tzinfo, locale=self.language))
+
+    def rate(self, bps: int) -> str:
+        """In kbit/s or Mbit/s."""
+        if bps < 1_000_000:
+            return self.say("rate.kbit", rate=bps // 1000)
+        pattern = "0.0" if bps < 10_000_000 else "0"
+        rate = format_decimal(bps / 1_000_000, pattern, locale=self.language)
+        return self.say("rate.mbit", rate=rate)
+
+
+def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
+    """Everything the page shows. `now_utc` decides how times are written."""
+    say = words.say
+    return {
+        "version": edgebox.__version__,
+        "screen": view.screen,
+        "truth": view.truth,
+        "tone": TONES[view.headline],
+        "title": say(f"headline.{view.headline}"),
+        "detail": say(f"headline.{view.headline}.detail"),
+        "liveSince": view.live_since_utc,
+        "instance": view.instance,
+        "preview": view.preview,
+        "cameras": [_camera(camera, view, say) for camera in view.cameras],
+        "sending": _sending(view, say),
+        "quality": view.quality,
+        "qualityText": say(f"quality.{view.quality}") if view.screen == "live" else "",
+        "watchers": [_person(one, say) for one in view.watchers],
+        "waitingTitle": _waiting_title(view, say),
+        "waiting": [_person(one, say) for one in view.waiting],
+        "links": [_link(link, words) for link in view.links],
+        "parts": _parts(view.parts, view, words, now_utc),
+        "notices": _notices(view.notices, words, now_utc),
+        "invite": _invite(view.invite, say),
+        "dark": view.dark,
+    }
+
+
+def say_fault(fault: Fault, what: str, words: Words) -> str:
+    """One sentence on what was not done and why; `fault.text` is for the technician."""
+    reason = LAST_CAMERA if (what, fault.reason) == ("camera", "invalid") else fault.reason
+    return f"{words.say(f'failed.{what}')} {words.say(f'reason.{reason}')}"
+
+
+def page_strings(words: Words) -> dict[str, str]:
+    """What the page's script says when it cannot ask the server."""
+    return {name: words.say(name) for name in PAGE_STRINGS}
+
+
+Say = Callable[..., str]
+
+
+def _camera(camera: CameraView, view: View, say: Say) -> dict[str, Any]:
+    """`text` is what happens to its picture, or what is wrong with it."""
+    if camera.state in {"absent", "failed", "unknown"}:
+        text = say(f"camera.{camera.state}")
+    elif not camera.sent:
+        text = say("camera.not-sent")
+    elif view.screen == "idle":
+        text = say("camera.will-be-sent")
+    else:
+        text = say("camera.sent" if camera.state == "live" else "camera.starting")
+    return {
+        "id": camera.id,
+        "name": camera.name,
+        "state": camera.state,
+        "sent": camera.sent,
+        "main": camera.main,
+        "text": text,
+        "mainText": say("camera.main" if camera.main else "camera.make-main"),
+    }
+
+
+def _sending(view: View, say: Say) -> str:
+    """What goes out at this moment."""
+    if view.screen != "live" or view.truth != "known":
+        return ""
+    if view.headline == "live-cut":
+        return say("sending.cut")
+    if not view.sending:
+        return say("sending.nothing")
+    if view.headline == "live-unsure":
+        return say("sending.unsure", names=", ".join(view.sending))
+    return say("sending.pictures", names=", ".join(view.sending))
+
+
+def _person(one: PersonView, say: Say) -> dict[str, str]:
+    return {
+        "name": one.name or say("person.unnamed"),
+        "role": say(f"role.{one.role}"),
+        "state": one.state,
+        "text": "" if one.state in {"connected", "present"} else say(f"person.{one.state}"),
+    }
+
+
+def _waiting_title(view: View, say: Say) -> str:
+    if view.truth != "known" or view.hub != "up":
+        return say(f"waiting.unknown-{view.screen}")
+    if view.screen == "live":
+        return say("waiting.no-picture") if view.waiting else ""
+    return say("waiting.here" if view.waiting else "waiting.nobody")
+
+
+def _link(link: LinkView, words: Words) -> dict[str, Any]:
+    """`text` stands beside the bar: rate sent of capacity, or the state when there is none."""
+    text = words.say(f"link.{link.state}")
+    if link.sent_bps is not None and link.capacity_bps is not None:
+        rates = {"sent": words.rate(link.sent_bps), "capacity": words.rate(link.capacity_bps)}
+        text = words.say("link.rates", **rates)
+    return {
+        "label": link.label,
+        "state": link.state,
+        "stateText": words.say(f"link.{link.state}"),
+        "capacity": link.capacity_percent,
+        "sent": link.sent_percent,
+        "text": text,
+        "rtt": "" if link.rtt_ms is None else words.say("link.rtt", rtt=link.rtt_ms),
+    }
+
+
+def _parts(parts: PartsView, view: View, words: Words, now_utc: float) -> list[dict[str, str]]:
+    say = words.say
+    hub = say(f"part.hub.{view.hub}")
+    if parts.hub_since_utc is not None:
+        hub = say("part.hub.away-since", since=words.clock(parts.hub_since_utc, now_utc))
+    counts = {
+        "video": say("part.count", some=parts.cameras_ready, all=len(view.cameras)),
+        "links": say("part.count", some=parts.links_up, all=len(view.links)),
+    }
+    video = counts["video"] if view.truth == "known" else say(f"part.video.{view.truth}")
+    links = counts["links"] if view.bond == "up" else say(f"part.links.{view.bond}")
+    return [
+        {"name": say("part.video"), "state": parts.video, "text": video},
+        {"name": say("part.links"), "state": parts.links, "text": links},
+        {"name": say("part.hub"), "state": parts.hub, "text": hub},
+    ]
+
+
+def _notices(all_notices: tuple[NoticeView, ...], words: Words, now_utc: float) -> list[Any]:
+    """As many as the small screen holds; the rest is counted."""
+    if len(all_notices) <= NOTICES_MAX:
+        return [_notice(notice, words, now_utc) for notice in all_notices]
+    shown = [_notice(notice, words, now_utc) for notice in all_notices[: NOTICES_MAX - 1]]
+    more = words.say("notice.more", more=len(all_notices) - len(shown))
+    return [*shown, {"grade": "warn", "text": more, "todo": ""}]
+
+
+def _notice(notice: NoticeView, words: Words, now_utc: float) -> dict[str, str]:
+    """`text` says what is wrong, `todo` what to do or that nothing needs to be done."""
+    say = words.say
+    text = say(f"notice.{notice.code}", **({"subject": notice.subject} if notice.subject else {}))
+    if notice.since_utc is not None:
+        text = say("notice.since", text=text, since=words.clock(notice.since_utc, now_utc))
+    todo = f"notice.{notice.code}.todo" if notice.kind is None else f"todo.{notice.kind}"
+    return {"grade": notice.grade, "text": text, "todo": say(todo)}
+
+
+def _invite(invite: InviteView | None, say: Say) -> dict[str, Any] | None:
+    if invite is None:
+        return None
+    values = {"name": invite.used_by} if invite.state == "used" and invite.used_by else {}
+    name = f"invite.{invite.state}" if values or invite.state != "used" else "invite.used-unnamed"
+    return {"id": invite.id, "state": invite.state, "text": say(name, **values)}
