@@ -28,12 +28,51 @@ class ServiceChoice(StrEnum):
     MEDIA = "media"
     PANEL = "panel"
     HUB = "hub"
+    ALL = "all"
+
+
+class LanguageChoice(StrEnum):
+    """Languages the pages have."""
+
+    NB = "nb"
+    EN = "en"
 
 
 @cli.command()
 def run(service: ServiceChoice, config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Run one service in the foreground, as its systemd unit does."""
-    app.run_service(service.value, load(config))
+    """Run one service in the foreground, as its unit does; `all` keeps the box's running."""
+    loaded = load(config)
+    if service is ServiceChoice.ALL:
+        app.run_all(config)
+    else:
+        app.run_service(service.value, loaded)
+
+
+@cli.command()
+def demo(
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Picture source instead of the test pictures; may be given several times: "
+            "a file, /dev/video0, rtsp://..., picamera:0, pattern."
+        ),
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(min=1024, max=65_000, help="Panel here, room, control, preview on the next."),
+    ] = 8080,
+    lang: Annotated[LanguageChoice, typer.Option(help="Language of the pages.")] = (
+        LanguageChoice.NB
+    ),
+) -> None:
+    """Box, hub and three simulated links on this machine; prints where to look. Ctrl-C ends it."""
+    app.run_demo(camera or [], port, lang.value)
+
+
+@cli.command("sim-links")
+def sim_links(config: Annotated[Path, typer.Option("--config", "-c")]) -> None:
+    """Simulated mobile links and their control page, from a TOML file of their own."""
+    app.run_links(config)
 
 
 @cli.command("check-config")

@@ -6,11 +6,14 @@ Services are imported when they are started: each process holds only what it nee
 import asyncio
 import importlib
 import signal
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
-from edgebox.config import Config
+from edgebox.config import Config, Language
 from edgebox.host import notify
+from edgebox.host.supervise import Program, Supervisor
 
 BOX_SERVICES = ("bond", "media", "panel")
 
@@ -21,6 +24,39 @@ def run_service(name: str, config: Config) -> None:
     """Run one service in this process until SIGTERM or SIGINT."""
     notify.set_up_logging(name)
     asyncio.run(_until_signal(_main_of(name)(config)))
+
+
+def run_all(path: Path) -> None:
+    """Keep all services of the box running in processes of their own, where systemd does not."""
+    notify.set_up_logging("all")
+    asyncio.run(_until_signal(_keep_all(path)))
+
+
+async def _keep_all(path: Path) -> None:
+    supervisor = Supervisor()
+    try:
+        for name in BOX_SERVICES:
+            command = [sys.executable, "-m", "edgebox", "run", name, "--config", str(path)]
+            supervisor.start(Program(name, command))
+        await supervisor.failed()
+    finally:
+        await supervisor.stop()
+
+
+def run_demo(cameras: Sequence[str], port: int, language: Language) -> None:
+    """The whole system on this machine, until SIGTERM or Ctrl-C."""
+    from edgebox.sim import demo
+
+    sources = [demo.camera_from_argument(*numbered) for numbered in enumerate(cameras)]
+    asyncio.run(_until_signal(demo.run(sources, port, language)))
+
+
+def run_links(path: Path) -> None:
+    """Simulated links from a file of their own."""
+    from edgebox.sim import link_settings, service
+
+    notify.set_up_logging("links")
+    asyncio.run(_until_signal(service.run(link_settings.load(path))))
 
 
 def _main_of(name: str) -> Main:

@@ -37,8 +37,8 @@ class Program:
 
     name: str
     command: Sequence[str]
-    log: Path
-    """Its output goes here, appended."""
+    log: Path | None = None
+    """Its output goes here, appended; without, to where ours goes."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +84,8 @@ class Supervisor:
             await asyncio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1] if attempt else 0)
 
     async def _run_once(self, program: Program) -> int:
-        with program.log.open("ab") as log:
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(program.log.open("ab")) if program.log else None
             process = await asyncio.create_subprocess_exec(
                 *program.command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -121,6 +122,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+def _last_line(log: Path | None) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log else ["see its messages"]
     return lines[-1][:300] if lines else "it says nothing"
