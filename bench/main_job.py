@@ -195,20 +195,25 @@ async def bench_load() -> None:
 
 async def stop_video(panel: Page) -> None:
     """End the session as the crew does."""
-    await panel.locator("[data-action=stop]").click(delay=2000)
+    await panel.locator("#stop").click(delay=2000)
     await panel.wait_for_selector(START)
 
 
 async def invite(panel: Page) -> str:
     """A new invitation for a doctor, as the panel shows it."""
-    raise NotImplementedError
+    await panel.click("#invite")
+    await panel.wait_for_function("document.querySelector('#invite-url').textContent")
+    link = await panel.text_content("#invite-url")
+    assert link
+    await panel.click("#invite-close")
+    return link
 
 
 async def busiest_link(running: RunningDemo) -> str:
     """The link that carried most towards the hub in the last second."""
-    before = {link["name"]: link["up"]["passed_bytes"] for link in running.links()}
+    before = {link["name"]: link["up"]["counters"]["passed_bytes"] for link in running.links()}
     await asyncio.sleep(1)
-    after = {link["name"]: link["up"]["passed_bytes"] for link in running.links()}
+    after = {link["name"]: link["up"]["counters"]["passed_bytes"] for link in running.links()}
     return max(after, key=lambda name: after[name] - before[name])
 
 

@@ -116,9 +116,9 @@ class RunningDemo:
             assert answer.status in {200, 204}
 
     def links(self) -> Any:
-        """State of all links from the control page."""
+        """State of all links from the control page, as edgebox.sim.control shows it."""
         with urllib.request.urlopen(f"{self.control.rstrip('/')}/links", timeout=5) as answer:  # noqa: S310
-            return json.load(answer)
+            return json.load(answer)["links"]
 
 
 @contextlib.asynccontextmanager

@@ -44,7 +44,7 @@ async def join(browser: Browser, link: str) -> Page:
 
 async def test_pictures_survive_cut_links_and_killed_processes() -> None:
     async with mission() as (running, _panel, doctor):
-        busiest = max(running.links(), key=lambda link: link["up"]["passed_bytes"])["name"]
+        busiest = max(running.links(), key=lambda link: link["up"]["counters"]["passed_bytes"])["name"]
         running.set_link(busiest, cut=True)
         cut_utc = utc()
         await until_frames(doctor, since_utc=cut_utc, count=30)
