@@ -75,6 +75,12 @@ def sim_links(config: Annotated[Path, typer.Option("--config", "-c")]) -> None:
     app.run_links(config)
 
 
+@cli.command()
+def bond(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Run one end of the bond alone: a UDP port forwarder over all links. Needs no broker."""
+    app.run_service("bond", load(config))
+
+
 @cli.command("check-config")
 def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Load the configuration, say what is wrong with it, start nothing."""

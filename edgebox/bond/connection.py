@@ -1,0 +1,347 @@
+"""The protocol core of one bond session: no I/O, told the time.
+
+Theory of operation. A connection lives as long as its keys. Either end feeds it with outer
+datagrams (`receive_datagram`) and inner ones (`send_datagram`), sends what `datagrams_to_send`
+returns, takes what `next_event` returns, and calls `handle_timeout` when `next_timeout` has come.
+
+    inner -> classify -> queue -> choose link -> seal -> outer          (sender.py)
+    outer -> open -> acknowledge -> first copy? -> in order? -> inner   (here, release.py)
+
+Both directions work alike. What differs is who knows the addresses: the box attaches its links
+and says where its flows go; the hub learns a link's address from the newest authenticated packet
+that came from it, and a flow's destination from the announcement in its first packets.
+"""
+
+from collections import deque
+from collections.abc import Hashable
+from typing import Literal, NamedTuple
+
+from edgebox.bond.meter import Counters
+from edgebox.bond.path import Path, PathState
+from edgebox.bond.reception import Reception
+from edgebox.bond.release import Release
+from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, ReplayedError, Sealer
+from edgebox.bond.sender import Sender
+from edgebox.bond.wire import (
+    Ack,
+    Control,
+    Data,
+    FlowRefused,
+    FlowUnknown,
+    Item,
+    decode_body,
+    difference,
+    microseconds,
+)
+from edgebox.errors import RemoteProtocolError
+
+Role = Literal["box", "hub"]
+
+ACK_S = 0.010
+ACK_PACKETS = 16
+ACK_NEWS_S = 0.1
+"""Links are acknowledged again this long after their last packet, against lost acknowledgements."""
+FLOWS_MAX = 256
+"""Destinations remembered for one box."""
+GONE_S = 120.0
+"""The hub leaves a link alone that it has not heard on for so long."""
+TARGET_FELL = 0.9
+"""A target below this share of what was told is news."""
+SILENT_S = 0.7
+"""The far end has forgotten us, or no link lives, when nothing comes back for so long."""
+LATE_S = 0.150
+"""Longer than the fastest datagrams by this: counted as late."""
+HOUSEKEEPING_S = 1.0
+EVENTS_MAX = 4096
+
+
+class DatagramReceived(NamedTuple):
+    """An inner datagram came out."""
+
+    flow: int
+    destination: str
+    """At the hub: where it shall go. At the box: empty."""
+    payload: bytes
+
+
+class FlowWasRefused(NamedTuple):
+    """The hub does not serve this flow."""
+
+    flow: int
+
+
+class PathChanged(NamedTuple):
+    """A link went up, down or silent."""
+
+    link: int
+    state: PathState
+
+
+class PathMoved(NamedTuple):
+    """Authenticated packets of a link come from another address."""
+
+    link: int
+    address: Hashable
+
+
+class TargetFell(NamedTuple):
+    """The encoders must produce less, now."""
+
+    bps: float
+
+
+Event = DatagramReceived | FlowWasRefused | PathChanged | PathMoved | TargetFell
+
+
+class Connection:
+    """One end of one session."""
+
+    def __init__(self, role: Role, keys: Keys, now: float):
+        self.role = role
+        self.session = keys.session
+        self.counters = Counters()
+        self.created_at = now
+        self.last_received_at = -1e9
+        """When the far end was last heard; long ago until it has been."""
+        self.acknowledged = 0
+        """Blocks of acknowledgement taken: shows that the whole loop works."""
+        outwards, inwards = (TO_HUB, TO_BOX) if role == "box" else (TO_BOX, TO_HUB)
+        self.sender = Sender(Sealer(keys, outwards, now), self.counters, now)
+        self._opener = Opener(keys, inwards)
+        self._release = Release()
+        self._receptions: dict[int, Reception] = {}
+        self._heard: dict[int, float] = {}
+        self._destinations: dict[int, str] = {}
+        self._events: deque[Event] = deque()
+        self._notices: list[Item] = []
+        self._told_unknown: dict[int, float] = {}
+        self._ack_at: float | None = None
+        self._ack_count = 0
+        self._least_delay_us: int | None = None
+        self._least_next_us: int | None = None
+        self._housekeeping_at = now
+        self._told_bps = 0.0
+
+    # Links and flows
+
+    @property
+    def paths(self) -> dict[int, Path]:
+        """Links by number."""
+        return self.sender.paths
+
+    @property
+    def established(self) -> bool:
+        """The far end has proved that it holds the keys."""
+        return self.last_received_at > 0
+
+    @property
+    def target_bps(self) -> float:
+        """What the encoders may produce together."""
+        return self.sender.target.bps
+
+    def tell_target(self, now: float) -> float:
+        """The target, which the caller passes on; a fall below 9/10 of it becomes an event."""
+        self._told_bps = self.sender.update_target(now)
+        return self._told_bps
+
+    def is_silent(self, now: float) -> bool:
+        """We ask, and nothing has come back for long."""
+        waiting = [path for path in self.paths.values() if path.waiting_since]
+        if not waiting:
+            return False
+        patience_s = max(SILENT_S, 2.5 * min(path.estimate.srtt_s for path in waiting))
+        oldest = min(path.waiting_since for path in waiting)
+        return now - max(oldest, self.last_received_at) > patience_s
+
+    def attach_path(self, link: int, address: Hashable, now: float) -> None:
+        """Box: the link can send, at this address of the caller's choice."""
+        self.sender.attach(link, address, now)
+
+    def detach_path(self, link: int, now: float) -> None:
+        """The system cannot send on the link any more."""
+        self.sender.detach(link, now)
+
+    def open_flow(self, flow: int, destination: str, now: float) -> None:
+        """Box: say where a flow goes."""
+        self.sender.open_flow(flow, destination, now)
+
+    def refuse_flow(self, flow: int) -> None:
+        """Hub: this flow will not be served; tell the box."""
+        self._notices.append(FlowRefused(flow))
+
+    def forget_flow(self, flow: int) -> None:
+        """Hub: the flow was idle; if it wakes up, the box must say again where it goes."""
+        self._destinations.pop(flow, None)
+
+    # The four verbs
+
+    def send_datagram(self, flow: int, payload: bytes, now: float) -> None:
+        """Take an inner datagram of an open flow."""
+        self.sender.accept(flow, payload, now)
+
+    def receive_datagram(self, address: Hashable, packet: bytes, now: float) -> None:
+        """Take an outer datagram. Damaged, strange and repeated ones are counted, not raised."""
+        try:
+            link, number, body = self._opener.open(packet, now)
+            decoded = decode_body(body)
+            self._on_opened(address, link, number, len(packet), now)
+            if isinstance(decoded, Data):
+                self._on_data(decoded, now)
+            else:
+                self._on_control(decoded, now)
+        except ReplayedError:
+            self.counters.replayed += 1
+        except RemoteProtocolError:
+            self.counters.garbage += 1
+
+    def datagrams_to_send(self, now: float) -> list[tuple[Hashable, bytes]]:
+        """Outer datagrams and the addresses of their links; hand them out at once."""
+        if self._notices or (self._ack_at is not None and now >= self._ack_at):
+            self._send_acks(now)
+        outbox, self.sender.outbox = self.sender.outbox, []
+        return outbox
+
+    def next_event(self) -> Event | None:
+        """The oldest event not yet taken."""
+        while self.sender.changed:
+            path = self.sender.changed.popleft()
+            self._events.append(PathChanged(path.link, path.state))
+        return self._events.popleft() if self._events else None
+
+    # Time
+
+    def next_timeout(self) -> float:
+        """When to call handle_timeout; may lie in the past."""
+        at = min(self.sender.next_timeout(), self._housekeeping_at)
+        if self._ack_at is not None:
+            at = min(at, self._ack_at)
+        held_until = self._release.next_timeout()
+        return at if held_until is None else min(at, held_until)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+        for data in self._release.expire(now):
+            self._deliver(data)
+        self.sender.handle_timeout(now)
+        self._look_at_target(now)
+        if now >= self._housekeeping_at:
+            self._housekeeping_at = now + HOUSEKEEPING_S
+            self._keep_house(now)
+
+    def _keep_house(self, now: float) -> None:
+        self.sender.forget_idle_flows(now)
+        self._told_unknown.clear()
+        self._least_delay_us, self._least_next_us = self._least_next_us, None
+        if self.role == "hub":
+            for link, heard_at in self._heard.items():
+                if heard_at < now - GONE_S:
+                    self.sender.detach(link, now)
+
+    def _look_at_target(self, now: float) -> None:
+        if self.role == "box" and self.sender.update_target(now) < TARGET_FELL * self._told_bps:
+            self._told_bps = self.target_bps
+            self._events.append(TargetFell(self.target_bps))
+
+    # Receiving
+
+    def _on_opened(self, address: Hashable, link: int, number: int, size: int, now: float) -> None:
+        self.last_received_at = self._heard[link] = now
+        reception = self._receptions.get(link)
+        if reception is None:
+            reception = self._receptions[link] = Reception(link)
+        is_newest = number > reception.highest
+        reception.add(number, size, microseconds(now))
+        path = self.sender.paths.get(link)
+        if self.role == "hub" and is_newest:
+            if path is None or not path.attached:
+                path = self.sender.attach(link, address, now)
+            elif path.address != address:
+                path.address = address
+                self._events.append(PathMoved(link, address))
+        if path is not None:
+            path.last_received_at = now
+            path.bytes_received += size
+
+    def _on_data(self, data: Data, now: float) -> None:
+        self._expect_ack(now)
+        if data.announce:
+            self._learn_destination(data, now)
+        if self._is_late(data, now):
+            self.counters.late += 1
+        for ready in self._release.add(data, now):
+            self._deliver(ready)
+
+    def _learn_destination(self, data: Data, now: float) -> None:
+        if self.role == "hub" and (
+            data.flow in self._destinations or len(self._destinations) < FLOWS_MAX
+        ):
+            self._destinations[data.flow] = data.announce
+            self.sender.open_flow(data.flow, "", now)
+
+    def _deliver(self, data: Data) -> None:
+        destination = self._destinations.get(data.flow, "")
+        if self.role == "hub" and not destination:
+            self._tell_unknown(data.flow)
+            return
+        self.counters.delivered += 1
+        if len(self._events) < EVENTS_MAX:
+            self._events.append(DatagramReceived(data.flow, destination, data.payload))
+
+    def _tell_unknown(self, flow: int) -> None:
+        if flow not in self._told_unknown and len(self._told_unknown) < FLOWS_MAX:
+            self._told_unknown[flow] = 0.0
+            full = len(self._destinations) >= FLOWS_MAX
+            self._notices.append(FlowRefused(flow) if full else FlowUnknown(flow))
+
+    def _is_late(self, data: Data, now: float) -> bool:
+        """Compare with the fastest datagram of the last seconds: clocks need not agree."""
+        delay = (microseconds(now) - data.sent_us) % (1 << 32)
+        least = self._least_delay_us
+        if least is None or difference(delay, least) < 0:
+            self._least_delay_us = least = delay
+        if self._least_next_us is None or difference(delay, self._least_next_us) < 0:
+            self._least_next_us = delay
+        return difference(delay, least) / 1e6 + data.age / 1e4 > LATE_S
+
+    def _on_control(self, control: Control, now: float) -> None:
+        if control.eliciting:
+            self._expect_ack(now)
+        for item in control.items:
+            if isinstance(item, Ack):
+                self.acknowledged += 1
+                self.sender.on_ack(item, control.sent_us, now)
+            elif isinstance(item, FlowRefused):
+                self.counters.refused += 1
+                self._events.append(FlowWasRefused(item.flow))
+            else:
+                flow = self.sender.flows.get(item.flow)
+                if flow is not None and flow.destination:
+                    flow.announced = False
+        if control.items:
+            self._look_at_target(now)
+
+    # Acknowledging
+
+    def _expect_ack(self, now: float) -> None:
+        self._ack_count += 1
+        if self._ack_at is None:
+            self._ack_at = now + ACK_S
+        if self._ack_count >= ACK_PACKETS:
+            self._ack_at = now
+
+    def _send_acks(self, now: float) -> None:
+        items: list[Item] = [
+            reception.ack()
+            for reception in self._receptions.values()
+            if reception.news or now - self._heard[reception.link] < ACK_NEWS_S
+        ]
+        items += self._notices
+        paths = self.sender.best_paths(now)
+        if paths:
+            self._notices = []
+            for reception in self._receptions.values():
+                reception.news = False
+        for path in paths:
+            self.sender.send_control(path, items, now)
+        self._ack_at = None
+        self._ack_count = 0

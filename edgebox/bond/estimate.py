@@ -1,0 +1,195 @@
+"""What one link can do, seen from its sender: delays, queue, delivered rate, capacity, loss.
+
+Theory. All one-way delays are receiver's clock minus sender's clock, so they hold an unknown but
+common offset: the 10 s minimum of a link is its base delay, what exceeds it is its queue, and
+differences between links are exact. While a queue stands, what comes out is what the link
+carries: that sample sets the capacity, up or down. Without a queue a sample only says what was
+sent (application-limited): it never lowers the capacity, which then grows by itself, held to a
+multiple of what has been delivered, until a queue shows where the limit is.
+"""
+
+from collections import deque
+
+BASE_WINDOW_S = 10.0
+POINTS_S = 1.0
+"""Acknowledged points kept for rates."""
+RATE_S = 0.3
+"""A delivered rate is an average over this, at least MIN_RATE_S."""
+MIN_RATE_S = 0.06
+STANDING_S = 0.08
+"""The least queue over this long is standing, not the transient of one frame."""
+QUEUE_LOW_S = 0.010
+QUEUE_HIGH_S = 0.030
+QUEUE_BUSY_S = 0.005
+START_BPS = 600_000.0
+FLOOR_BPS = 50_000.0
+START_GROWTH = 3.0
+"""Factor per second until the first queue is seen."""
+REGAIN_GROWTH = 1.5
+"""Factor per second below a capacity that was seen in the last REGAIN_S."""
+GROWTH = 1.08
+REGAIN_S = 20.0
+HEADROOM = 1.5
+"""Capacity never grows beyond this many times the highest delivered rate."""
+LOSS_S = 1.0
+
+
+class WindowedMin:
+    """Least value of the last `window_s`, in ten buckets."""
+
+    def __init__(self, window_s: float):
+        self._width_s = window_s / 10
+        self._buckets: deque[tuple[int, float]] = deque()
+        self.value = float("inf")
+
+    def update(self, value: float, now: float) -> None:
+        """Take a value; `value` is then the least of the window."""
+        bucket = int(now / self._width_s)
+        buckets = self._buckets
+        if buckets and buckets[-1][0] == bucket:
+            if value < buckets[-1][1]:
+                buckets[-1] = (bucket, value)
+        else:
+            buckets.append((bucket, value))
+        while buckets[0][0] <= bucket - 10:
+            buckets.popleft()
+        self.value = min(least for _, least in buckets)
+
+
+class Estimate:
+    """Fed with each acknowledgement that moves a link on."""
+
+    def __init__(self, now: float, capacity_bps: float = START_BPS):
+        self.capacity_bps = capacity_bps
+        self.delivered_bps = 0.0
+        self.queue_s = 0.0
+        """Latest queueing delay towards the far end."""
+        self.standing_s = 0.0
+        self.srtt_s = 0.0
+        self.rttvar_s = 0.0
+        self.loss = 0.0
+        self.starting = True
+        """No queue has been seen yet: the capacity is only a lower bound."""
+        self._base = WindowedMin(BASE_WINDOW_S)
+        self._rtt = WindowedMin(BASE_WINDOW_S)
+        self._peak = WindowedMin(BASE_WINDOW_S)
+        self._points: deque[tuple[float, int, float]] = deque()
+        self._grown_at = now
+        self._seen_bps = 0.0
+        self._seen_at = now
+        self._losses: deque[tuple[float, int, int]] = deque()
+
+    @property
+    def known(self) -> bool:
+        """Something has come back."""
+        return self.srtt_s > 0.0
+
+    @property
+    def base_s(self) -> float:
+        """Least one-way delay, with the offset common to all links."""
+        return self._base.value
+
+    @property
+    def min_rtt_s(self) -> float:
+        """Least round trip of the last 10 s; 0.1 s as long as nothing is known."""
+        return self._rtt.value if self.known else 0.1
+
+    @property
+    def peak_bps(self) -> float:
+        """Highest delivered rate of the last 10 s."""
+        return -self._peak.value if self._points else 0.0
+
+    def on_progress(
+        self, now: float, rtt_s: float, delay_s: float, received_s: float, bytes_total: int
+    ) -> None:
+        """An acknowledgement with a new highest packet came.
+
+        `delay_s`: its one-way delay with the common offset. `received_s`: receiver's clock then.
+        `bytes_total`: all that has arrived on the link until then.
+        """
+        self._take_rtt(rtt_s, now)
+        self._base.update(delay_s, now)
+        # A jump of the far clock looks like a queue on every link; the round trip knows better.
+        self.queue_s = max(0.0, min(delay_s - self._base.value, rtt_s - self._rtt.value + 0.005))
+        self._take_point(received_s, bytes_total)
+        if self.delivered_bps:
+            self._peak.update(-self.delivered_bps, now)
+        self._update_capacity(now)
+
+    def on_loss(self, now: float, acknowledged: int, lost: int) -> None:
+        """Count packets that came through and packets given up."""
+        self._losses.append((now, acknowledged, lost))
+        while self._losses[0][0] < now - LOSS_S:
+            self._losses.popleft()
+        gone = sum(entry[2] for entry in self._losses)
+        self.loss = gone / max(1, gone + sum(entry[1] for entry in self._losses))
+
+    def restart(self, now: float) -> None:
+        """The link was away: what was known of its rate is only a hint now."""
+        self._points.clear()
+        self._base = WindowedMin(BASE_WINDOW_S)
+        self._rtt = WindowedMin(BASE_WINDOW_S)
+        self.srtt_s = 0.0
+        self.queue_s = self.standing_s = 0.0
+        self.capacity_bps = min(self.capacity_bps, START_BPS)
+        self.starting = True
+        self._grown_at = now
+
+    def _take_rtt(self, rtt_s: float, now: float) -> None:
+        """RFC 6298 (2)."""
+        if self.srtt_s == 0.0:
+            self.srtt_s, self.rttvar_s = rtt_s, rtt_s / 2
+        else:
+            self.rttvar_s += (abs(self.srtt_s - rtt_s) - self.rttvar_s) / 4
+            self.srtt_s += (rtt_s - self.srtt_s) / 8
+        self._rtt.update(rtt_s, now)
+
+    def _take_point(self, received_s: float, bytes_total: int) -> None:
+        points = self._points
+        points.append((received_s, bytes_total, self.queue_s))
+        while points[0][0] < received_s - POINTS_S:
+            points.popleft()
+        self.standing_s = min(queue for at, _, queue in points if at >= received_s - STANDING_S)
+        self.delivered_bps = self._rate(busy=False) or self.delivered_bps
+
+    def _rate(self, *, busy: bool) -> float:
+        """Delivered rate over up to RATE_S; `busy`: only back to where the queue began."""
+        last_at, last_bytes, _ = self._points[-1]
+        first_at, first_bytes = last_at, last_bytes
+        for at, total, queue in reversed(self._points):
+            if last_at - at > RATE_S or (busy and queue < QUEUE_BUSY_S):
+                break
+            first_at, first_bytes = at, total
+        span_s = last_at - first_at
+        return (last_bytes - first_bytes) * 8 / span_s if span_s >= MIN_RATE_S else 0.0
+
+    def _update_capacity(self, now: float) -> None:
+        elapsed_s = min(now - self._grown_at, 0.2)
+        self._grown_at = now
+        if self.standing_s > QUEUE_LOW_S:
+            sample_bps = self._rate(busy=True)
+            if sample_bps:
+                self._take_sample(sample_bps, now)
+        elif self.standing_s < QUEUE_LOW_S:
+            self._grow(elapsed_s, now)
+
+    def _take_sample(self, sample_bps: float, now: float) -> None:
+        """The link was busy all the time: this is what it carries."""
+        if sample_bps > self.capacity_bps:
+            self.capacity_bps += (sample_bps - self.capacity_bps) / 4
+        elif self.standing_s > QUEUE_HIGH_S:
+            if self.capacity_bps > self._seen_bps or now - self._seen_at > REGAIN_S:
+                self._seen_bps = self.capacity_bps
+                self._seen_at = now
+            self.capacity_bps = max(FLOOR_BPS, sample_bps)
+            self.starting = False
+
+    def _grow(self, elapsed_s: float, now: float) -> None:
+        factor = GROWTH
+        if self.starting:
+            factor = START_GROWTH
+        elif self.capacity_bps < 0.8 * self._seen_bps and now - self._seen_at < REGAIN_S:
+            factor = REGAIN_GROWTH
+        limit_bps = max(START_BPS, HEADROOM * self.peak_bps)
+        grown_bps = self.capacity_bps * factor**elapsed_s
+        self.capacity_bps = max(self.capacity_bps, min(grown_bps, limit_bps))

@@ -1,0 +1,220 @@
+"""One link as its sender knows it: what is under way, when it may send, whether it lives.
+
+States, and what leads from one to the next:
+
+    UP       -- loaded and silent for suspect_after_s ---------------> SUSPECT
+    UP, SUSPECT, DOWN  -- the system says it cannot send ------------> DOWN
+    SUSPECT  -- nothing has come back for DOWN_S --------------------> DOWN
+    SUSPECT  -- anything of it acknowledged -------------------------> UP
+    DOWN     -- acknowledged; `share` starts at 1/4 and doubles with
+                each proof of PROOF_PACKETS data-sized packets ------> UP
+
+SUSPECT and DOWN links get probes, and traffic only when no link is UP.
+"""
+
+from collections.abc import Hashable
+from enum import Enum
+from typing import Any
+
+from edgebox.bond.estimate import Estimate
+
+SILENCE_S = 0.060
+"""Silence while loaded beyond this makes a link look later, twice as much as it is silent."""
+SUSPECT_S = 0.150
+SUSPECT_PACKETS = 3
+"""One lost ping on an idle link is no silence."""
+DOWN_S = 1.0
+PROOF_PACKETS = 4
+PROOF_BYTES = 1000
+WINDOW_S = 0.040
+"""Bytes under way may exceed rate x least round trip by this much time."""
+COLD_PACKETS = 16
+PACING = 1.25
+BURST_S = 0.004
+"""Pacing lets this much go at once: timers are not finer."""
+
+
+class PathState(Enum):
+    """See the module's table."""
+
+    UP = "up"
+    SUSPECT = "suspect"
+    DOWN = "down"
+
+
+class Sent:
+    """A packet under way."""
+
+    __slots__ = ("datagram", "eliciting", "number", "queue_s", "sent_at", "sent_us", "size")
+
+    def __init__(
+        self, number: int, size: int, sent_at: float, sent_us: int, *, eliciting: bool,
+        datagram: Any, queue_s: float,
+    ):  # fmt: skip
+        self.number = number
+        self.size = size
+        self.sent_at = sent_at
+        self.sent_us = sent_us
+        self.eliciting = eliciting
+        self.datagram = datagram
+        self.queue_s = queue_s
+        """Queue this packet was predicted to meet."""
+
+
+class Path:
+    """One link, sending side."""
+
+    def __init__(self, link: int, address: Hashable, now: float):
+        self.link = link
+        self.address = address
+        self.estimate = Estimate(now)
+        self.state = PathState.UP
+        self.since = now
+        self.attached = True
+        """The system can send on it."""
+        self.share = 1.0
+        self.sent: dict[int, Sent] = {}
+        self.in_flight = 0
+        self.ready_at = now
+        self.last_data_at = -1e9
+        self.last_eliciting_at = -1e9
+        self.last_progress_at = now
+        self.last_received_at = now
+        self.acknowledged = -1
+        """Highest packet number known to have arrived."""
+        self.waiting = 0
+        """Eliciting packets under way."""
+        self.waiting_since = 0.0
+        """When the oldest of them was sent; 0 if none."""
+        self.proof = 0
+        self.probes = 0
+        self.probe_at = now
+        self._queue_s = 0.0
+        self._queue_at = now
+        self.received_us = 0
+        self.received_s = 0.0
+        self.bytes_total = 0
+        self.bytes_sent = 0
+        self.bytes_received = 0
+
+    # Prediction
+
+    @property
+    def rate_bps(self) -> float:
+        """What the scheduler may count on."""
+        return self.estimate.capacity_bps * self.share
+
+    def queue_s(self, now: float) -> float:
+        """Predicted queue a packet sent now would meet."""
+        return max(0.0, self._queue_s - (now - self._queue_at))
+
+    def silence_s(self, now: float) -> float:
+        """How much longer than expected nothing has been acknowledged while loaded."""
+        if not self.waiting_since:
+            return 0.0
+        expected = max(self.last_progress_at, self.waiting_since + self.estimate.srtt_s)
+        return max(0.0, now - expected)
+
+    def wait_s(self, size: int, now: float) -> float:
+        """Until pacing and budget let a packet of this size go."""
+        wait_s = self.ready_at - now
+        over = self.in_flight + size - self.budget()
+        if over > 0:
+            wait_s = max(wait_s, over * 8 / self.rate_bps)
+        return max(0.0, wait_s)
+
+    def arrival_s(self, size: int, now: float) -> float:
+        """Predicted time until a packet of this size arrives, plus the offset of all delays."""
+        silence_s = self.silence_s(now)
+        penalty_s = 2 * (silence_s - SILENCE_S) if silence_s > SILENCE_S else 0.0
+        delay_s = max(self.wait_s(size, now), self.queue_s(now))
+        base_s = self.estimate.base_s if self.estimate.known else 1e3
+        return base_s + delay_s + size * 8 / self.rate_bps + penalty_s
+
+    def budget(self) -> int:
+        """Bytes that may be under way."""
+        estimate = self.estimate
+        window = int(self.rate_bps / 8 * (estimate.min_rtt_s + WINDOW_S))
+        if estimate.starting:
+            return max(window, COLD_PACKETS * 1280)
+        return max(window, 2 * 1280)
+
+    # Progress
+
+    def on_sent(self, sent: Sent, now: float) -> None:
+        """A packet was sealed and handed out."""
+        self.sent[sent.number] = sent
+        self.bytes_sent += sent.size
+        if not sent.eliciting:
+            return
+        self.in_flight += sent.size
+        self.waiting += 1
+        self.last_eliciting_at = now
+        if not self.waiting_since:
+            self.waiting_since = now
+        duration_s = sent.size * 8 / self.rate_bps
+        self._queue_s = self.queue_s(now) + duration_s
+        self._queue_at = now
+        pace_s = duration_s / (2.5 if self.estimate.starting else PACING)
+        self.ready_at = max(self.ready_at, now - BURST_S) + pace_s
+
+    def correct_queue(self, predicted_s: float, measured_s: float, now: float) -> None:
+        """Shift the predicted queue by the error of an acknowledged prediction."""
+        self._queue_s = max(0.0, self.queue_s(now) + measured_s - predicted_s)
+        self._queue_at = now
+
+    def forget(self, sent: Sent) -> None:
+        """A packet is no longer under way."""
+        del self.sent[sent.number]
+        if sent.eliciting:
+            self.in_flight -= sent.size
+            self.waiting -= 1
+
+    def settle_waiting(self) -> None:
+        """Find the oldest eliciting packet still under way."""
+        self.waiting_since = next(
+            (sent.sent_at for sent in self.sent.values() if sent.eliciting), 0.0
+        )
+
+    # Life
+
+    def suspect_after_s(self) -> float:
+        """Silence that makes it SUSPECT."""
+        estimate = self.estimate
+        return max(SUSPECT_S, estimate.srtt_s + 4 * estimate.rttvar_s)
+
+    def update_state(self, now: float) -> bool:
+        """Look at the silence; True if the state changed."""
+        silence_s = self.silence_s(now)
+        if not self.attached:
+            return self._enter(PathState.DOWN, now)
+        enough = self.waiting >= SUSPECT_PACKETS
+        if self.state is PathState.UP and enough and silence_s > self.suspect_after_s():
+            return self._enter(PathState.SUSPECT, now)
+        if self.state is PathState.SUSPECT and silence_s > DOWN_S:
+            return self._enter(PathState.DOWN, now)
+        return False
+
+    def on_alive(self, now: float) -> bool:
+        """Something of it was acknowledged; True if the state changed."""
+        if self.state is PathState.DOWN:
+            self.share = 0.25
+            self.proof = 0
+            self.estimate.restart(now)
+        return self._enter(PathState.UP, now)
+
+    def on_proof(self) -> None:
+        """A data-sized packet was acknowledged."""
+        if self.share >= 1.0:
+            return
+        self.proof += 1
+        if self.proof >= PROOF_PACKETS:
+            self.proof = 0
+            self.share *= 2
+
+    def _enter(self, state: PathState, now: float) -> bool:
+        if state is self.state:
+            return False
+        self.state = state
+        self.since = now
+        return True

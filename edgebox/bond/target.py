@@ -1,0 +1,59 @@
+"""What the encoders may produce together.
+
+A share of what the links that live can carry, less sound and what already waits. It falls at
+once. It rises quickly until the first queue is seen, quickly again while it regains a level that
+was held shortly before, and else slowly.
+"""
+
+from edgebox.bond.path import Path, PathState
+
+SHARE = 0.85
+FLOOR_BPS = 150_000.0
+DRAIN_S = 0.5
+"""Queues shall be gone after this."""
+QUEUE_FREE_S = 0.015
+START_GROWTH = 3.0
+REGAIN_GROWTH = 1.5
+GROWTH = 1.08
+"""Factors per second."""
+REGAIN_S = 20.0
+
+
+class Target:
+    """Follows the links; `bps` is the latest value."""
+
+    def __init__(self, now: float):
+        self.bps = FLOOR_BPS
+        self._updated_at = now
+        self._held_bps = 0.0
+        self._held_at = now
+        self._starting = True
+
+    def update(self, paths: list[Path], urgent_bps: float, queued_bytes: int, now: float) -> float:
+        """Bits per second. `queued_bytes`: waiting in the sender."""
+        live = [path for path in paths if path.state is PathState.UP and path.estimate.known]
+        want_bps = SHARE * sum(path.rate_bps for path in live) - urgent_bps
+        waiting = queued_bytes * 8 + sum(
+            max(0.0, path.estimate.standing_s - QUEUE_FREE_S) * path.rate_bps for path in live
+        )
+        want_bps = max(FLOOR_BPS, want_bps - waiting / DRAIN_S)
+        elapsed_s = min(1.0, now - self._updated_at)
+        self._updated_at = now
+        if want_bps < self.bps:
+            self._fall(want_bps, now)
+        else:
+            self.bps = min(want_bps, self.bps * self._growth(now) ** elapsed_s)
+        self._starting = all(path.estimate.starting for path in live)
+        return self.bps
+
+    def _fall(self, want_bps: float, now: float) -> None:
+        if self.bps > self._held_bps or now - self._held_at > REGAIN_S:
+            self._held_bps, self._held_at = self.bps, now
+        self.bps = want_bps
+
+    def _growth(self, now: float) -> float:
+        if self._starting:
+            return START_GROWTH * START_GROWTH
+        if self.bps < 0.8 * self._held_bps and now - self._held_at < REGAIN_S:
+            return REGAIN_GROWTH
+        return GROWTH

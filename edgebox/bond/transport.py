@@ -1,0 +1,126 @@
+"""Between a connection and the event loop: sockets, a drain loop, one timer.
+
+Sockets are plain non-blocking ones with `add_reader`: asyncio's datagram classes cost five times
+as much for each packet. Errors of a socket are values here, never exceptions.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from edgebox.bond.connection import Connection, Event
+from edgebox.config import Link
+
+logger = logging.getLogger(__name__)
+
+DRAIN = 64
+"""Datagrams taken from one socket before others get their turn."""
+DATAGRAM_MAX = 65_535
+BUFFER_BYTES = 2_000_000
+TIMER_SLACK_S = 0.0005
+PASSING = {errno.ENOBUFS, errno.EAGAIN, errno.EMSGSIZE, errno.EINTR, errno.ECONNREFUSED}
+"""Errors that concern one datagram; all others say that the link cannot send."""
+
+Address = Any
+"""A socket address as the socket module has it."""
+
+
+def udp_socket(family: int) -> socket.socket:
+    """A non-blocking UDP socket with large buffers."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+    return sock
+
+
+def bind_to_link(sock: socket.socket, link: Link) -> None:
+    """Let a fresh socket leave by this link only. Raises OSError when it cannot."""
+    if link.interface:
+        name = link.interface.encode() + b"\0"
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
+        sock.bind(("::" if sock.family == socket.AF_INET6 else "0.0.0.0", 0))  # noqa: S104
+    else:
+        sock.bind((link.source, 0))
+
+
+def drain(sock: socket.socket, take: Callable[[bytes, Address], None]) -> None:
+    """Hand over what has arrived, a limited number at a time."""
+    for _ in range(DRAIN):
+        try:
+            packet, address = sock.recvfrom(DATAGRAM_MAX)
+        except OSError:  # nothing more, or an ICMP error of an earlier datagram
+            return
+        take(packet, address)
+
+
+def send(sock: socket.socket, packet: bytes, address: Address) -> int:
+    """Returns 0, or the errno."""
+    try:
+        sock.sendto(packet, address)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+class Driver:
+    """Runs one connection on the loop."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        send_outer: Callable[[Hashable, bytes], None],
+        on_event: Callable[[Event], None],
+    ):
+        self.connection = connection
+        self._send_outer = send_outer
+        self._on_event = on_event
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def receive(self, address: Hashable, packet: bytes) -> None:
+        """Take an outer datagram; `flush` after the last of a batch."""
+        self.connection.receive_datagram(address, packet, self._loop.time())
+
+    def flush(self) -> None:
+        """Send what there is to send, hand out events, set the timer."""
+        if self._closed:
+            return
+        connection = self.connection
+        now = self._loop.time()
+        if connection.next_timeout() <= now:
+            connection.handle_timeout(now)
+        while (event := connection.next_event()) is not None:
+            self._on_event(event)
+        for address, packet in connection.datagrams_to_send(now):
+            self._send_outer(address, packet)
+        self._set_timer(max(connection.next_timeout(), now))
+
+    def close(self) -> None:
+        """Stop the timer; the connection is dead afterwards."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    @property
+    def overdue_s(self) -> float:
+        """How late the timer is; large means that the loop hangs."""
+        return max(0.0, self._loop.time() - self.connection.next_timeout())
+
+    def _set_timer(self, at: float) -> None:
+        """A timer that fires early sets itself anew, so only an earlier one needs work."""
+        if self._timer is not None and self._timer.when() <= at + TIMER_SLACK_S:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self.flush()

@@ -1,0 +1,306 @@
+"""Byte layout of bond packets: encode and decode, nothing else. Tables: docs/PROTOCOL.md.
+
+Numbers are big-endian. A packet is a clear header (associated data of the seal), then the sealed
+body. Times are microseconds of the sender's monotonic clock, modulo 2^32.
+"""
+
+import struct
+from enum import IntEnum
+from typing import NamedTuple
+
+from edgebox.errors import RemoteProtocolError
+
+VERSION = 1
+HEADER_SIZE = 12
+TAG_SIZE = 16
+DATA_SIZE = 21
+FRAGMENT_SIZE = 4
+OVERHEAD = HEADER_SIZE + DATA_SIZE + TAG_SIZE
+"""Bytes a datagram grows by inside the outer UDP payload."""
+OUTER_MAX = 1280 - 40 - 8 - 1
+"""Largest outer UDP payload: below the least IPv6 MTU even with IPv6 and UDP headers."""
+PAYLOAD_MAX = OUTER_MAX - OVERHEAD
+"""A larger inner datagram travels in fragments."""
+LINKS_MAX = 16
+ANNOUNCE_MAX = 64
+"""Bytes of a destination's text."""
+
+_HEADER = struct.Struct("!BBHII")
+_DATA = struct.Struct("!BBIIIHHHB")
+_FRAGMENT = struct.Struct("!HBB")
+_CONTROL = struct.Struct("!BBI")
+_ACK = struct.Struct("!BIQIII")
+_FLOW = struct.Struct("!I")
+_FIRST_BYTE = VERSION << 4
+
+WRAP = 1 << 32
+HALF = 1 << 31
+
+
+class Kind(IntEnum):
+    """First byte of the body. 2 is kept for parity."""
+
+    DATA = 0
+    CONTROL = 1
+
+
+class TrafficClass(IntEnum):
+    """How a datagram is treated; two bits on the wire."""
+
+    CONTROL = 0
+    AUDIO = 1
+    VIDEO = 2
+    DEFAULT = 3
+
+
+class Copy(IntEnum):
+    """Why this copy of a datagram was sent; two bits on the wire."""
+
+    FIRST = 0
+    SECOND = 1
+    RESCUE = 2
+    PROBE = 3
+
+
+class Header(NamedTuple):
+    """The clear part: what the receiver needs to find the key and the nonce."""
+
+    link: int
+    epoch: int
+    session: int
+    sequence: int
+    """Low 32 bits of the link's packet number."""
+
+
+class Fragment(NamedTuple):
+    """One piece of a datagram larger than PAYLOAD_MAX."""
+
+    group: int
+    place: int
+    total: int
+
+
+class Data(NamedTuple):
+    """One copy of a datagram, or of a piece of one."""
+
+    sent_us: int
+    traffic_class: TrafficClass
+    copy: Copy
+    sequence: int
+    """Bond-wide number of the datagram, low 32 bits; the same in every copy."""
+    flow: int
+    back: int
+    """How far back in `sequence` the datagram is that should come out before this one; 0: none."""
+    age: int
+    """Time between acceptance and this sending, in 100 us, at most 65535."""
+    frame: int
+    """Video frame (or burst) of the flow, modulo 2^16."""
+    place: int
+    """In the frame, at most 255."""
+    fragment: Fragment | None
+    announce: str
+    """Where the flow goes at the far end, `host:port`; empty once the far end knows."""
+    payload: bytes
+
+
+class Ack(NamedTuple):
+    """What has arrived on one link."""
+
+    link: int
+    highest: int
+    """Highest packet number seen, low 32 bits."""
+    bitmap: int
+    """Bit i: packet `highest - 1 - i` has arrived."""
+    received_us: int
+    """When `highest` arrived, receiver's clock."""
+    bytes_total: int
+    """Outer UDP payload bytes authenticated on this link so far, modulo 2^32."""
+    packets_total: int
+
+
+class FlowRefused(NamedTuple):
+    """The far end will not serve this flow: destination not allowed, or too many flows."""
+
+    flow: int
+
+
+class FlowUnknown(NamedTuple):
+    """The far end has forgotten where this flow goes: announce it again."""
+
+    flow: int
+
+
+Item = Ack | FlowRefused | FlowUnknown
+
+
+class Control(NamedTuple):
+    """Acknowledgements and notices between the two bonds; never forwarded."""
+
+    sent_us: int
+    eliciting: bool
+    """The sender wants an acknowledgement: a ping."""
+    items: tuple[Item, ...]
+
+
+ITEM_PADDING, ITEM_ACK, ITEM_REFUSED, ITEM_UNKNOWN = 0, 1, 2, 3
+_FLAG_FRAGMENT, _FLAG_ANNOUNCE = 0x10, 0x20
+_CLASSES = tuple(TrafficClass)
+_COPIES = tuple(Copy)
+
+
+def microseconds(now: float) -> int:
+    """A monotonic time as it stands on the wire."""
+    return int(now * 1e6) % WRAP
+
+
+def difference(later: int, earlier: int) -> int:
+    """Signed `later - earlier` of two 32-bit counters less than 2^31 apart."""
+    return ((later - earlier + HALF) % WRAP) - HALF
+
+
+def unwrap(low: int, near: int) -> int:
+    """The full number with these low 32 bits that is nearest to `near`. May be negative."""
+    return near + difference(low, near % WRAP)
+
+
+def encode_header(link: int, epoch: int, session: int, sequence: int) -> bytes:
+    """The 12 clear bytes; `sequence` may be the full 64-bit number."""
+    return _HEADER.pack(_FIRST_BYTE, link, epoch, session, sequence % WRAP)
+
+
+def decode_header(packet: bytes) -> Header:
+    """Raises RemoteProtocolError unless this looks like a sealed packet of this version."""
+    if len(packet) <= HEADER_SIZE + TAG_SIZE:
+        raise RemoteProtocolError("short packet")
+    first, link, epoch, session, sequence = _HEADER.unpack_from(packet)
+    if first != _FIRST_BYTE or link >= LINKS_MAX:
+        raise RemoteProtocolError("not a bond packet")
+    return Header(link, epoch, session, sequence)
+
+
+def session_of(packet: bytes) -> int:
+    """The session id of a packet of any content; -1 if there is none."""
+    if len(packet) <= HEADER_SIZE + TAG_SIZE or packet[0] != _FIRST_BYTE:
+        return -1
+    return int.from_bytes(packet[4:8], "big")
+
+
+def encode_data(data: Data) -> bytes:
+    """Body of a DATA packet."""
+    flags = data.traffic_class | data.copy << 2
+    middle = b""
+    if data.fragment is not None:
+        flags |= _FLAG_FRAGMENT
+        middle = _FRAGMENT.pack(*data.fragment)
+    if data.announce:
+        flags |= _FLAG_ANNOUNCE
+        text = data.announce.encode("ascii")
+        middle += bytes((len(text),)) + text
+    return (
+        _DATA.pack(
+            Kind.DATA,
+            flags,
+            data.sent_us,
+            data.sequence % WRAP,
+            data.flow,
+            data.back,
+            data.age,
+            data.frame,
+            data.place,
+        )
+        + middle
+        + data.payload
+    )
+
+
+def encode_control(sent_us: int, *, eliciting: bool, items: list[Item], pad_to: int = 0) -> bytes:
+    """Body of a CONTROL packet, padded to at least `pad_to` bytes."""
+    parts = [_CONTROL.pack(Kind.CONTROL, int(eliciting), sent_us)]
+    for item in items:
+        kind, body = _encode_item(item)
+        parts.append(bytes((kind, len(body))) + body)
+    return b"".join(parts).ljust(pad_to, b"\0")
+
+
+def _encode_item(item: Item) -> tuple[int, bytes]:
+    if isinstance(item, Ack):
+        return ITEM_ACK, _ACK.pack(*item)
+    kind = ITEM_REFUSED if isinstance(item, FlowRefused) else ITEM_UNKNOWN
+    return kind, _FLOW.pack(item.flow)
+
+
+def decode_body(body: bytes) -> Data | Control:
+    """Body of an opened packet. Raises RemoteProtocolError, and nothing else."""
+    kind = body[0] if body else -1
+    if kind == Kind.DATA:
+        return _decode_data(body)
+    if kind == Kind.CONTROL:
+        return _decode_control(body)
+    raise RemoteProtocolError("unknown kind of body")
+
+
+def _decode_data(body: bytes) -> Data:
+    if len(body) < DATA_SIZE:
+        raise RemoteProtocolError("short data header")
+    _, flags, sent_us, sequence, flow, back, age, frame, place = _DATA.unpack_from(body)
+    at = DATA_SIZE
+    fragment = None
+    announce = ""
+    if flags & _FLAG_FRAGMENT:
+        fragment = _decode_fragment(body, at)
+        at += FRAGMENT_SIZE
+    if flags & _FLAG_ANNOUNCE:
+        announce, at = _decode_announce(body, at)
+    traffic_class, copy = _CLASSES[flags & 3], _COPIES[flags >> 2 & 3]
+    return Data(
+        sent_us, traffic_class, copy, sequence, flow, back, age, frame, place, fragment, announce,
+        body[at:],
+    )  # fmt: skip
+
+
+def _decode_fragment(body: bytes, at: int) -> Fragment:
+    if len(body) < at + FRAGMENT_SIZE:
+        raise RemoteProtocolError("short fragment header")
+    fragment = Fragment(*_FRAGMENT.unpack_from(body, at))
+    if fragment.place >= fragment.total:
+        raise RemoteProtocolError("fragment outside its datagram")
+    return fragment
+
+
+def _decode_announce(body: bytes, at: int) -> tuple[str, int]:
+    size = body[at] if len(body) > at else 0
+    text = body[at + 1 : at + 1 + size]
+    if not 0 < size <= ANNOUNCE_MAX or len(text) != size or not text.isascii():
+        raise RemoteProtocolError("bad announcement")
+    return text.decode("ascii"), at + 1 + size
+
+
+def _decode_control(body: bytes) -> Control:
+    if len(body) < _CONTROL.size:
+        raise RemoteProtocolError("short control header")
+    _, flags, sent_us = _CONTROL.unpack_from(body)
+    items: list[Item] = []
+    at = _CONTROL.size
+    while at < len(body) and body[at] != ITEM_PADDING:
+        if at + 2 > len(body) or at + 2 + body[at + 1] > len(body):
+            raise RemoteProtocolError("short control item")
+        kind, content = body[at], body[at + 2 : at + 2 + body[at + 1]]
+        at += 2 + len(content)
+        item = _decode_item(kind, content)
+        if item is not None:
+            items.append(item)
+    return Control(sent_us, bool(flags & 1), tuple(items))
+
+
+def _decode_item(kind: int, content: bytes) -> Item | None:
+    """None for an item of a later version: skipped."""
+    try:
+        if kind == ITEM_ACK:
+            return Ack(*_ACK.unpack(content))
+        if kind == ITEM_REFUSED:
+            return FlowRefused(*_FLOW.unpack(content))
+        if kind == ITEM_UNKNOWN:
+            return FlowUnknown(*_FLOW.unpack(content))
+    except struct.error as error:
+        raise RemoteProtocolError("control item of a wrong size") from error
+    return None
