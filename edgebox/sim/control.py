@@ -64,7 +64,10 @@ class LaneChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class LinkChange(LaneChange, frozen=True):
-    """What is given applies in this order: preset, both directions, one direction."""
+    """What is given applies in this order: preset, both directions, one direction.
+
+    Only `cut` cuts and restores.
+    """
 
     preset: Literal["start", "good", "weak", "tunnel"] | UnsetType = UNSET
     """`start`: as configured, the trace included."""
@@ -80,11 +83,11 @@ class Control:
         self._start = {link.name: link.path() for link in settings.link}
         self._labels = {link.name: link.label or link.name for link in settings.link}
         self._links = links
-        self._presets = dict.fromkeys(links, "start")
         self._host, self._port = parse_address(settings.control)
 
     async def __aenter__(self) -> Self:
         application = web.Application(middlewares=[_guard], client_max_size=BODY_MAX)
+        application.on_response_prepare.append(_add_headers)
         application.add_routes(
             [
                 web.get("/", self._page),
@@ -134,17 +137,29 @@ class Control:
         link, start = self._links[name], self._start[name]
         up, down = link.up.settings, link.down.settings
         if change.preset is not UNSET:
-            self._presets[name] = change.preset
-            up, down = PRESETS.get(change.preset, (start.up, start.down))
+            chosen = self._presets(name)[change.preset]
+            up, down = replaced(chosen[0], {"cut": up.cut}), replaced(chosen[1], {"cut": down.cut})
         up, down = change.up.changed(change.changed(up)), change.down.changed(change.changed(down))
         link.change(Path(up, down, start.up_trace, start.down_trace))
+
+    def _presets(self, name: str) -> dict[str, tuple[LaneSettings, LaneSettings]]:
+        return {"start": (self._start[name].up, self._start[name].down), **PRESETS}
+
+    def _preset_now(self, name: str) -> str:
+        """The preset a link has, cut or not; empty when it has been changed since."""
+        link = self._links[name]
+        for preset, (up, down) in self._presets(name).items():
+            lanes = ((link.up.settings, up), (link.down.settings, down))
+            if all(now == replaced(one, {"cut": now.cut}) for now, one in lanes):
+                return preset
+        return ""
 
     def _shown(self, name: str) -> dict[str, Any]:
         link = self._links[name]
         return {
             "name": name,
             "label": self._labels[name],
-            "preset": self._presets[name],
+            "preset": self._preset_now(name),
             "clients": link.clients,
             "unreachable": link.unreachable,
             "up": _lane_shown(link.up),
@@ -180,9 +195,11 @@ async def _guard(
     foreign = origin is not None and origin != f"http://{request.host}"
     if request.method != "GET" and (foreign or site not in {"none", "same-origin"}):
         return _refusal(403, "changes only from this page itself")
-    response = await handler(request)
+    return await handler(request)
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
-    return response
 
 
 def _host_name(host: str) -> str:

@@ -28,6 +28,10 @@ function rateText(bps) {
   return bps < 999_500 ? `${number(bps / 1e3, 0)} kbit/s` : `${number(bps / 1e6, 1)} Mbit/s`;
 }
 
+function limitText({ rate_bps, trace }) {
+  return trace ? words.varies : rate_bps ? rateText(rate_bps) : words.unlimited;
+}
+
 // The slider is logarithmic: 0 does not limit, 1 to 60 are 10 kbit/s to 100 Mbit/s.
 const rateOf = (step) => (step === 0 ? 0 : Math.round(10 ** (4 + (step - 1) * 4 / 59)));
 const stepOf = (bps) => (bps === 0 ? 0 : Math.max(1, Math.min(60, Math.round(1 + (Math.log10(bps) - 4) * 59 / 4))));
@@ -35,7 +39,7 @@ const stepOf = (bps) => (bps === 0 ? 0 : Math.max(1, Math.min(60, Math.round(1 +
 const SLIDERS = {
   rate_bps: {
     show: (link) => stepOf(link.up.rate_bps),
-    text: (step, link) => (link?.up.trace ? words.varies : step === 0 ? words.unlimited : rateText(rateOf(step))),
+    text: (step, link) => limitText(link?.up ?? { rate_bps: rateOf(step) }),
     change: (step) => ({ up: { rate_bps: rateOf(step) } }),
   },
   delay_ms: {
@@ -117,9 +121,7 @@ function showState(section, link) {
     input.nextElementSibling.textContent = slider.text(input.valueAsNumber, link);
   }
   CELLS.forEach((direction, column) => {
-    const { rate_bps, trace } = link[direction];
-    cell(section, "limit", column).textContent =
-      trace ? words.varies : rate_bps ? rateText(rate_bps) : words.unlimited;
+    cell(section, "limit", column).textContent = limitText(link[direction]);
   });
 }
 
