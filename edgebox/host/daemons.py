@@ -253,7 +253,7 @@ no-stun-backward-compatibility
 response-origin-only-with-rfc5780
 {peers}\
 stale-nonce=600
-user-quota=12
+user-quota=40
 total-quota=1200
 pidfile="{directory}/turnserver.pid"
 userdb="{directory}/turnserver.db"
