@@ -1,0 +1,177 @@
+"""Every private part of aiortc and aioice that we touch, and why. Nothing else may.
+
+tests/unit/media/test_aiortc_hooks.py holds a contract test for each; they fail when a new version
+of aiortc (pinned in pyproject.toml) changes what a hook relies on.
+"""
+
+import asyncio
+import logging
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aioice import stun as aioice_stun
+from aioice import turn as aioice_turn
+from aiortc import RTCPeerConnection, RTCRtpSender, rtcrtpsender
+from aiortc.codecs import h264 as aiortc_h264
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    RtcpPsfbPacket,
+    RtcpRtpfbPacket,
+    unpack_remb_fci,
+)
+
+from edgebox.errors import LocalProtocolError
+
+logger = logging.getLogger(__name__)
+
+RTP_HISTORY = 1024
+"""Packets kept for retransmission, 128 in aiortc: a second of video must be in it."""
+PAYLOAD_MAX = 1100
+"""RTP payload, 1300 in aiortc: TURN and bond add their headers within 1280 bytes."""
+RETRANSMIT_MAX_S = 0.4
+"""Older packets are not sent again: on a link that is full they would keep it full."""
+TURN_REACH_S = 3.0
+"""A TURN server that has not answered by now counts as unreachable."""
+CHANNEL_REFRESH_S = 240.0
+"""Before the permission that comes with a channel ends (300 s, RFC 8656, 9)."""
+CHANNEL_RETRY_S = 5.0
+CLOCK_HZ = 90_000
+
+
+def install() -> None:
+    """Once, before the first connection."""
+    for part, name, ours in (
+        (rtcrtpsender, "RTP_HISTORY_SIZE", RTP_HISTORY),
+        (aiortc_h264, "PACKET_MAX", PAYLOAD_MAX),
+        (aioice_turn.TurnTransport, "sendto", _send_directly),
+        (aioice_turn, "create_turn_endpoint", _create_turn_endpoint_soon),
+    ):
+        if not hasattr(part, name):
+            raise LocalProtocolError(f"aiortc has changed: no {part}.{name}")
+        setattr(part, name, ours)
+
+
+# Sending. aioice makes a task for each datagram; on a bound channel none is needed. And when a
+# channel is due for refresh it holds every datagram back until the server has answered.
+
+_queue_send = aioice_turn.TurnTransport.sendto
+
+
+def _send_directly(self: Any, data: bytes, addr: tuple[str, int]) -> None:
+    inner = self._TurnTransport__inner_protocol
+    channel = inner.peer_to_channel.get(addr)
+    if channel is None or inner.transport.is_closing() or self._TurnTransport__close_task:
+        _queue_send(self, data, addr)
+        return
+    now = asyncio.get_running_loop().time()
+    refresh_at: dict[int, float] = inner.__dict__.setdefault("edgebox_refresh_at", {})
+    if now > refresh_at.setdefault(channel, now + CHANNEL_REFRESH_S):
+        refresh_at[channel] = now + CHANNEL_RETRY_S
+        task = asyncio.ensure_future(_refresh_channel(inner, channel, addr))
+        inner.edgebox_refresh_task = task  # the loop holds tasks weakly
+    inner._send(struct.pack("!HH", channel, len(data)) + data)
+
+
+async def _refresh_channel(inner: Any, channel: int, addr: tuple[str, int]) -> None:
+    try:
+        await inner.channel_bind(channel, addr)
+    except (aioice_stun.TransactionError, ConnectionError) as error:
+        logger.warning("TURN channel could not be refreshed: %s", error)
+        return
+    inner.edgebox_refresh_at[channel] = asyncio.get_running_loop().time() + CHANNEL_REFRESH_S
+
+
+# Gathering. aioice tries a TURN server for half a minute and its caller waits five seconds.
+
+_create_turn_endpoint = aioice_turn.create_turn_endpoint
+
+
+async def _create_turn_endpoint_soon(*args: Any, **kwargs: Any) -> Any:
+    try:
+        async with asyncio.timeout(TURN_REACH_S):
+            return await _create_turn_endpoint(*args, **kwargs)
+    except TimeoutError as error:
+        raise ConnectionError("no answer from the TURN server") from error
+
+
+def gather_only(connection: RTCPeerConnection, address: str) -> None:
+    """Offer this local address and no other. Call after the first transceiver was added.
+
+    aioice never offers loopback, and otherwise every interface, so that a modem that comes or goes
+    would decide whether the preview on the same machine works.
+    """
+    transport: Any = connection.getTransceivers()[0].receiver.transport.transport
+    ice = transport._connection
+    gather = ice.get_component_candidates
+
+    async def gather_there(component: int, addresses: list[str], timeout: int = 5) -> Any:  # noqa: ASYNC109
+        return await gather(component=component, addresses=[address], timeout=timeout)
+
+    ice.get_component_candidates = gather_there
+
+
+# Feedback. aiortc answers PLI by telling its own encoder, which is not at work when access units
+# come from outside; REMB likewise. It retransmits whatever it still has.
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What is called when the viewer reports."""
+
+    heard: Callable[[], None]
+    """Anything at all came."""
+    keyframe_wanted: Callable[[], None]
+    rate_limited: Callable[[int], None]
+    """Bits a second the viewer believes it can receive (REMB)."""
+    keyframe_age_s: Callable[[], float]
+    """How long before the newest picture the last keyframe was sent."""
+
+
+def watch_feedback(sender: RTCRtpSender, feedback: Feedback) -> None:
+    """Call before the sender starts."""
+    private: Any = sender
+    handle = private._handle_rtcp_packet
+
+    async def handle_ours(packet: Any) -> None:
+        feedback.heard()
+        if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK:
+            _drop_late(private, packet, feedback)
+        elif isinstance(packet, RtcpPsfbPacket):
+            if packet.fmt in {RTCP_PSFB_PLI, RTCP_PSFB_FIR}:
+                feedback.keyframe_wanted()
+            elif packet.fmt == RTCP_PSFB_APP:
+                _report_rate(private, packet, feedback)
+        await handle(packet)
+
+    private._handle_rtcp_packet = handle_ours
+
+
+def _drop_late(sender: Any, packet: RtcpRtpfbPacket, feedback: Feedback) -> None:
+    """Take what is too old out of the request; the viewer then needs a keyframe to go on."""
+    history = sender._RTCRtpSender__rtp_history
+    newest = sender._RTCRtpSender__rtp_timestamp
+    wanted = []
+    for number in packet.lost:
+        lost = history.get(number % RTP_HISTORY)
+        if lost is None or lost.sequence_number != number:
+            continue  # gone from the history: the viewer will ask for a keyframe itself
+        age_s = ((newest - lost.timestamp) & 0xFFFFFFFF) / CLOCK_HZ
+        if age_s <= RETRANSMIT_MAX_S:
+            wanted.append(number)
+        elif age_s <= feedback.keyframe_age_s():
+            feedback.keyframe_wanted()
+    packet.lost = wanted
+
+
+def _report_rate(sender: Any, packet: RtcpPsfbPacket, feedback: Feedback) -> None:
+    try:
+        bitrate_bps, ssrcs = unpack_remb_fci(packet.fci)
+    except ValueError:
+        return
+    if sender._ssrc in ssrcs:
+        feedback.rate_limited(bitrate_bps)

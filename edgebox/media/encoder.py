@@ -1,0 +1,211 @@
+"""One camera's encoder process as its owner sees it: orders, frames, a new one when it dies.
+
+The process runs from the start of the service, so that starting to send costs no time.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from edgebox.config import Camera
+from edgebox.media import pipe
+
+logger = logging.getLogger(__name__)
+
+KEYFRAME_EVERY_S = 0.3
+"""Requests that come faster share one keyframe."""
+RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
+UNRESPONSIVE_S = 5.0
+"""A process that reports nothing for this long, or whose open camera gave no picture, is killed."""
+BITRATE_WINDOW_S = 1.0
+
+Sink = Callable[[pipe.Frame], None]
+
+
+class Encoder:
+    """Use as a task running `run`. `changed` is called whenever `report` says something new."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        directory: str,
+        hardware: Literal["auto", "off"],
+        changed: Callable[[], None],
+    ):
+        self.camera = camera
+        self._start = pipe.Start(camera, directory, hardware)
+        self._changed = changed
+        self._orders = pipe.Orders()
+        self._writer: asyncio.StreamWriter | None = None
+        self._sinks: list[Sink] = []
+        self._keyframe_at = -KEYFRAME_EVERY_S
+        self._keyframe_timer: asyncio.TimerHandle | None = None
+        self._sent: deque[tuple[float, int]] = deque()
+        self._last_report_at = 0.0
+        self._captured_at = 0.0
+        self.report = pipe.Report("starting")
+        self.since_utc = time.time()
+        self.progress: Callable[[], None] = lambda: None
+        """Called for each frame, and for each report that tells of new pictures."""
+
+    # What others ask for
+
+    def add_sink(self, sink: Sink) -> None:
+        """Call `sink` with each frame from now on; it must not block."""
+        self._sinks.append(sink)
+
+    def remove_sink(self, sink: Sink) -> None:
+        """Never mind if it is not there."""
+        with contextlib.suppress(ValueError):
+            self._sinks.remove(sink)
+
+    def encode(self, wanted: bool) -> None:
+        """Encode from now on, or drop pictures unencoded."""
+        if wanted != self._orders.encode:
+            self._order(encode=wanted)
+            if not wanted:
+                self._sent.clear()
+
+    def set_bitrate(self, bitrate_bps: int) -> None:
+        """The encoder obeys with its next picture."""
+        if bitrate_bps != self._orders.bitrate_bps:
+            self._order(bitrate_bps=bitrate_bps)
+
+    def request_keyframe(self) -> None:
+        """At once, or when KEYFRAME_EVERY_S have passed since the last one was asked for."""
+        if self._keyframe_timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = self._keyframe_at + KEYFRAME_EVERY_S - loop.time()
+        if wait_s <= 0:
+            self._ask_for_keyframe()
+        else:
+            self._keyframe_timer = loop.call_later(wait_s, self._ask_for_keyframe)
+
+    @property
+    def bitrate_bps(self) -> int:
+        """What really came out of the encoder during the last second."""
+        self._forget(time.monotonic())
+        return int(sum(size for _, size in self._sent) * 8 / BITRATE_WINDOW_S)
+
+    @property
+    def fps(self) -> float:
+        """Pictures that came out of the encoder during the last second."""
+        self._forget(time.monotonic())
+        return len(self._sent) / BITRATE_WINDOW_S
+
+    # The process
+
+    async def run(self) -> None:
+        """Keep a process running until cancelled."""
+        wait_s = RESTART_FIRST_S
+        while True:
+            started_at = time.monotonic()
+            try:
+                ended = await self._run_process()
+            finally:
+                self._writer = None
+            logger.warning("camera %s: encoder process ended (%s)", self.camera.id, ended)
+            detail = f"its encoder process ended ({ended}) and starts anew"
+            self._set_report(pipe.Report("starting", detail))
+            if time.monotonic() - started_at > 10 * RESTART_MAX_S:
+                wait_s = RESTART_FIRST_S
+            await asyncio.sleep(wait_s)
+            wait_s = min(RESTART_MAX_S, wait_s * 2)
+
+    async def _run_process(self) -> str:
+        """Start one and serve it until it ends. Returns how it ended."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "edgebox.media.encoder_process", str(theirs.fileno())),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+            )
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)
+        try:
+            self._writer = writer
+            writer.write(pipe.record(pipe.ORDER, self._start))
+            writer.write(pipe.record(pipe.ORDER, self._orders))
+            self._last_report_at = self._captured_at = time.monotonic()
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(self._watch(process))
+                await self._read(reader)
+                watch.cancel()
+        finally:
+            writer.close()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        code = process.returncode or 0
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        decoder = msgspec.json.Decoder(pipe.Report)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionResetError):
+            while True:
+                header = await reader.readexactly(pipe.HEADER.size)
+                kind, keyframe, length, pts = pipe.HEADER.unpack(header)
+                body = await reader.readexactly(length)
+                if kind == pipe.FRAME:
+                    self._take_frame(pipe.Frame(body, pts, bool(keyframe)))
+                else:
+                    self._take_report(decoder.decode(body))
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Kill it when it hangs; reading then ends."""
+        while True:
+            await asyncio.sleep(1)
+            now = time.monotonic()
+            is_open = self.report.width > 0 and self.report.state != "absent"
+            silent = is_open and now - self._captured_at > UNRESPONSIVE_S
+            if silent or now - self._last_report_at > UNRESPONSIVE_S:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+
+    def _take_frame(self, frame: pipe.Frame) -> None:
+        if not self._orders.encode:
+            return  # was on its way when the order to stop was given
+        now = time.monotonic()
+        self._sent.append((now, len(frame.data)))
+        self._forget(now)
+        self.progress()
+        for sink in list(self._sinks):
+            sink(frame)
+
+    def _take_report(self, report: pipe.Report) -> None:
+        self._last_report_at = time.monotonic()
+        if report.captured != self.report.captured:
+            self._captured_at = self._last_report_at
+            self.progress()
+        self._set_report(report)
+
+    def _set_report(self, report: pipe.Report) -> None:
+        old, self.report = self.report, report
+        if old.state != report.state:
+            self.since_utc = time.time()
+        if old != msgspec.structs.replace(report, captured=old.captured, fps=old.fps):
+            self._changed()
+
+    def _forget(self, now: float) -> None:
+        while self._sent and now - self._sent[0][0] > BITRATE_WINDOW_S:
+            self._sent.popleft()
+
+    def _ask_for_keyframe(self) -> None:
+        self._keyframe_timer = None
+        self._keyframe_at = asyncio.get_running_loop().time()
+        self._order(keyframes=self._orders.keyframes + 1)
+
+    def _order(self, **changes: object) -> None:
+        self._orders = msgspec.structs.replace(self._orders, **changes)
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(pipe.record(pipe.ORDER, self._orders))

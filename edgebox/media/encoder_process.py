@@ -1,0 +1,249 @@
+"""The process that opens one camera and encodes its pictures; `encoder.py` is its owner.
+
+Run as `python -m edgebox.media.encoder_process FD`: FD is its end of a socket pair (pipe.py).
+It opens the camera at once and keeps it open, so that starting to encode costs no time; pictures
+nobody wants are dropped undecoded where that is possible. A camera that goes away is opened anew
+until it is back. The process ends when its owner does: the socket closes, and the kernel kills it
+(PR_SET_PDEATHSIG) should it hang.
+
+Three threads: one reads the camera into a mailbox that never holds an old picture, one reads the
+owner's orders, the main one encodes and writes. PyAV lets go of the interpreter lock in all of it.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import av
+import msgspec
+
+from edgebox.errors import DeviceError
+from edgebox.host import notify
+from edgebox.media import pipe
+from edgebox.media.cameras import open_source
+from edgebox.media.cameras.source import AccessUnit, CameraGoneError, Picture, Source
+from edgebox.media.pipeline import Output, PicturePipeline, StreamPipeline
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T", pipe.Start, pipe.Orders)
+
+PR_SET_PDEATHSIG = 1
+REPORT_EVERY_S = 0.5
+REOPEN_FIRST_S, REOPEN_MAX_S = 0.25, 2.0
+"""Back-off between attempts to open a camera."""
+BACKLOG_MAX = 90
+"""Access units that may wait; more means that this machine cannot keep up."""
+FPS_WINDOW = 31
+SILENT_S = 2.0
+"""An open camera that gives nothing for this long is not ready."""
+
+
+class Mailbox:
+    """Between camera and encoder: a newer picture replaces one that still waits."""
+
+    def __init__(self) -> None:
+        self._items: deque[Picture | AccessUnit] = deque()
+        self._arrived = threading.Condition()
+
+    def put(self, item: Picture | AccessUnit) -> None:
+        """Access units depend on each other: they queue, and when too many do all are dropped."""
+        with self._arrived:
+            if isinstance(item, Picture) or len(self._items) >= BACKLOG_MAX:
+                self._items.clear()
+            self._items.append(item)
+            self._arrived.notify()
+
+    def take(self, timeout_s: float) -> Picture | AccessUnit | None:
+        """The oldest; None if none comes in time."""
+        with self._arrived:
+            if not self._items:
+                self._arrived.wait(timeout_s)
+            return self._items.popleft() if self._items else None
+
+
+class Capture(threading.Thread):
+    """Keeps the camera open and its items coming."""
+
+    def __init__(self, start: pipe.Start, mailbox: Mailbox):
+        super().__init__(name="capture", daemon=True)
+        self._camera, self._directory = start.camera, Path(start.directory)
+        self._mailbox = mailbox
+        self._taken: deque[float] = deque(maxlen=FPS_WINDOW)
+        self.report = pipe.Report("starting")
+        self.taken_at = 0.0
+        """When the camera gave the last picture, monotonic seconds."""
+
+    def run(self) -> None:
+        wait_s = REOPEN_FIRST_S
+        while True:
+            captured = self.report.captured
+            try:
+                self._read_all(open_source(self._camera, self._directory))
+            except CameraGoneError as error:
+                self._set(state="absent", detail=str(error)[:200])
+            except DeviceError as error:
+                self._set(state="failed", detail=str(error)[:200])
+            if self.report.captured > captured:
+                wait_s = REOPEN_FIRST_S
+            time.sleep(wait_s)
+            wait_s = min(REOPEN_MAX_S, wait_s * 2)
+
+    def _read_all(self, source: Source) -> None:
+        self._taken.clear()
+        try:
+            while True:
+                item = source.read()
+                self._taken.append(item.at)
+                self.taken_at = time.monotonic()
+                self._set(
+                    state="ready",
+                    detail="",
+                    width=source.width,
+                    height=source.height,
+                    fps=self._fps(source.fps),
+                    captured=self.report.captured + 1,
+                )
+                self._mailbox.put(item)
+        finally:
+            source.close()
+
+    def _fps(self, promised: float) -> float:
+        span = self._taken[-1] - self._taken[0]
+        return round((len(self._taken) - 1) / span, 1) if len(self._taken) > 9 else promised
+
+    def _set(self, **changes: object) -> None:
+        self.report = msgspec.structs.replace(self.report, **changes)
+
+
+class Worker:
+    """Encodes what the mailbox holds, as ordered."""
+
+    def __init__(self, channel: socket.socket):
+        self._channel = channel
+        self._incoming: BinaryIO = channel.makefile("rb")
+        start = _read_record(self._incoming, pipe.Start)
+        self._start = start
+        self._orders = pipe.Orders()
+        self._mailbox = Mailbox()
+        self._capture = Capture(start, self._mailbox)
+        self._pipeline: PicturePipeline | StreamPipeline | None = None
+        self._bitrate_bps = 0
+        self._keyframes = 0
+        self._encoding = False
+        self._reported: pipe.Report | None = None
+        self._report_at = 0.0
+
+    def run(self) -> None:
+        """Until the owner goes away."""
+        self._capture.start()
+        threading.Thread(target=self._read_orders, name="orders", daemon=True).start()
+        while True:
+            item = self._mailbox.take(REPORT_EVERY_S)
+            if item is not None:
+                self._take(item)
+            self._report()
+
+    def _read_orders(self) -> None:
+        while True:
+            try:
+                self._orders = _read_record(self._incoming, pipe.Orders)
+            except EOFError:
+                os._exit(0)
+
+    def _take(self, item: Picture | AccessUnit) -> None:
+        orders, now = self._orders, time.monotonic()
+        pipeline = self._pipeline_for(item)
+        if not orders.encode:
+            self._encoding = False
+            if isinstance(pipeline, StreamPipeline) and isinstance(item, AccessUnit):
+                pipeline.keep(item)
+            return
+        keyframe = not self._encoding or orders.keyframes != self._keyframes
+        self._encoding, self._keyframes = True, orders.keyframes
+        if orders.bitrate_bps != self._bitrate_bps:
+            self._bitrate_bps = orders.bitrate_bps
+            pipeline.retune(orders.bitrate_bps, now)
+        outputs: list[Output] = []
+        match pipeline, item:
+            case StreamPipeline(), AccessUnit():
+                outputs = pipeline.take(item, keyframe=keyframe, now=now)
+            case PicturePipeline(), Picture():
+                outputs = pipeline.take(item, keyframe=keyframe, now=now)
+        for output in outputs:
+            self._write(output)
+
+    def _pipeline_for(self, item: Picture | AccessUnit) -> PicturePipeline | StreamPipeline:
+        kind = PicturePipeline if isinstance(item, Picture) else StreamPipeline
+        if not isinstance(self._pipeline, kind):
+            camera = self._start.camera
+            self._pipeline = kind(self._start.hardware, camera.width, camera.height, camera.fps)
+            self._bitrate_bps = 0
+        return self._pipeline
+
+    def _write(self, output: Output) -> None:
+        header = pipe.frame_header(output.data, output.pts, keyframe=output.keyframe)
+        self._channel.sendall(header + output.data)
+
+    def _report(self) -> None:
+        report, now = self._capture.report, time.monotonic()
+        if report.state == "ready" and now - self._capture.taken_at > SILENT_S:
+            report = msgspec.structs.replace(
+                report, state="failed", detail="the camera is open but gives no pictures"
+            )
+        elif report.state == "ready" and self._encoding:
+            report = msgspec.structs.replace(report, state="live")
+        if self._pipeline is not None and self._encoding:
+            report = msgspec.structs.replace(report, encoder=self._pipeline.encoder_name)
+        if now < self._report_at and self._same(report):
+            return
+        self._reported, self._report_at = report, now + REPORT_EVERY_S
+        self._channel.sendall(pipe.record(pipe.REPORT, report))
+
+    def _same(self, report: pipe.Report) -> bool:
+        """Equal but for the counters."""
+        old = self._reported
+        return old is not None and old == msgspec.structs.replace(
+            report, captured=old.captured, fps=old.fps
+        )
+
+
+def _read_record(incoming: BinaryIO, kind: type[T]) -> T:
+    """The next order. Raises EOFError when the owner has gone."""
+    header = incoming.read(pipe.HEADER.size)
+    if len(header) < pipe.HEADER.size:
+        raise EOFError
+    _, _, length, _ = pipe.HEADER.unpack(header)
+    return msgspec.json.decode(incoming.read(length), type=kind)
+
+
+def _end_with_thread(problem: threading.ExceptHookArgs) -> None:
+    """A bug in one thread ends the process; its owner starts a new one."""
+    logger.critical("%s thread failed", problem.thread, exc_info=problem.exc_value)
+    os._exit(70)
+
+
+def main() -> None:
+    """Become the encoder process of the socket given as the first argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the owner's business
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.excepthook = _end_with_thread
+    notify.set_up_logging("camera")
+    av.logging.set_level(av.logging.ERROR)
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    try:
+        Worker(channel).run()
+    except (BrokenPipeError, ConnectionResetError, EOFError):
+        return
+
+
+if __name__ == "__main__":
+    main()

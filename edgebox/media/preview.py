@@ -1,0 +1,176 @@
+"""The crew's preview of what is really sent: WHEP (draft-ietf-wish-whep) for the panel's browser.
+
+`POST /whep/<camera id>` answers only while the session is live and the camera is sent; what it
+shows are the very same encoded pictures that remote help gets.
+
+Who may reach it: processes of this machine. It listens on loopback only (anything else refuses to
+start), asks for a loopback name in `Host` (a web page elsewhere cannot lead a browser here by DNS),
+and lets no web page but the panel's in: `Origin` must be the panel's if a browser sends one.
+Media travels over 127.0.0.1 alone, so it needs no network interface.
+"""
+
+import ipaddress
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from edgebox.config import Config, parse_address
+from edgebox.errors import ConfigError, RemoteProtocolError
+from edgebox.media.encoder import Encoder
+from edgebox.media.offer import SIZE_MAX, Offer
+from edgebox.media.publisher import Closing, Connection, OfferRefusedError
+
+logger = logging.getLogger(__name__)
+
+PREVIEWS_MAX = 8
+HOST = "127.0.0.1"
+SDP = "application/sdp"
+
+
+class Preview:
+    """The HTTP endpoint and its connections."""
+
+    def __init__(self, config: Config, sent: Callable[[], dict[str, Encoder]]):
+        """`sent`: encoders of the cameras sent right now, by id. Raises ConfigError."""
+        self._host, self._port = parse_address(config.media.preview_listen)
+        if not _is_loopback(self._host):
+            raise ConfigError("media.preview_listen: it has no log-in, so only loopback is allowed")
+        panel_port = parse_address(config.panel.listen)[1]
+        self._origins = {f"http://{name}:{panel_port}" for name in ("127.0.0.1", "localhost")}
+        self._cameras = {camera.id for camera in config.media.camera}
+        self._sent = sent
+        self._connections: dict[str, tuple[str, Connection]] = {}
+        self._closing = Closing()
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[None]:
+        """Listen while in the context. Raises ConfigError if the port is taken."""
+        application = web.Application(client_max_size=SIZE_MAX, middlewares=[self._guard])
+        application.router.add_route("OPTIONS", "/whep/{path:.+}", self._options)
+        application.router.add_post("/whep/{camera}", self._post)
+        application.router.add_delete("/whep/session/{session}", self._delete)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, self._host, self._port).start()
+            except OSError as error:
+                raise ConfigError(
+                    f"media.preview_listen: cannot listen on {self._host}:{self._port}: "
+                    f"{error.strerror}"
+                ) from error
+            yield
+        finally:
+            self.cut_all()
+            await self._closing.finish()
+            await runner.cleanup()
+
+    def cut_all(self) -> None:
+        """The session ended."""
+        self.keep_only(set())
+
+    def keep_only(self, cameras: set[str]) -> None:
+        """Cut previews of cameras that are not sent any more."""
+        for session, (camera, _) in list(self._connections.items()):
+            if camera not in cameras:
+                self._drop(session)
+
+    @web.middleware
+    async def _guard(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Who may ask, and what the browser is told about it (CORS)."""
+        origin = request.headers.get("Origin")
+        if origin is not None and origin not in self._origins:
+            return web.Response(status=403, text="not for this page\n")
+        if not _is_loopback(request.host.rpartition(":")[0] or request.host):
+            return web.Response(status=403, text="not under this name\n")
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = error
+        if origin is not None:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "Location"
+            response.headers["Vary"] = "Origin"
+        return response
+
+    async def _options(self, request: web.Request) -> web.Response:
+        return web.Response(
+            headers={
+                "Access-Control-Allow-Methods": "POST, DELETE, OPTIONS",
+                "Access-Control-Allow-Headers": "Content-Type",
+                "Accept-Post": SDP,
+            }
+        )
+
+    async def _post(self, request: web.Request) -> web.Response:
+        camera = request.match_info["camera"]
+        if request.content_type != SDP:
+            return _refusal(415, f"send {SDP}")
+        if camera not in self._cameras:
+            return _refusal(404, "no such camera")
+        encoder = self._sent().get(camera)
+        if encoder is None:
+            return _refusal(409, "this camera is not sent now", retry_after_s=1)
+        if len(self._connections) >= PREVIEWS_MAX:
+            return _refusal(503, "too many previews", retry_after_s=5)
+        try:
+            offer = Offer(await request.text())
+        except (RemoteProtocolError, UnicodeDecodeError, LookupError) as error:
+            return _refusal(400, f"not an offer: {error}")
+        if not offer.served:
+            return _refusal(422, "no section that receives H.264 video")
+        return await self._answer(camera, encoder, offer)
+
+    async def _answer(self, camera: str, encoder: Encoder, offer: Offer) -> web.Response:
+        session = secrets.token_urlsafe(16)
+
+        def changed() -> None:
+            if connection.state == "closed":
+                self._drop(session)
+
+        connection = Connection([encoder], changed)
+        self._connections[session] = (camera, connection)
+        try:
+            answer = await connection.answer_on(offer, HOST)
+        except OfferRefusedError as error:
+            self._drop(session)
+            return _refusal(422, str(error))
+        if session not in self._connections:
+            return _refusal(409, "the session ended", retry_after_s=1)
+        return web.Response(
+            status=201,
+            text=answer,
+            content_type=SDP,
+            headers={"Location": f"/whep/session/{session}"},
+        )
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        session = request.match_info["session"]
+        if session not in self._connections:
+            return _refusal(404, "no such session")
+        self._drop(session)
+        return web.Response()
+
+    def _drop(self, session: str) -> None:
+        _, connection = self._connections.pop(session, ("", None))
+        if connection is not None:
+            self._closing.start(connection)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _refusal(status: int, text: str, retry_after_s: int = 0) -> web.Response:
+    headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
+    return web.Response(status=status, text=text + "\n", headers=headers)

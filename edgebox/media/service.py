@@ -1,0 +1,252 @@
+"""The media service: cameras, encoders, the video session and those who get pictures.
+
+One encoder process per camera runs all the time (encoder.py). While the session is live the
+selected cameras are encoded, once each, and given to every viewer (watch.py, preview.py). The bond
+says how much may be sent; that is divided over the cameras (share.py).
+
+`MediaSession` on the bus is the truth about all this. It is retained by the broker: a service that
+was killed finds its own last copy there and goes on with the same session.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from contextlib import AsyncExitStack
+
+from edgebox.config import Config, parse_address
+from edgebox.errors import ConfigError
+from edgebox.host.service import Service
+from edgebox.media.encoder import Encoder
+from edgebox.media.preview import Preview
+from edgebox.media.session import Session
+from edgebox.media.share import divide
+from edgebox.media.watch import Watchers
+from edgebox.messages import (
+    BOND_STATUS,
+    MEDIA_SESSION,
+    SELECT_CAMERAS,
+    START_VIDEO,
+    STOP_VIDEO,
+    WATCH,
+    WATCH_CANDIDATE,
+    WATCH_CLOSE,
+    BondStatus,
+    CameraStatus,
+    Done,
+    Fault,
+    MediaSession,
+    SelectCameras,
+    StartVideo,
+    StopVideo,
+    WatchAnswer,
+    WatchCandidate,
+    WatchClose,
+    WatchOffer,
+)
+
+CHECK_EVERY_S = 1.0
+"""Figures are brought up to date this often; states are published at once."""
+RETAINED_S = 0.5
+"""The broker sends what it retains right after the subscription; later there is nothing."""
+ROUND_BPS = 10_000
+
+
+async def run(config: Config) -> None:
+    """Run until cancelled. Raises ConfigError."""
+    host, _ = parse_address(config.media.turn)
+    if ":" in host:
+        raise ConfigError("media.turn: give an IPv4 address or a name")
+    async with Service("media", config) as service:
+        await _MediaService(service, config).run()
+
+
+class _MediaService:
+    def __init__(self, service: Service, config: Config):
+        self._service = service
+        self._bus = service.bus
+        self._media = config.media
+        self._encoders = {
+            camera.id: Encoder(
+                camera, config.directory, config.media.hardware_encoder, self._changed
+            )
+            for camera in config.media.camera
+        }
+        for encoder in self._encoders.values():
+            encoder.progress = service.progress
+        self._session = Session(
+            tuple(self._encoders), lambda: secrets.token_urlsafe(16), time.time()
+        )
+        self._watchers = Watchers(config.media, self._changed)
+        self._preview = Preview(config, self._sent_encoders)
+        self._target_bps = config.media.bitrate_max_bps
+        self._bond_up = True
+        self._dirty = asyncio.Event()
+        self._published: MediaSession | None = None
+        self._problem = ""
+        self._resumed: asyncio.Future[MediaSession] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._preview.serve())
+            stack.push_async_callback(self._watchers.finish)
+            encoders = [encoder.run() for encoder in self._encoders.values()]
+            await self._service.run(self._serve(), self._check(), *encoders)
+
+    async def _serve(self) -> None:
+        await self._resume()
+        await self._bus.subscribe(BOND_STATUS, self._bond_status)
+        await self._bus.serve(START_VIDEO, self._start_video)
+        await self._bus.serve(STOP_VIDEO, self._stop_video)
+        await self._bus.serve(SELECT_CAMERAS, self._select_cameras)
+        await self._bus.serve(WATCH, self._watch)
+        await self._bus.subscribe(WATCH_CANDIDATE, self._watch_candidate)
+        await self._bus.subscribe(WATCH_CLOSE, self._watch_close)
+        await self._service.set_state("running")
+        self._dirty.set()
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            await self._publish()
+
+    async def _resume(self) -> None:
+        """Find out what an earlier process of this service was doing."""
+        await self._bus.connected.wait()
+        await self._bus.subscribe(MEDIA_SESSION, self._own_session)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RETAINED_S):
+                self._session.resume(await self._resumed)
+        self._apply()
+
+    async def _own_session(self, last: MediaSession, keys: dict[str, str]) -> None:
+        if not self._resumed.done():
+            self._resumed.set_result(last)
+
+    # Requests
+
+    async def _start_video(self, wish: StartVideo, keys: dict[str, str]) -> Done | Fault:
+        fault = self._session.start(wish.cameras, time.time())
+        return fault or await self._applied()
+
+    async def _stop_video(self, wish: StopVideo, keys: dict[str, str]) -> Done | Fault:
+        self._session.stop(time.time())
+        self._watchers.cut_all()
+        self._preview.cut_all()
+        return await self._applied()
+
+    async def _select_cameras(self, wish: SelectCameras, keys: dict[str, str]) -> Done | Fault:
+        fault = self._session.select(wish.cameras)
+        return fault or await self._applied()
+
+    async def _watch(self, offer: WatchOffer, keys: dict[str, str]) -> WatchAnswer | Fault:
+        if self._session.state != "live" or offer.session != self._session.id:
+            return Fault(reason="refused", text="this session is not live")
+        return await self._watchers.offer(offer, list(self._sent_encoders().values()))
+
+    async def _watch_candidate(self, message: WatchCandidate, keys: dict[str, str]) -> None:
+        await self._watchers.candidate(message)
+
+    async def _watch_close(self, message: WatchClose, keys: dict[str, str]) -> None:
+        self._watchers.close(message)
+
+    async def _applied(self) -> Done:
+        self._apply()
+        await self._publish()
+        return Done()
+
+    # What follows from the session
+
+    def _sent_encoders(self) -> dict[str, Encoder]:
+        """Main picture first."""
+        return {camera: self._encoders[camera] for camera in self._session.sent}
+
+    def _apply(self) -> None:
+        sent = self._session.sent
+        self._set_bitrates()
+        for camera, encoder in self._encoders.items():
+            encoder.encode(camera in sent)
+        self._preview.keep_only(set(sent))
+        self._dirty.set()
+
+    def _set_bitrates(self) -> None:
+        total = min(
+            self._target_bps, self._media.bitrate_max_bps, self._watchers.cap_bps(time.monotonic())
+        )
+        for camera, bitrate_bps in divide(int(total), self._session.sent).items():
+            self._encoders[camera].set_bitrate(bitrate_bps)
+
+    async def _bond_status(self, status: BondStatus, keys: dict[str, str]) -> None:
+        """A bond that is away or says nothing leaves the last target standing."""
+        if status.state != "up":
+            self._bond_up = False
+            return
+        if status.target_bps > 0:
+            self._target_bps = status.target_bps
+            self._set_bitrates()
+        if not self._bond_up:
+            self._bond_up = True
+            for encoder in self._sent_encoders().values():
+                encoder.request_keyframe()
+
+    # Reports
+
+    def _changed(self) -> None:
+        self._dirty.set()
+
+    async def _check(self) -> None:
+        """Once a second: silent viewers, figures, and progress where there is no picture."""
+        while True:
+            await asyncio.sleep(CHECK_EVERY_S)
+            self._watchers.check()
+            self._set_bitrates()
+            self._dirty.set()
+            reports = [encoder.report for encoder in self._encoders.values()]
+            if not any(report.state in {"ready", "live"} for report in reports):
+                # No camera, no pictures: that this loop runs is all that can be hoped for.
+                self._service.progress()
+
+    async def _publish(self) -> None:
+        session = self._snapshot()
+        if session != self._published:
+            self._published = session
+            await self._bus.publish(MEDIA_SESSION, session)
+            await self._report_health(session)
+
+    async def _report_health(self, session: MediaSession) -> None:
+        """`degraded` names the cameras that give no picture."""
+        missing = [c.name for c in session.cameras if c.state in {"absent", "failed"}]
+        if not session.cameras:
+            problem = "no camera is configured"
+        else:
+            problem = f"no picture from {', '.join(missing)}" if missing else ""
+        if problem != self._problem:
+            self._problem = problem
+            await self._service.set_state("degraded" if problem else "running", problem)
+
+    def _snapshot(self) -> MediaSession:
+        return MediaSession(
+            id=self._session.id,
+            state=self._session.state,
+            since_utc=self._session.since_utc,
+            instance=self._service.instance,
+            cameras=tuple(self._camera_status(encoder) for encoder in self._encoders.values()),
+            sent=self._session.selected,
+            watchers=self._watchers.watchers,
+        )
+
+    def _camera_status(self, encoder: Encoder) -> CameraStatus:
+        camera, report = encoder.camera, encoder.report
+        live = report.state == "live"
+        return CameraStatus(
+            id=camera.id,
+            name=camera.name,
+            kind=camera.kind,
+            state=report.state,
+            since_utc=encoder.since_utc,
+            detail=report.detail[:200],
+            width=report.width,
+            height=report.height,
+            fps=float(round(encoder.fps if live else report.fps)),
+            bitrate_bps=round(encoder.bitrate_bps / ROUND_BPS) * ROUND_BPS if live else 0,
+            encoder=report.encoder if live else "",
+        )

@@ -1,0 +1,49 @@
+"""How the bits that may be sent are divided, and what viewers' own limits mean (no I/O)."""
+
+from collections.abc import Sequence
+
+MAIN_SHARE = 0.75
+FLOOR_BPS = 80_000
+"""A picture beside the main one gets at least this as long as the main one keeps more."""
+TOTAL_MIN_BPS = 60_000
+
+
+def divide(total_bps: int, cameras: Sequence[str]) -> dict[str, int]:
+    """Bits a second for each camera, main picture first; the sum is `total_bps`."""
+    total_bps = max(TOTAL_MIN_BPS, total_bps)
+    if not cameras:
+        return {}
+    main, *others = cameras
+    if not others:
+        return {main: total_bps}
+    each = max(FLOOR_BPS, int(total_bps * (1 - MAIN_SHARE) / len(others)))
+    each = min(each, total_bps // len(cameras))
+    return {main: total_bps - each * len(others)} | dict.fromkeys(others, each)
+
+
+class ViewerLimit:
+    """What one viewer's receiver estimates (REMB) says about the rate, told the time.
+
+    The estimate runs some 1.5 times above what arrives, so most of the time it says nothing. Only
+    when it is below what we send is the viewer's own connection too slow: then it is a cap, which
+    fades so that a passing trouble does not hold the picture down.
+    """
+
+    RISE_PER_S = 1.5
+    CLEARLY_BELOW = 0.9
+
+    def __init__(self) -> None:
+        self._cap_bps = 0.0
+        self._at = 0.0
+
+    def reported(self, estimate_bps: int, sent_bps: int, now: float) -> None:
+        """The viewer's estimate, and what we sent it during the last second."""
+        if estimate_bps < sent_bps * self.CLEARLY_BELOW:
+            self._cap_bps, self._at = float(max(TOTAL_MIN_BPS, estimate_bps)), now
+
+    def cap_bps(self, now: float) -> float:
+        """Send no more than this; infinite if the viewer sets no limit."""
+        if not self._cap_bps:
+            return float("inf")
+        exponent = min(60.0, max(0.0, now - self._at))
+        return float(self._cap_bps * self.RISE_PER_S**exponent)

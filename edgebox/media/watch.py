@@ -1,0 +1,168 @@
+"""Those who watch from afar: their offers, their connections, and who of them really gets pictures.
+
+Offers come from the hub over the bus. The only way out is the TURN server behind the bond.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from edgebox.config import Media, parse_address
+from edgebox.errors import RemoteProtocolError
+from edgebox.media.encoder import Encoder
+from edgebox.media.offer import Offer, parse_candidate
+from edgebox.media.publisher import (
+    Closing,
+    Connection,
+    OfferRefusedError,
+    TurnUnreachableError,
+)
+from edgebox.media.share import ViewerLimit
+from edgebox.messages import (
+    Fault,
+    Stream,
+    WatchAnswer,
+    WatchCandidate,
+    WatchClose,
+    Watcher,
+    WatchOffer,
+)
+
+logger = logging.getLogger(__name__)
+
+WATCHERS_MAX = 8
+CANDIDATES_MAX = 64
+"""A viewer that trickles more is not asked any more."""
+
+
+class _Viewer:
+    """One connection and whose it is."""
+
+    def __init__(self, offer: WatchOffer, cameras: Sequence[Encoder], changed: Callable[[], None]):
+        self.offer = offer
+        self.connection = Connection(cameras, changed, self._rate_limited)
+        self.since_utc = time.time()
+        self.state: Literal["connecting", "connected", "lost"] = "connecting"
+        self.candidates = 0
+        self.limit = ViewerLimit()
+
+    def _rate_limited(self, estimate_bps: int) -> None:
+        sent_bps = sum(track.encoder.bitrate_bps for track in self.connection.tracks.values())
+        self.limit.reported(estimate_bps, sent_bps, time.monotonic())
+
+
+class Watchers:
+    """All connections of one session. `changed` is called when one of them changes."""
+
+    def __init__(self, media: Media, changed: Callable[[], None]):
+        host, port = parse_address(media.turn)
+        self._turn_url = f"turn:{host}:{port}?transport=udp"
+        self._changed = changed
+        self._viewers: dict[str, _Viewer] = {}
+        self._closing = Closing()
+
+    async def offer(self, question: WatchOffer, cameras: Sequence[Encoder]) -> WatchAnswer | Fault:
+        """Answer with these cameras, main picture first; replaces the peer's connection."""
+        try:
+            offer = Offer(question.sdp)
+        except RemoteProtocolError as error:
+            return Fault(reason="invalid", text=str(error)[:200])
+        if not offer.served:
+            return Fault(reason="invalid", text="no section that receives H.264 video")
+        if len(self._viewers) >= WATCHERS_MAX and question.peer not in self._viewers:
+            return Fault(reason="busy", text=f"{WATCHERS_MAX} watch already")
+        self._drop(question.peer)
+        viewer = self._viewers[question.peer] = _Viewer(question, cameras, self._update)
+        connection = viewer.connection
+        self._changed()
+        try:
+            sdp = await connection.answer_through_turn(offer, self._turn_url, question.turn)
+        except TurnUnreachableError as error:
+            self._drop(question.peer, viewer)
+            return Fault(reason="unreachable", text=str(error)[:200])
+        except OfferRefusedError as error:
+            self._drop(question.peer, viewer)
+            return Fault(reason="invalid", text=str(error)[:200])
+        if self._viewers.get(question.peer) is not viewer:
+            return Fault(reason="refused", text="closed or replaced meanwhile")
+        streams = tuple(
+            Stream(mid=mid, camera=track.encoder.camera.id, name=track.encoder.camera.name)
+            for mid, track in connection.tracks.items()
+        )
+        return WatchAnswer(sdp=sdp, streams=streams)
+
+    async def candidate(self, message: WatchCandidate) -> None:
+        """What we cannot use is ignored."""
+        viewer = self._viewers.get(message.peer)
+        candidate = parse_candidate(message.candidate)
+        if viewer is None or candidate is None or viewer.candidates >= CANDIDATES_MAX:
+            return
+        viewer.candidates += 1
+        await viewer.connection.add_candidate(candidate)
+
+    def close(self, message: WatchClose) -> None:
+        """The peer has gone."""
+        self._drop(message.peer)
+
+    def cut_all(self) -> None:
+        """No picture leaves any more; connections close in the background."""
+        for peer in list(self._viewers):
+            self._drop(peer)
+
+    async def finish(self) -> None:
+        """Close what is open, at the end of the service."""
+        self.cut_all()
+        await self._closing.finish()
+
+    @property
+    def watchers(self) -> tuple[Watcher, ...]:
+        """For the bus."""
+        return tuple(
+            Watcher(
+                peer=peer,
+                name=viewer.offer.name,
+                role=viewer.offer.role,
+                state=viewer.state,
+                since_utc=viewer.since_utc,
+            )
+            for peer, viewer in self._viewers.items()
+        )
+
+    def cap_bps(self, now: float) -> float:
+        """What the slowest viewer can take, all its pictures together."""
+        caps = [viewer.limit.cap_bps(now) for viewer in self._viewers.values()]
+        return min(caps, default=float("inf"))
+
+    def check(self) -> None:
+        """Call about once a second: notices viewers that fell silent."""
+        self._update()
+
+    def _update(self) -> None:
+        """A connection changed: bring states up to date, let go of closed ones."""
+        changed = False
+        for peer, viewer in list(self._viewers.items()):
+            connection = viewer.connection
+            if connection.state == "closed":
+                self._drop(peer, viewer)
+                continue
+            state: Literal["connecting", "connected", "lost"] = connection.state
+            if connection.silent:
+                state = "lost"
+            if state != viewer.state:
+                viewer.state, viewer.since_utc = state, time.time()
+                changed = True
+        if changed:
+            self._changed()
+
+    def _drop(self, peer: str, only: _Viewer | None = None) -> None:
+        """Cut at once, close in the background."""
+        viewer = self._viewers.get(peer)
+        if only is not None and viewer is not only:
+            viewer = only
+        elif viewer is not None:
+            del self._viewers[peer]
+        if viewer is None:
+            return
+        self._closing.start(viewer.connection)
+        self._changed()
