@@ -114,11 +114,14 @@ topic box/{box}/up/# out 1
 topic box/{box}/down/# in 1
 cleansession false
 try_private true
-# 5 s is the least mosquitto takes: a dead connection is noticed within 7.5 s.
+# 5 s is the least mosquitto takes: a connection that died in silence is noticed by the hub's
+# broker after 7.5 s, by this one after 10 s.
 keepalive_interval 5
 # Tries again after 1 to 3 s, for ever.
 restart_timeout 1 3
-# Retained 1 or 0 at $SYS/broker/connection/{box}/state, on both brokers.
+# Retained 1 or 0 at $SYS/broker/connection/{box}/state, on both brokers. On the hub it is right.
+# Here it stays 1 when a connection dies in silence, as in a tunnel (mosquitto issue 2467, 2.0.11
+# and later): who needs to know whether the hub can be reached has to ask it.
 notifications true
 bridge_cafile {tls.ca}
 bridge_certfile {tls.certificate}
