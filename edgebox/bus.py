@@ -13,6 +13,7 @@ import contextlib
 import logging
 import re
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
@@ -119,6 +120,14 @@ class Bus:
 
         await self._route(BRIDGE_STATE, 0, receive)
 
+    async def watch_bridges(self, handler: Callable[[str, bool], Awaitable[None]]) -> None:
+        """On the hub: call `handler(box, up)` when a box's bridge to this broker comes or goes."""
+
+        async def receive(raw: aiomqtt.Message, keys: dict[str, str]) -> None:
+            await handler(keys["box"], raw.payload == b"1")
+
+        await self._route(BRIDGE_STATE, 1, receive)
+
     async def serve(
         self, request: Request[Q, A], answer: Callable[[Q, dict[str, str]], Awaitable[A | Fault]]
     ) -> None:
@@ -213,18 +222,35 @@ class Bus:
 
     async def _run(self) -> None:
         while True:
-            try:
-                async with self._connect() as client:
-                    await self._resume(client)
-                    async for raw in client.messages:
-                        await self._dispatch(raw)
-            except aiomqtt.MqttError as error:
-                if self.connected.is_set():
-                    logger.warning("bus: connection to the broker lost: %s", error)
-            finally:
-                self._client = None
-                self.connected.clear()
+            if self._is_listening():
+                await self._serve_connection()
             await asyncio.sleep(RECONNECT_S)
+
+    async def _serve_connection(self) -> None:
+        """Until it is lost."""
+        try:
+            async with self._connect() as client:
+                await self._resume(client)
+                async for raw in client.messages:
+                    await self._dispatch(raw)
+        except aiomqtt.MqttError as error:
+            if self.connected.is_set():
+                logger.warning("bus: connection to the broker lost: %s", error)
+        finally:
+            self._client = None
+            self.connected.clear()
+
+    def _is_listening(self) -> bool:
+        """Ask the socket first: paho leaves the one of a failed attempt to the collector."""
+        if not self._address.startswith("/"):
+            return True
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(self._address)
+            except OSError:
+                return False
+        return True
 
     def _connect(self) -> aiomqtt.Client:
         is_path = self._address.startswith("/")
@@ -293,8 +319,10 @@ class Bus:
         reply = await answer
         properties = raw.properties
         topic = getattr(properties, "ResponseTopic", "")
-        # Only ever answer where answers belong: the asker chooses this topic.
+        # Only ever answer where answers belong, and to the box that asked: it chooses this topic.
         if not REPLY_TOPIC.fullmatch(topic) or self._client is None:
+            return
+        if topic.split("/")[1] != str(raw.topic).split("/")[1]:
             return
         back = Properties(PacketTypes.PUBLISH)
         back.CorrelationData = getattr(properties, "CorrelationData", b"")

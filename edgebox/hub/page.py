@@ -1,0 +1,145 @@
+"""One open remote page: its WebSocket, what it may send and how fast, what it is sent.
+
+A page that breaks the protocol, floods or does not read is cut off; nothing of it reaches others.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Literal
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from edgebox.errors import RemoteProtocolError
+from edgebox.hub import protocol, tokens
+from edgebox.hub.hub import Hub
+from edgebox.hub.limit import Bucket
+from edgebox.hub.protocol import Candidate, Ended, FromPage, Leave, Offer, Ping, Pong, ToPage
+from edgebox.hub.store import ParticipantRow
+
+logger = logging.getLogger(__name__)
+
+MESSAGE_RATE_HZ = 20.0
+MESSAGE_BURST = 200.0
+OFFER_RATE_HZ = 1.0
+OFFER_BURST = 10.0
+OUTBOX_MAX = 200
+"""Messages that wait for a page that does not read."""
+
+
+class RemotePage:
+    """Serves one WebSocket until it closes."""
+
+    def __init__(self, hub: Hub, row: ParticipantRow, peer: str, socket: web.WebSocketResponse):
+        now = time.monotonic()
+        self.peer = peer
+        self._hub = hub
+        self._row = row
+        self._socket = socket
+        self._outbox: asyncio.Queue[ToPage | None] = asyncio.Queue(OUTBOX_MAX)
+        self._messages = Bucket(MESSAGE_RATE_HZ, MESSAGE_BURST, MESSAGE_BURST, now)
+        self._offers = Bucket(OFFER_RATE_HZ, OFFER_BURST, OFFER_BURST, now)
+        self._answering: asyncio.Task[None] | None = None
+        self._newest_offer = -1
+        self._held: list[Candidate] = []
+        """Candidates of an offer the box has not answered yet: it may not know the peer."""
+
+    def send(self, message: ToPage) -> None:
+        """Queue a message; a page that does not read is cut off."""
+        try:
+            self._outbox.put_nowait(message)
+        except asyncio.QueueFull:
+            self._empty_outbox()
+            self._outbox.put_nowait(None)
+
+    def end(self, reason: Literal["ended", "left", "expired"] | None) -> None:
+        """The last message, then close."""
+        self._empty_outbox()
+        if reason is not None:
+            self._outbox.put_nowait(Ended(reason=reason))
+        self._outbox.put_nowait(None)
+
+    async def serve(self) -> None:
+        """Until the socket is closed by either side."""
+        writer = asyncio.create_task(self._write())
+        renewer = asyncio.create_task(self._renew())
+        try:
+            if await self._hub.open_page(self._row, self):
+                await self._read()
+                gone = self._socket.close_code == WSCloseCode.GOING_AWAY
+                await self._hub.close_page(self._row, self, gone)
+            else:
+                await self._cut("too many pages")
+        finally:
+            for task in (writer, renewer, self._answering):
+                if task is not None:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
+
+    async def _read(self) -> None:
+        async for frame in self._socket:
+            if frame.type is not WSMsgType.TEXT:
+                await self._cut("not a text")
+            elif not self._messages.take(time.monotonic()):
+                await self._cut("too many messages")
+            else:
+                try:
+                    message = protocol.decode(frame.data)
+                except RemoteProtocolError:
+                    await self._cut("not a message")
+                else:
+                    await self._receive(message)
+
+    async def _receive(self, message: FromPage) -> None:
+        match message:
+            case Ping():
+                self.send(Pong())
+            case Leave():
+                await self._hub.leave(self._row)
+            case Offer():
+                self._receive_offer(message)
+            case Candidate() if message.offer == self._newest_offer:
+                if self._answering is not None and not self._answering.done():
+                    self._held.append(message)
+                else:
+                    await self._relay(message)
+
+    def _receive_offer(self, offer: Offer) -> None:
+        if not self._offers.take(time.monotonic()):
+            self.send(protocol.Refused(offer=offer.id, reason="busy"))
+            return
+        if self._answering is not None:
+            self._answering.cancel()
+        self._newest_offer = offer.id
+        self._held = []
+        self._answering = asyncio.create_task(self._answer(offer))
+
+    async def _answer(self, offer: Offer) -> None:
+        self.send(await self._hub.offer(self._row, self.peer, offer.id, offer.sdp))
+        for candidate in self._held:
+            await self._relay(candidate)
+
+    async def _relay(self, message: Candidate) -> None:
+        await self._hub.candidate(self._row, self.peer, message.candidate, message.mid)
+
+    async def _write(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            while (message := await self._outbox.get()) is not None:
+                await self._socket.send_str(protocol.encode(message))
+        await self._socket.close()
+
+    async def _renew(self) -> None:
+        """Credentials for connections the page makes later."""
+        while True:
+            self.send(self._hub.ice_servers(self._row))
+            await asyncio.sleep(tokens.TURN_TTL_S / 2)
+
+    async def _cut(self, why: str) -> None:
+        logger.warning("page of a %s cut off: %s", self._row.role, why)
+        await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=why.encode())
+
+    def _empty_outbox(self) -> None:
+        while not self._outbox.empty():
+            self._outbox.get_nowait()

@@ -1,0 +1,296 @@
+"""The hub's web side: the link's page, the room's page, its WebSocket.
+
+Who may reach it: everybody on the Internet, through a TLS front on this machine (`hub.listen` is
+loopback by default). What protects it: a secret in the link, spent by one POST; a secret in the
+cookie; the Origin of WebSockets; limits on sizes and rates. Wrong, used and expired links look
+alike. A GET never spends a link, for messengers open links to show a preview.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jinja2
+import msgspec
+from aiohttp import web
+
+from edgebox.hub import language, tokens
+from edgebox.hub.address import client_key
+from edgebox.hub.door import Door
+from edgebox.hub.hub import PARTICIPANT_TTL_S, Hub
+from edgebox.hub.limit import Limiter
+from edgebox.hub.page import RemotePage
+from edgebox.hub.protocol import MESSAGE_MAX_BYTES, Ended, encode
+from edgebox.hub.store import ParticipantRow
+
+STATIC = Path(__file__).parent / "static"
+NAME_MAX = 60
+BODY_MAX_BYTES = 4096
+REQUEST_RATE_HZ = 10.0
+REQUEST_BURST = 200.0
+"""A hospital shares one address; a page with its parts is about ten requests."""
+KNOCK_RATE_HZ = 0.2
+KNOCK_BURST = 20.0
+"""Links that open nothing."""
+HEARTBEAT_S = 5.0
+"""WebSocket pings: a laptop that lost its network is `away` after 7.5 s."""
+SCRIPTS = ("room.js", "socket.js", "watch.js", "peer.js", "view.js", "words.js")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Site:
+    """The aiohttp application around a Hub."""
+
+    def __init__(self, hub: Hub):
+        self._hub = hub
+        self._requests = Limiter(REQUEST_RATE_HZ, REQUEST_BURST)
+        self._knocks = Limiter(KNOCK_RATE_HZ, KNOCK_BURST)
+        self._origin = hub.config.public_url
+        self._https = self._origin.startswith("https://")
+        self._version = _version_of(STATIC)
+        self._headers = _security_headers(self._origin)
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("edgebox.hub"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._pages: set[web.WebSocketResponse] = set()
+
+    def application(self) -> web.Application:
+        """Everything wired up."""
+        app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard])
+        app.on_response_prepare.append(self._add_headers)
+        app.on_shutdown.append(self._close_pages)
+        app.router.add_get("/j/{token}", self._show_link)
+        app.router.add_post("/j/{token}", self._join)
+        app.router.add_get("/room/{room}", self._show_room)
+        app.router.add_get("/room/{room}/ws", self._serve_page)
+        app.router.add_get("/static/{version}/{name}", self._static)
+        return app
+
+    # Every request
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._requests.take(_client(request), time.monotonic()):
+            return self._notice(request, "busy", 429)
+        try:
+            return await handler(request)
+        except web.HTTPRequestEntityTooLarge:
+            return self._notice(request, "closed", 404)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return self._notice(request, "closed", 404)
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in self._headers.items():
+            response.headers.setdefault(name, value)
+
+    async def _close_pages(self, app: web.Application) -> None:
+        for socket in list(self._pages):
+            await socket.close(code=1012, message=b"restart")
+
+    # Pages
+
+    async def _show_link(self, request: web.Request) -> web.StreamResponse:
+        door = await self._hub.look_at(request.match_info["token"], self._cookies(request))
+        if door.entered:
+            return self._to_room(request, door)
+        if not door.open:
+            return self._refuse(request)
+        return self._join_page(request, door, door.name, missing=False)
+
+    async def _join(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+            return self._refuse(request)
+        token = request.match_info["token"]
+        cookies = self._cookies(request)
+        door = await self._hub.look_at(token, cookies)
+        if door.entered:
+            return self._to_room(request, door)
+        if not door.open:
+            return self._refuse(request)
+        name = _clean_name((await request.post()).get("name"))
+        if not name:
+            return self._join_page(request, door, "", missing=True)
+        cookie = await self._hub.join(token, door, name, cookies.get(door.room, ""))
+        if cookie is None:
+            return self._refuse(request)
+        response = self._to_room(request, door)
+        response.set_cookie(
+            self._cookie_name(door.room),
+            cookie,
+            max_age=PARTICIPANT_TTL_S,
+            path="/",
+            httponly=True,
+            secure=self._https,
+            samesite="Lax",
+        )
+        return response
+
+    async def _show_room(self, request: web.Request) -> web.StreamResponse:
+        row = self._participant(request)
+        if row is None:
+            return self._refuse(request)
+        chosen = self._language(request)
+        start = {
+            "page": f"/room/{row.room}/ws",
+            "state": self._hub.state(row),
+            "ice": self._hub.ice_servers(row),
+            "texts": language.page_texts(chosen),
+            "language": chosen,
+        }
+        # `<` is the only character that could end the script element.
+        data = msgspec.json.encode(start).decode().replace("<", "\\u003c")
+        return self._page(request, "room.html", 200, data=data)
+
+    async def _static(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if request.match_info["version"] != self._version or name not in _names(STATIC):
+            raise web.HTTPNotFound
+        return web.FileResponse(
+            STATIC / name, headers={"Cache-Control": "public, max-age=31536000, immutable"}
+        )
+
+    # The WebSocket
+
+    async def _serve_page(self, request: web.Request) -> web.StreamResponse:
+        page = request.query.get("page", "")
+        if request.headers.get("Origin") != self._origin or not tokens.PAGE.fullmatch(page):
+            return self._refuse(request)
+        row = self._participant(request)
+        socket = web.WebSocketResponse(
+            max_msg_size=MESSAGE_MAX_BYTES, heartbeat=HEARTBEAT_S, timeout=2.0, compress=False
+        )
+        await socket.prepare(request)
+        if row is None:
+            # Scripts cannot see why a handshake fails: a page that missed the end is told so here.
+            await socket.send_str(encode(Ended(reason="ended")))
+            await socket.close()
+            return socket
+        self._pages.add(socket)
+        try:
+            await RemotePage(self._hub, row, tokens.make_peer(row.id, page), socket).serve()
+        finally:
+            self._pages.discard(socket)
+        return socket
+
+    # Parts
+
+    def _participant(self, request: web.Request) -> ParticipantRow | None:
+        room = request.match_info["room"]
+        cookie = request.cookies.get(self._cookie_name(room), "")
+        return self._hub.participant(room, cookie)
+
+    def _cookie_name(self, room: str) -> str:
+        """One for each room: a dispatcher helps several vehicles. RFC 6265bis, 4.1.3."""
+        return f"__Host-room-{room}" if self._https else f"room-{room}"
+
+    def _cookies(self, request: web.Request) -> dict[str, str]:
+        """Room id -> cookie."""
+        prefix = self._cookie_name("")
+        return {
+            name.removeprefix(prefix): value
+            for name, value in request.cookies.items()
+            if name.startswith(prefix)
+        }
+
+    def _to_room(self, request: web.Request, door: Door) -> web.Response:
+        asked = request.query.get("lang", "")
+        suffix = f"?lang={asked}" if asked in language.LANGUAGES else ""
+        location = f"/room/{door.room}{suffix}"
+        return web.Response(status=303, headers={"Location": location})
+
+    def _join_page(
+        self, request: web.Request, door: Door, name: str, *, missing: bool
+    ) -> web.Response:
+        return self._page(
+            request, "join.html", 200, door=door, name=name, missing=missing, scripts=SCRIPTS
+        )
+
+    def _refuse(self, request: web.Request) -> web.Response:
+        """The same page whatever was wrong."""
+        if not self._knocks.take(_client(request), time.monotonic()):
+            return self._notice(request, "busy", 429)
+        return self._notice(request, "closed", 404)
+
+    def _notice(self, request: web.Request, what: str, status: int) -> web.Response:
+        return self._page(request, "notice.html", status, what=what)
+
+    def _page(
+        self, request: web.Request, template: str, status: int, **values: object
+    ) -> web.Response:
+        chosen = self._language(request)
+        html = self._templates.get_template(template).render(
+            t=language.catalogue(chosen),
+            language=chosen,
+            static=f"/static/{self._version}",
+            **values,
+        )
+        return web.Response(text=html, status=status, content_type="text/html")
+
+    def _language(self, request: web.Request) -> str:
+        return language.choose(
+            request.query.get("lang", ""),
+            request.headers.get("Accept-Language", ""),
+            self._hub.config.language,
+        )
+
+
+def _client(request: web.Request) -> str:
+    return client_key(request.remote or "", request.headers.get("X-Forwarded-For", ""))
+
+
+def _clean_name(value: object) -> str:
+    """One line of at most NAME_MAX printable characters; empty if there is none."""
+    text = value if isinstance(value, str) else ""
+    printable = "".join(one if one.isprintable() else " " for one in text)
+    return re.sub(r"\s+", " ", printable).strip()[:NAME_MAX].strip()
+
+
+def _names(directory: Path) -> frozenset[str]:
+    return frozenset(path.name for path in directory.iterdir() if path.is_file())
+
+
+def _version_of(directory: Path) -> str:
+    """Changes with any file, so that browsers may keep them for ever."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.iterdir()):
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _security_headers(origin: str) -> Mapping[str, str]:
+    host = urlsplit(origin).netloc
+    secure = origin.startswith("https://")
+    # Safari before 15.4 does not count ws: as 'self'.
+    socket = f"{'wss' if secure else 'ws'}://{host}"
+    headers = {
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+            f" connect-src 'self' {socket}; media-src 'self'; form-action 'self';"
+            " base-uri 'none'; frame-ancestors 'none'"
+        ),
+        "Referrer-Policy": "no-referrer",
+        "X-Frame-Options": "DENY",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": (
+            "autoplay=(self), fullscreen=(self), picture-in-picture=(self), camera=(),"
+            " microphone=(), geolocation=(), display-capture=(), usb=(), payment=()"
+        ),
+        "Cache-Control": "no-store",
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+    if secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers

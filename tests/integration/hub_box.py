@@ -1,0 +1,332 @@
+"""A hub in this process and a stand-in box that speaks the box's messages, for the hub's tests."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import aiohttp
+import av
+import msgspec
+from aiortc import (
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCSessionDescription,
+    VideoStreamTrack,
+)
+from aiortc.rtcrtpsender import RTCRtpSender
+from playwright.async_api import Browser, async_playwright
+
+from edgebox.bus import Bus
+from edgebox.config import Config, Hub
+from edgebox.hub.service import run
+from edgebox.messages import (
+    BOX_INFO,
+    CREATE_INVITE,
+    MEDIA_SESSION,
+    ROOM,
+    SERVICE_STATUS,
+    WATCH,
+    WATCH_CANDIDATE,
+    WATCH_CLOSE,
+    BoxInfo,
+    CameraStatus,
+    CreateInvite,
+    Fault,
+    Invite,
+    MediaSession,
+    Role,
+    Room,
+    ServiceStatus,
+    Stream,
+    WatchAnswer,
+    WatchCandidate,
+    WatchClose,
+    Watcher,
+    WatchOffer,
+)
+from tests.conftest import Broker, TurnServer, free_port
+
+CHROMIUM_ARGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+
+
+@dataclass
+class RunningHub:
+    """The hub's service as a task."""
+
+    config: Config
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        return self.config.hub.public_url
+
+    async def start(self) -> None:
+        self.task = asyncio.create_task(run(self.config))
+        async with asyncio.timeout(10), aiohttp.ClientSession() as client:
+            while True:
+                if self.task.done():
+                    await self.task
+                try:
+                    async with client.get(self.url):
+                        return
+                except aiohttp.ClientConnectionError:
+                    await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.task
+            self.task = None
+
+
+@contextlib.asynccontextmanager
+async def running_hub(
+    broker: Broker, directory: Path, turn: TurnServer | None = None, ttl_s: int = 900
+) -> AsyncIterator[RunningHub]:
+    """A hub on a free port with its database and secret in `directory`."""
+    port = free_port()
+    (directory / "secret").write_text(TurnServer.secret)
+    address = turn.address if turn else "127.0.0.1:9"
+    hub = Hub(
+        listen=f"127.0.0.1:{port}",
+        public_url=f"http://127.0.0.1:{port}",
+        bus=broker.address,
+        database=f"sqlite:///{directory}/hub.db",
+        turn_urls=(f"turn:{address}?transport=udp",),
+        turn_secret=str(directory / "secret"),
+        invite_ttl_s=ttl_s,
+    )
+    one = RunningHub(Config(hub=hub, directory=str(directory)))
+    await one.start()
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A real, headless one."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=CHROMIUM_ARGS
+        )
+        yield browser
+        await browser.close()
+
+
+class Moving(VideoStreamTrack):
+    """A picture that changes, 320x180 at 20 Hz; `still` holds it."""
+
+    def __init__(self, hue: int, still: asyncio.Event):
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._hue = hue
+        self._still = still
+        self._count = 0
+
+    async def recv(self) -> av.VideoFrame:
+        await asyncio.sleep(0.05)
+        while self._still.is_set():
+            await asyncio.sleep(0.05)
+        self._count += 1
+        frame = av.VideoFrame(320, 180, "yuv420p")
+        luma, chroma = 60 + self._count % 100, bytes([self._hue])
+        for plane, value in zip(frame.planes, (bytes([luma]), chroma, b"\x80"), strict=True):
+            plane.update(value * plane.buffer_size)
+        frame.pts, frame.time_base = self._count * 4500, Fraction(1, 90_000)
+        return frame
+
+
+CAMERAS = (("front", "Båre"), ("rear", "Bakrom"))
+
+
+@dataclass
+class StandInBox:
+    """What the services of a box say and answer, with real WebRTC from this process."""
+
+    bus: Bus
+    turn: TurnServer | None = None
+    session: str = "session-1"
+    instance: str = "instance-1"
+    state: str = "idle"
+    offers: list[WatchOffer] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    candidates: list[WatchCandidate] = field(default_factory=list)
+    room: Room | None = None
+    still: asyncio.Event = field(default_factory=asyncio.Event)
+    deaf: bool = False
+    """Answers no offers."""
+    dead_cameras: frozenset[str] = frozenset()
+    connections: dict[str, RTCPeerConnection] = field(default_factory=dict)
+    watchers: dict[str, Watcher] = field(default_factory=dict)
+    bitrate_bps: int = 1_200_000
+
+    async def start(self) -> None:
+        await self.bus.subscribe(ROOM, self._keep_room)
+        await self.bus.serve(WATCH, self._answer)
+        await self.bus.subscribe(WATCH_CANDIDATE, self._keep_candidate)
+        await self.bus.subscribe(WATCH_CLOSE, self._close)
+        await self.bus.connected.wait()
+        await self.bus.publish(BOX_INFO, BoxInfo(vehicle="Ambulanse 1-7"))
+        await self.say_media("running")
+        await self.say()
+
+    async def say(self) -> None:
+        """Publish the session as it is."""
+        cameras = tuple(
+            CameraStatus(
+                id=camera,
+                name=name,
+                kind="pattern",
+                state="absent"
+                if camera in self.dead_cameras
+                else ("live" if self.state == "live" else "ready"),
+                since_utc=0,
+                fps=20,
+                bitrate_bps=self.bitrate_bps,
+            )
+            for camera, name in CAMERAS
+        )
+        message = {
+            "type": "MediaSession",
+            "id": self.session,
+            "state": self.state,
+            "since_utc": time.time(),
+            "instance": self.instance,
+            "cameras": cameras,
+            "sent": [camera for camera, _ in CAMERAS] if self.state == "live" else [],
+            "watchers": tuple(self.watchers.values()),
+        }
+        await self.bus.publish(
+            MEDIA_SESSION, msgspec.convert(message, MediaSession, from_attributes=True)
+        )
+
+    async def say_media(self, state: str) -> None:
+        status = {
+            "type": "ServiceStatus",
+            "service": "media",
+            "instance": self.instance,
+            "state": state,
+            "since_utc": time.time(),
+        }
+        await self.bus.publish(
+            SERVICE_STATUS, msgspec.convert(status, ServiceStatus), service="media"
+        )
+
+    async def say_bridge(self, up: bool) -> None:
+        """As the bridge's notification would."""
+        assert self.bus._client is not None
+        topic = f"$SYS/broker/connection/{self.bus._box}/state"
+        await self.bus._client.publish(topic, b"1" if up else b"0", qos=1, retain=True)
+
+    async def invite(self, role: Role, name: str = "") -> str:
+        """The link."""
+        answer = await self.bus.request(
+            CREATE_INVITE, CreateInvite(session=self.session, role=role, name=name)
+        )
+        assert isinstance(answer, Invite), answer
+        return answer.url
+
+    async def go(self, state: str) -> None:
+        """idle or live; idle ends the session, as media does."""
+        self.state = state
+        if state == "idle":
+            self.session = f"session-{time.monotonic_ns()}"
+            await self.cut_all()
+        await self.say()
+
+    async def restart(self) -> None:
+        """As if media had been killed and started."""
+        self.instance = f"instance-{time.monotonic_ns()}"
+        await self.cut_all()
+        await self.say()
+
+    async def cut_all(self) -> None:
+        self.watchers.clear()
+        for connection in list(self.connections.values()):
+            await connection.close()
+        self.connections.clear()
+
+    async def _keep_room(self, room: Room, keys: dict[str, str]) -> None:
+        self.room = room
+
+    async def _keep_candidate(self, message: WatchCandidate, keys: dict[str, str]) -> None:
+        self.candidates.append(message)
+
+    async def _close(self, message: WatchClose, keys: dict[str, str]) -> None:
+        self.closed.append(message.peer)
+        connection = self.connections.pop(message.peer, None)
+        if connection is not None:
+            await connection.close()
+        if self.watchers.pop(message.peer, None):
+            await self.say()
+
+    async def _answer(self, offer: WatchOffer, keys: dict[str, str]) -> WatchAnswer | Fault:
+        self.offers.append(offer)
+        if self.deaf:
+            return await asyncio.Future()
+        if self.state != "live" or offer.session != self.session:
+            return Fault(reason="refused")
+        if self.turn is None:
+            return Fault(reason="failed")
+        old = self.connections.pop(offer.peer, None)
+        if old is not None:
+            await old.close()
+        answer = await self._connect(offer, self.turn)
+        self.watchers[offer.peer] = Watcher(
+            peer=offer.peer,
+            name=offer.name,
+            role=offer.role,
+            state="connected",
+            since_utc=time.time(),
+        )
+        await self.say()
+        return answer
+
+    async def _connect(self, offer: WatchOffer, turn: TurnServer) -> WatchAnswer:
+        server = RTCIceServer(
+            f"turn:{turn.address}?transport=udp", offer.turn.username, offer.turn.password
+        )
+        connection = RTCPeerConnection(RTCConfiguration([server]))
+        self.connections[offer.peer] = connection
+        h264 = [
+            codec
+            for codec in RTCRtpSender.getCapabilities("video").codecs
+            if codec.mimeType == "video/H264"
+        ]
+        hues = (90, 160)
+        for hue in hues:
+            transceiver = connection.addTransceiver(Moving(hue, self.still), "sendonly")
+            transceiver.setCodecPreferences(h264)
+        await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        await connection.setLocalDescription(await connection.createAnswer())
+        streams = tuple(
+            Stream(mid=transceiver.mid, camera=camera, name=name)
+            for transceiver, (camera, name) in zip(
+                connection.getTransceivers(), CAMERAS, strict=False
+            )
+        )
+        return WatchAnswer(sdp=connection.localDescription.sdp, streams=streams)
+
+
+@contextlib.asynccontextmanager
+async def stand_in_box(
+    broker: Broker, turn: TurnServer | None = None, box: str = "b1"
+) -> AsyncIterator[StandInBox]:
+    """A box on the hub's own broker: what the bridge does has tests of its own."""
+    async with Bus(broker.address, "media", box=box) as bus:
+        one = StandInBox(bus, turn)
+        await one.start()
+        try:
+            yield one
+        finally:
+            await one.cut_all()
