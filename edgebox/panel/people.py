@@ -20,17 +20,22 @@ def person(one: Watcher | Participant) -> PersonView:
 
 
 def without_picture(session: MediaSession, room: Room) -> tuple[PersonView, ...]:
-    """Participants no watcher accounts for. Each watcher accounts for one at most.
+    """Participants no watcher accounts for.
 
-    A watcher is its participant by id, or else by name and role: of two guests who look the same,
-    one watching, the other is still named here.
+    A watcher is its participant's by the id its peer name holds, or else by name and role; by the
+    latter each accounts for one at most: of two guests who look the same, one watching, the other
+    is still named here.
     """
-    ids = {participant.id for participant in room.participants}
-    peers = {watcher.peer for watcher in session.watchers}
-    by_name = Counter((w.name, w.role) for w in session.watchers if w.peer not in ids)
+    ids = [participant.id for participant in room.participants]
+    peers = [watcher.peer for watcher in session.watchers]
+    by_name = Counter(
+        (watcher.name, watcher.role)
+        for watcher in session.watchers
+        if not any(one in watcher.peer for one in ids)
+    )
     left = []
     for participant in room.participants:
-        if participant.id in peers:
+        if any(participant.id in peer for peer in peers):
             continue
         key = (participant.name, participant.role)
         if by_name[key] > 0:

@@ -210,7 +210,7 @@ class PanelState:
             live_since_utc=live.since_utc if live else None,
             instance=session.instance if session else "",
             cameras=cameras,
-            preview=next((c.id for c in cameras if c.main), "") if self._screen == "live" else "",
+            preview=self._preview(live) if self._screen == "live" else "",
             sending=sending,
             quality=self._quality(bond, len(sending)) if live else "unknown",
             watchers=watchers,
@@ -287,6 +287,12 @@ class PanelState:
             )
             for camera in self._cameras
         )
+
+    def _preview(self, live: MediaSession | None) -> str:
+        """The first picture that goes out; while media is silent, what went out last."""
+        sent = live.sent if live is not None else self._last_sent
+        going = {camera.id for camera in self._cameras if camera.state == "live"}
+        return next((camera for camera in sent if camera in going), "".join(sent[:1]))
 
     def _quality(self, bond: BondState, pictures: int) -> Quality:
         """From what the bond lets the encoders produce: a still scene needs few bits."""

@@ -72,19 +72,16 @@ class Words:
         return sentence % values if values else sentence
 
     def clock(self, utc_s: float, now_utc: float) -> str:
-        """Hours and minutes; with the date unless it is today."""
+        """Hours and minutes; the date instead if it was not today."""
         then = datetime.fromtimestamp(utc_s, UTC).astimezone(self._zone)
         today = datetime.fromtimestamp(now_utc, UTC).astimezone(self._zone).date()
-        pattern = "HH:mm" if then.date() == today else "d. MMM HH:mm"
+        pattern = "HH:mm" if then.date() == today else "d. MMM"
         return str(format_datetime(then, pattern, tzinfo=then.tzinfo, locale=self.language))
 
-    def rate(self, bps: int) -> str:
-        """In kbit/s or Mbit/s."""
-        if bps < 1_000_000:
-            return self.say("rate.kbit", rate=bps // 1000)
+    def megabits(self, bps: int) -> str:
+        """In Mbit/s without the unit."""
         pattern = "0.0" if bps < 10_000_000 else "0"
-        rate = format_decimal(bps / 1_000_000, pattern, locale=self.language)
-        return self.say("rate.mbit", rate=rate)
+        return str(format_decimal(bps / 1_000_000, pattern, locale=self.language))
 
 
 def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
@@ -103,7 +100,7 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "cameras": [_camera(camera, view, say) for camera in view.cameras],
         "sending": _sending(view, say),
         "quality": view.quality,
-        "qualityText": say(f"quality.{view.quality}") if view.screen == "live" else "",
+        "qualityText": _quality(view, say),
         "watchers": [_person(one, say) for one in view.watchers],
         "waitingTitle": _waiting_title(view, say),
         "waiting": [_person(one, say) for one in view.waiting],
@@ -137,8 +134,10 @@ def _camera(camera: CameraView, view: View, say: Say) -> dict[str, Any]:
         text = say("camera.not-sent")
     elif view.screen == "idle":
         text = say("camera.will-be-sent")
+    elif camera.state != "live":
+        text = say("camera.starting")
     else:
-        text = say("camera.sent" if camera.state == "live" else "camera.starting")
+        text = say("camera.sent" if view.bond == "up" else "camera.on")
     return {
         "id": camera.id,
         "name": camera.name,
@@ -163,6 +162,13 @@ def _sending(view: View, say: Say) -> str:
     return say("sending.pictures", names=", ".join(view.sending))
 
 
+def _quality(view: View, say: Say) -> str:
+    """Nothing while `sending` says that there is no picture."""
+    if view.screen != "live" or view.truth != "known" or view.quality == "none":
+        return ""
+    return say(f"quality.{view.quality}")
+
+
 def _person(one: PersonView, say: Say) -> dict[str, str]:
     return {
         "name": one.name or say("person.unnamed"),
@@ -181,19 +187,21 @@ def _waiting_title(view: View, say: Say) -> str:
 
 
 def _link(link: LinkView, words: Words) -> dict[str, Any]:
-    """`text` stands beside the bar: rate sent of capacity, or the state when there is none."""
-    text = words.say(f"link.{link.state}")
+    """`text` and `unit` stand at the bar: rate sent of capacity, or the state if there is none."""
+    say = words.say
+    text, unit = say(f"link.{link.state}"), ""
     if link.sent_bps is not None and link.capacity_bps is not None:
-        rates = {"sent": words.rate(link.sent_bps), "capacity": words.rate(link.capacity_bps)}
-        text = words.say("link.rates", **rates)
+        rates = {"sent": words.megabits(link.sent_bps), "all": words.megabits(link.capacity_bps)}
+        text, unit = say("link.rates", **rates), say("link.unit")
     return {
         "label": link.label,
         "state": link.state,
-        "stateText": words.say(f"link.{link.state}"),
+        "stateText": say(f"link.{link.state}"),
         "capacity": link.capacity_percent,
         "sent": link.sent_percent,
         "text": text,
-        "rtt": "" if link.rtt_ms is None else words.say("link.rtt", rtt=link.rtt_ms),
+        "unit": unit,
+        "rtt": "" if link.rtt_ms is None else say("link.rtt", rtt=link.rtt_ms),
     }
 
 

@@ -156,7 +156,8 @@ function drawLinks(links) {
     row.dataset.state = link.state;
     setText(row.querySelector(".name"), link.label);
     setText(row.querySelector(".rtt"), link.rtt);
-    setText(row.querySelector(".text"), link.text);
+    setText(row.querySelector(".rates"), link.text);
+    setText(row.querySelector(".unit"), link.unit);
     row.querySelector(".bar .capacity").style.width = `${link.capacity}%`;
     row.querySelector(".bar .sent").style.width = `${link.sent}%`;
   });

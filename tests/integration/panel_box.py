@@ -1,0 +1,354 @@
+"""Everything around the panel, stood in for on real brokers: media, bond and hub that do as told.
+
+The hub's messages go the real way: hub's broker, bridge, box's broker.
+"""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Self
+
+from msgspec.structs import replace
+from playwright.async_api import Browser, Page, async_playwright
+
+from edgebox.bus import Bus
+from edgebox.config import Bond as BondConfig
+from edgebox.config import Box, Camera, Config, Link, Media, Panel, parse_address
+from edgebox.config import Bus as BusConfig
+from edgebox.messages import (
+    BOND_STATUS,
+    CREATE_INVITE,
+    HUB_STATUS,
+    MEDIA_SESSION,
+    ROOM,
+    SELECT_CAMERAS,
+    SERVICE_STATUS,
+    START_VIDEO,
+    STOP_VIDEO,
+    BondCounters,
+    BondStatus,
+    CameraStatus,
+    CreateInvite,
+    Done,
+    Fault,
+    HubStatus,
+    Invite,
+    LinkStatus,
+    MediaSession,
+    Participant,
+    Room,
+    SelectCameras,
+    ServiceStatus,
+    StartVideo,
+    StopVideo,
+    Watcher,
+)
+from edgebox.panel import service
+from tests.conftest import Broker, free_port
+
+BOX = "b1"
+CAMERAS = (
+    Camera(id="stretcher", name="Båre", kind="rtsp", source="rtsp://10.0.0.5/1"),
+    Camera(id="cabin", name="Kupé", kind="v4l2", source="/dev/video0"),
+)
+LINKS = (("lte-1", "Telenor"), ("lte-2", "Telia"), ("sat", "Satellitt"))
+
+
+def link(index: int, **change: Any) -> LinkStatus:
+    """One of LINKS, up unless told otherwise."""
+    name, label = LINKS[index]
+    one = LinkStatus(
+        name=name,
+        label=label,
+        state="up",
+        since_utc=time.time(),
+        rtt_ms=(38.0, 52.0, 610.0)[index],
+        queue_ms=2.0,
+        loss=0.0,
+        capacity_bps=(4_200_000, 2_600_000, 900_000)[index],
+        sent_bps=(1_450_000, 820_000, 60_000)[index],
+        received_bps=90_000,
+    )
+    return replace(one, **change)
+
+
+def bond(*links: LinkStatus, **change: Any) -> BondStatus:
+    """A bond of these links, by default of all three."""
+    links = links or tuple(link(index) for index in range(3))
+    one = BondStatus(
+        at_utc=time.time(),
+        state="up",
+        since_utc=time.time(),
+        links=links,
+        capacity_bps=sum(each.capacity_bps for each in links),
+        target_bps=int(0.8 * sum(each.capacity_bps for each in links)),
+        rtt_ms=40.0,
+        redundancy=0.02,
+        counters=BondCounters(),
+    )
+    return replace(one, **change)
+
+
+def watcher(name: str, role: Any = "doctor", state: Any = "connected") -> Watcher:
+    """Somebody who gets pictures."""
+    peer = "r" + name.encode().hex()[:16]
+    return Watcher(peer=peer, name=name, role=role, state=state, since_utc=time.time())
+
+
+def participant(name: str, role: Any = "doctor") -> Participant:
+    """Somebody in the room."""
+    return Participant(
+        id=name.encode().hex()[:16], name=name, role=role, state="present", joined_utc=time.time()
+    )
+
+
+class StandIn:
+    """Media, bond and hub of one box."""
+
+    def __init__(self, config: Config, hub_broker: Broker, cameras: tuple[Camera, ...]):
+        self.media = Bus(config.bus.address, "media", box=BOX)
+        self.bond = Bus(config.bus.address, "bond", box=BOX)
+        self.hub = Bus(hub_broker.address, "hub", box=BOX)
+        self.asked: list[Any] = []
+        self.fault: Fault | None = None
+        self.bond_status: BondStatus | None = bond()
+        self.session = MediaSession(
+            id="session-1",
+            state="idle",
+            since_utc=time.time(),
+            instance="media-1",
+            cameras=tuple(
+                CameraStatus(
+                    id=camera.id, name=camera.name, kind=camera.kind, state="ready", since_utc=0
+                )
+                for camera in cameras
+            ),
+            sent=(),
+        )
+        self.room = Room(session="session-1", participants=())
+        self.invites = 0
+
+    async def say_all(self) -> None:
+        """Answer and say everything, as after a start."""
+        await self.media.serve(START_VIDEO, self._start)
+        await self.media.serve(STOP_VIDEO, self._stop)
+        await self.media.serve(SELECT_CAMERAS, self._select)
+        await self.hub.serve(CREATE_INVITE, self._invite)
+        await self.say_media("running")
+        await self.say_session()
+        await self.hub.publish(HUB_STATUS, HubStatus(instance="h", since_utc=time.time()))
+        await self.say_room()
+
+    async def say_media(self, state: Any, instance: str | None = None) -> None:
+        """Media's status; another `instance` is a restart, after which it says its session."""
+        instance = instance or self.session.instance
+        status = ServiceStatus(
+            service="media", instance=instance, state=state, since_utc=time.time()
+        )
+        await self.media.publish(SERVICE_STATUS, status, service="media")
+
+    async def say_session(self, **change: Any) -> None:
+        """Change the session and publish it."""
+        self.session = replace(self.session, **change)
+        await self.media.publish(MEDIA_SESSION, self.session)
+
+    async def say_camera(self, camera: str, **change: Any) -> None:
+        """Change one camera and publish the session."""
+        await self.say_session(
+            cameras=tuple(
+                replace(one, **change) if one.id == camera else one for one in self.session.cameras
+            )
+        )
+
+    async def say_room(self, *people: Participant) -> None:
+        """Who is in the room."""
+        self.room = Room(session=self.session.id, participants=people)
+        await self.hub.publish(ROOM, self.room)
+
+    async def report_bond(self) -> None:
+        """Ten times a second, for as long as there is a `bond_status`."""
+        while True:
+            if self.bond_status is not None:
+                status = replace(self.bond_status, at_utc=time.time())
+                await self.bond.publish(BOND_STATUS, status)
+            await asyncio.sleep(0.1)
+
+    async def go_live(self, *sent: str) -> None:
+        """As media does after a start."""
+        await self.say_session(
+            state="live",
+            since_utc=time.time(),
+            sent=sent,
+            cameras=tuple(
+                replace(one, state="live" if one.id in sent else "ready", bitrate_bps=900_000)
+                for one in self.session.cameras
+            ),
+        )
+
+    async def _start(self, question: StartVideo, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        if self.fault is not None:
+            return self.fault
+        await self.go_live(*question.cameras)
+        return Done()
+
+    async def _stop(self, question: StopVideo, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        if self.fault is not None:
+            return self.fault
+        await self.say_session(state="idle", id="session-2", watchers=())
+        return Done()
+
+    async def _select(self, question: SelectCameras, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        if self.fault is not None:
+            return self.fault
+        await self.go_live(*question.cameras)
+        return Done()
+
+    async def _invite(self, question: CreateInvite, keys: dict[str, str]) -> Invite | Fault:
+        self.asked.append(question)
+        if self.fault is not None:
+            return self.fault
+        self.invites += 1
+        token = f"Qm9q2TtYw8xk0aVd3hLr7sZc5bNf1e{self.invites:02d}"
+        return Invite(
+            url=f"https://video.helse.example/j/{token}",
+            role=question.role,
+            expires_utc=time.time() + 899,
+        )
+
+
+def bridge(port: int) -> str:
+    """What joins the box's broker to the hub's."""
+    return (
+        f"connection {BOX}\naddress 127.0.0.1:{port}\nremote_clientid {BOX}\n"
+        f"bridge_protocol_version mqttv50\nnotifications true\ncleansession false\n"
+        f"topic box/{BOX}/up/# out 1\ntopic box/{BOX}/down/# in 1\n"
+        "keepalive_interval 5\nrestart_timeout 1 1\n"
+    )
+
+
+class Brokers:
+    """The box's and the hub's, bridged."""
+
+    def __init__(self, directory: Path):
+        (directory / "box").mkdir()
+        (directory / "hub").mkdir()
+        port = free_port()
+        self.hub = Broker(directory / "hub", f"listener {port} 127.0.0.1\n")
+        self.box = Broker(directory / "box", bridge(port))
+
+    def __enter__(self) -> Self:
+        self.hub.start()
+        self.box.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.box.kill()
+        self.hub.kill()
+
+
+@contextlib.contextmanager
+def brokers() -> Any:
+    """Both, running, in a directory with a short name."""
+    with tempfile.TemporaryDirectory(prefix="panel-") as name, Brokers(Path(name)) as both:
+        yield both
+
+
+def config_for(both: Brokers, cameras: tuple[Camera, ...] = CAMERAS, **panel: Any) -> Config:
+    """A box with these cameras."""
+    return Config(
+        box=Box(id=BOX, vehicle="Ambulanse 7-3"),
+        bus=BusConfig(address=both.box.address),
+        bond=BondConfig(
+            link=tuple(Link(name=name, label=label, source="127.0.0.1") for name, label in LINKS)
+        ),
+        media=Media(preview_listen=f"127.0.0.1:{free_port()}", camera=cameras),
+        panel=Panel(listen=f"127.0.0.1:{free_port()}", **panel),
+    )
+
+
+@contextlib.asynccontextmanager
+async def stand_in(
+    config: Config, both: Brokers, cameras: tuple[Camera, ...] = CAMERAS
+) -> AsyncIterator[StandIn]:
+    """Media, bond and hub, running."""
+    box = StandIn(config, both.hub, cameras)
+    async with box.media, box.bond, box.hub:
+        await box.media.connected.wait()
+        await box.hub.connected.wait()
+        await box.say_all()
+        reports = asyncio.create_task(box.report_bond())
+        try:
+            yield box
+        finally:
+            reports.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reports
+
+
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--allow-loopback-in-peer-connection",
+]
+"""The last as for the kiosk: a preview is shown even where the box has no network at all."""
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A headless Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=CHROMIUM_ARGS
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@contextlib.asynccontextmanager
+async def running_panel(config: Config) -> AsyncIterator[str]:
+    """The panel's service in this process; gives its address."""
+    task = asyncio.create_task(service.run(config))
+    host, port = parse_address(config.panel.listen)
+    try:
+        async with asyncio.timeout(10):
+            while True:
+                if task.done():
+                    task.result()
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection(host, port)
+                    writer.close()
+                    break
+                await asyncio.sleep(0.01)
+        yield f"http://{config.panel.listen}"
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def open_panel(
+    browser: Browser, url: str, *, size: tuple[int, int] = (800, 480), **cookies: str
+) -> Page:
+    """A page of its own context; `cookies` are `language` and `theme`."""
+    context = await browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, has_touch=True
+    )
+    await context.add_cookies(
+        [{"name": name, "value": value, "url": url} for name, value in cookies.items()]
+    )
+    page = await context.new_page()
+    await page.goto(url)
+    return page
