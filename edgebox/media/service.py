@@ -236,12 +236,14 @@ class _MediaService:
 
     def _camera_status(self, encoder: Encoder) -> CameraStatus:
         camera, report = encoder.camera, encoder.report
-        live = report.state == "live"
+        # The process learns of a stop a moment later than we.
+        live = report.state == "live" and camera.id in self._session.sent
+        state = "ready" if report.state == "live" and not live else report.state
         return CameraStatus(
             id=camera.id,
             name=camera.name,
             kind=camera.kind,
-            state=report.state,
+            state=state,
             since_utc=encoder.since_utc,
             detail=report.detail[:200],
             width=report.width,

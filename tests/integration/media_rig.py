@@ -1,0 +1,236 @@
+"""A media service with real broker, TURN server and Chromium around it."""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from playwright.async_api import Page, async_playwright
+
+from edgebox.bus import Bus
+from edgebox.config import Box, Camera, Config, Media, Panel
+from edgebox.config import Bus as BusSection
+from edgebox.media import service
+from edgebox.media.cameras.timestamp import READ_JS
+from edgebox.messages import (
+    MEDIA_SESSION,
+    WATCH,
+    WATCH_CANDIDATE,
+    Fault,
+    MediaSession,
+    TurnCredentials,
+    WatchAnswer,
+    WatchCandidate,
+    WatchOffer,
+)
+from tests.conftest import Broker, TurnServer, free_port
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SMALL = {"width": 320, "height": 180}
+FRONT = Camera(id="front", name="Kabin foran", kind="pattern", **SMALL)
+REAR = Camera(id="rear", name="Kabin bak", kind="pattern", **SMALL)
+
+PAGE_JS = (
+    "window.readStamp = "
+    + READ_JS
+    + """
+window.peers = {};
+window.makeOffer = async (name, sections, relay) => {
+  const pc = new RTCPeerConnection({iceServers: relay ? [relay] : [],
+    iceTransportPolicy: relay ? "relay" : "all"});
+  const peer = window.peers[name] = {pc, videos: {}, candidates: []};
+  pc.onicecandidate = (event) => {
+    if (event.candidate) peer.candidates.push(event.candidate.toJSON());
+  };
+  pc.ontrack = (event) => {
+    const video = document.createElement("video");
+    video.muted = true; video.autoplay = true; video.playsInline = true;
+    video.srcObject = new MediaStream([event.track]);
+    document.body.append(video);
+    peer.videos[event.transceiver.mid] = video;
+  };
+  for (let i = 0; i < sections; i++) pc.addTransceiver("video", {direction: "recvonly"});
+  await pc.setLocalDescription();
+  return pc.localDescription.sdp;
+};
+window.takeAnswer = (name, sdp) =>
+  window.peers[name].pc.setRemoteDescription({type: "answer", sdp});
+window.frames = async (name) => {
+  const found = {};
+  for (const [mid, video] of Object.entries(window.peers[name].videos)) {
+    found[mid] = video.getVideoPlaybackQuality().totalVideoFrames;
+  }
+  return found;
+};
+window.stamp = (name, mid) => {
+  const video = window.peers[name].videos[mid];
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  if (!canvas.width) return null;
+  canvas.getContext("2d", {willReadFrequently: true}).drawImage(video, 0, 0);
+  return window.readStamp(canvas);
+};
+"""
+)
+
+
+def configuration(broker: Broker, turn: str, *cameras: Camera, directory: str = "") -> Config:
+    """A box with these cameras; ports are free ones."""
+    return Config(
+        box=Box(id="b1"),
+        bus=BusSection(address=broker.address),
+        media=Media(
+            turn=turn, preview_listen=f"127.0.0.1:{free_port()}", camera=cameras or (FRONT,)
+        ),
+        panel=Panel(listen="127.0.0.1:18080"),
+        directory=directory,
+    )
+
+
+class Observer:
+    """What the rest of the box sees of media: its session, and requests to it."""
+
+    def __init__(self, bus: Bus):
+        self.bus = bus
+        self._arrived = asyncio.Condition()
+        self.sessions: list[MediaSession] = []
+
+    async def keep(self, session: MediaSession, keys: dict[str, str]) -> None:
+        async with self._arrived:
+            self.sessions.append(session)
+            self._arrived.notify_all()
+
+    async def until(self, wanted: Any, timeout_s: float = 10) -> MediaSession:
+        """The first published session (from now on, the last one included) that fits."""
+        async with asyncio.timeout(timeout_s), self._arrived:
+            await self._arrived.wait_for(lambda: self.sessions and wanted(self.sessions[-1]))
+            return self.sessions[-1]
+
+
+@asynccontextmanager
+async def observing(config: Config) -> AsyncIterator[Observer]:
+    """An Observer on the bus of `config`."""
+    async with Bus(config.bus.address, "test", box=config.box.id) as bus:
+        box = Observer(bus)
+        await bus.subscribe(MEDIA_SESSION, box.keep)
+        await bus.connected.wait()
+        yield box
+
+
+@asynccontextmanager
+async def media_running(config: Config) -> AsyncIterator[Observer]:
+    """The service in this process."""
+    task = asyncio.create_task(service.run(config))
+    try:
+        async with observing(config) as box:
+            ready = asyncio.create_task(
+                box.until(lambda s: s.cameras and all(c.state == "ready" for c in s.cameras))
+            )
+            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                ready.cancel()
+                await task
+            await ready
+            yield box
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def media_process(config: Config, directory: Path) -> asyncio.subprocess.Process:
+    """The service as its unit starts it."""
+    path = directory / "box.json"
+    path.write_bytes(msgspec.json.encode(config))
+    code = (
+        "import sys, msgspec; from pathlib import Path; from edgebox import app, config;"
+        "app.run_service('media', msgspec.json.decode("
+        "Path(sys.argv[1]).read_bytes(), type=config.Config))"
+    )
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path))
+
+
+@asynccontextmanager
+async def chromium_page(*flags: str, url: str = "about:blank") -> AsyncIterator[Page]:
+    """A page with the helpers of PAGE_JS."""
+    async with async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+        page = await browser.new_page()
+        await page.goto(url)
+        await page.evaluate("() => {" + PAGE_JS + "}")
+        yield page
+        await browser.close()
+
+
+async def watch(
+    box: Observer,
+    page: Page,
+    turn: TurnServer,
+    *,
+    peer: str = "p1",
+    sections: int = 2,
+    through_relay: bool = True,
+) -> WatchAnswer | Fault:
+    """Offer from the page, over the bus, as the hub does."""
+    username, password = turn.credentials()
+    relay = {
+        "urls": f"turn:{turn.address}?transport=udp",
+        "username": username,
+        "credential": password,
+    }
+    sdp = await page.evaluate(
+        "([name, sections, relay]) => makeOffer(name, sections, relay)",
+        [peer, sections, relay if through_relay else None],
+    )
+    offer = WatchOffer(
+        session=box.sessions[-1].id,
+        peer=peer,
+        name="Dr. Test",
+        role="doctor",
+        sdp=sdp,
+        turn=TurnCredentials(username=username, password=password),
+    )
+    answer = await box.bus.request(WATCH, offer, timeout_s=8)
+    if isinstance(answer, WatchAnswer):
+        await page.evaluate("([name, sdp]) => takeAnswer(name, sdp)", [peer, answer.sdp])
+        await trickle(box, page, peer)
+    return answer
+
+
+async def trickle(box: Observer, page: Page, peer: str) -> None:
+    """Send on what candidates the page has found by now."""
+    found = await page.evaluate("(name) => peers[name].candidates.splice(0)", peer)
+    for candidate in found:
+        await box.bus.publish(
+            WATCH_CANDIDATE,
+            WatchCandidate(
+                peer=peer, candidate=candidate["candidate"], mid=candidate["sdpMid"] or ""
+            ),
+        )
+
+
+async def frames_seen(
+    page: Page, peer: str, mids: set[str], more_than: int = 5, timeout_s: float = 10
+) -> dict[str, int]:
+    """Wait until the page decoded that many frames of each section."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found: dict[str, int] = await page.evaluate("(name) => frames(name)", peer)
+        if all(found.get(mid, 0) > more_than for mid in mids):
+            return found
+        assert time.monotonic() < deadline, f"frames decoded: {found}"
+        await asyncio.sleep(0.02)
