@@ -91,7 +91,7 @@ async def bench_start() -> None:
         link = running.room
         for _ in range(STARTS):
             doctor = await join(browser, link)
-            await doctor.wait_for_function("window.edgebox.state === 'waiting'")
+            await doctor.wait_for_function("window.edgebox.situation === 'waiting'")
             tapped_utc = utc()
             await panel.click(START)
             first = await until_frames(doctor, since_utc=tapped_utc, count=1)

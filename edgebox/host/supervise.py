@@ -65,10 +65,10 @@ class Supervisor:
                 task.result()
 
     async def stop(self) -> None:
-        """End all, politely first."""
-        for task in self._tasks.values():
+        """End all, politely, what was started last first: nobody misses what it needs."""
+        for task in reversed(self._tasks.values()):
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _keep(self, program: Program) -> None:
         attempt = 0

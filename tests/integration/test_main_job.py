@@ -38,6 +38,7 @@ async def join(browser: Browser, link: str) -> Page:
     page = await context.new_page()
     await page.add_init_script(WATCH_FRAMES)
     await page.goto(link)
+    await page.fill("#name", "Kari Berg")
     await page.click(JOIN)
     return page
 
