@@ -45,6 +45,7 @@ class Datagram:
         "acknowledged",
         "back",
         "deadline_at",
+        "expected_at",
         "expires_at",
         "flow",
         "fragment",
@@ -67,6 +68,8 @@ class Datagram:
         self.accepted_at = now
         self.expires_at = now + UNSENT_S[self.traffic_class]
         self.deadline_at = now + DEADLINE_S[self.traffic_class]
+        self.expected_at = 0.0
+        """When its acknowledgement should be here."""
         self.fragment = fragment
         self.sequence = -1
         """Given at the first transmission, so that what is never sent leaves no gap."""

@@ -27,6 +27,9 @@ START_GROWTH = 3.0
 """Factor per second until the first queue is seen."""
 REGAIN_GROWTH = 1.5
 """Factor per second below a capacity that was seen in the last REGAIN_S."""
+PRESSED_GROWTH = 6.0
+"""Factor per second while datagrams wait for us: only our own estimate holds them back."""
+PRESSED_S = 0.05
 GROWTH = 1.08
 REGAIN_S = 20.0
 HEADROOM = 1.5
@@ -70,6 +73,8 @@ class Estimate:
         self.loss = 0.0
         self.starting = True
         """No queue has been seen yet: the capacity is only a lower bound."""
+        self.pressed_at = -1e9
+        """When datagrams last waited though the link was not known to be full."""
         self._base = WindowedMin(BASE_WINDOW_S)
         self._rtt = WindowedMin(BASE_WINDOW_S)
         self._peak = WindowedMin(BASE_WINDOW_S)
@@ -186,7 +191,9 @@ class Estimate:
 
     def _grow(self, elapsed_s: float, now: float) -> None:
         factor = GROWTH
-        if self.starting:
+        if now - self.pressed_at < PRESSED_S:
+            factor = PRESSED_GROWTH
+        elif self.starting:
             factor = START_GROWTH
         elif self.capacity_bps < 0.8 * self._seen_bps and now - self._seen_at < REGAIN_S:
             factor = REGAIN_GROWTH

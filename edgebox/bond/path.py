@@ -20,6 +20,8 @@ from edgebox.bond.estimate import Estimate
 
 SILENCE_S = 0.060
 """Silence while loaded beyond this makes a link look later, twice as much as it is silent."""
+STALL_S = 0.020
+"""Acknowledgements come every 10 ms: a full budget and no word for so long is a stall."""
 SUSPECT_S = 0.150
 SUSPECT_PACKETS = 3
 """One lost ping on an idle link is no silence."""
@@ -49,7 +51,7 @@ class Sent:
 
     def __init__(
         self, number: int, size: int, sent_at: float, sent_us: int, *, eliciting: bool,
-        datagram: Any, queue_s: float,
+        datagram: Any,
     ):  # fmt: skip
         self.number = number
         self.size = size
@@ -57,8 +59,8 @@ class Sent:
         self.sent_us = sent_us
         self.eliciting = eliciting
         self.datagram = datagram
-        self.queue_s = queue_s
-        """Queue this packet was predicted to meet."""
+        self.queue_s = 0.0
+        """Queue this packet was predicted to meet, less the corrections known then."""
 
 
 class Path:
@@ -91,6 +93,7 @@ class Path:
         self.probe_at = now
         self._queue_s = 0.0
         self._queue_at = now
+        self._shift_s = 0.0
         self.received_us = 0
         self.received_s = 0.0
         self.bytes_total = 0
@@ -103,6 +106,11 @@ class Path:
     def rate_bps(self) -> float:
         """What the scheduler may count on."""
         return self.estimate.capacity_bps * self.share
+
+    def confidence(self, now: float) -> float:
+        """1 while acknowledgements come, falling to 0 when silence makes it SUSPECT."""
+        beyond_s = self.silence_s(now) - SILENCE_S
+        return 1.0 - min(1.0, max(0.0, beyond_s) / (SUSPECT_S - SILENCE_S))
 
     def queue_s(self, now: float) -> float:
         """Predicted queue a packet sent now would meet."""
@@ -120,7 +128,9 @@ class Path:
         wait_s = self.ready_at - now
         over = self.in_flight + size - self.budget()
         if over > 0:
-            wait_s = max(wait_s, over * 8 / self.rate_bps)
+            # The budget frees itself only while acknowledgements come.
+            stalled_s = 2 * max(0.0, self.silence_s(now) - STALL_S)
+            wait_s = max(wait_s, over * 8 / self.rate_bps + stalled_s)
         return max(0.0, wait_s)
 
     def arrival_s(self, size: int, now: float) -> float:
@@ -143,6 +153,7 @@ class Path:
 
     def on_sent(self, sent: Sent, now: float) -> None:
         """A packet was sealed and handed out."""
+        sent.queue_s = self.queue_s(now) - self._shift_s
         self.sent[sent.number] = sent
         self.bytes_sent += sent.size
         if not sent.eliciting:
@@ -158,9 +169,15 @@ class Path:
         pace_s = duration_s / (2.5 if self.estimate.starting else PACING)
         self.ready_at = max(self.ready_at, now - BURST_S) + pace_s
 
-    def correct_queue(self, predicted_s: float, measured_s: float, now: float) -> None:
-        """Shift the predicted queue by the error of an acknowledged prediction."""
-        self._queue_s = max(0.0, self.queue_s(now) + measured_s - predicted_s)
+    def correct_queue(self, sent: Sent, measured_s: float, now: float) -> None:
+        """Shift the predicted queue by the error of an acknowledged prediction.
+
+        Packets under way were predicted with the same error: what is corrected once for one of
+        them must not be corrected again for the next.
+        """
+        error_s = measured_s - (sent.queue_s + self._shift_s)
+        self._shift_s += error_s
+        self._queue_s = max(0.0, self.queue_s(now) + error_s)
         self._queue_at = now
 
     def forget(self, sent: Sent) -> None:

@@ -39,6 +39,9 @@ QUEUE_BYTES = 192_000
 """Waiting in one queue at most; beyond, the oldest is dropped."""
 RESCUE_S = 0.090
 """Unacknowledged this long: again over another link. At 60 ms it costs four times as much."""
+EXPECTED_S = 0.030
+"""Beyond queue and round trip: the acknowledgement's own delay and some jitter."""
+RESCUE_AGAIN_S = 0.030
 RESCUES_MAX = 2
 RESCUE_SHARE = 0.25
 RESCUE_BURST = 64_000
@@ -59,6 +62,8 @@ IDLE_S = 5.0
 SUSPECT_PING_S = 0.1
 TAIL_PING_S = 0.02
 DEAD_PING_S = 1.0
+PRESSED_S = 0.02
+"""A datagram that waits longer could use more than the links are thought to carry."""
 TICK_S = 0.02
 IDLE_TICK_S = 0.1
 FLOWS_MAX = 1024
@@ -89,6 +94,10 @@ class Sender:
         self._rate = Rate()
         self._extra_rate = Rate()
         self._urgent_rate = Rate()
+        self.bytes_total = 0
+        """Outer payload bytes of datagrams sent, all copies."""
+        self.bytes_extra = 0
+        """Those of second and later copies."""
         self._tick_at = now
         self._pump_at: float | None = None
         self._data_at = -1e9
@@ -204,9 +213,15 @@ class Sender:
         size = len(datagram.payload) + OVERHEAD
         stay_on = flow.last_link if flow.last_frame == datagram.frame else -1
         path = choose(self._usable, size, now, stay_on)
+        if path is not None and now + path.wait_s(size, now) > datagram.expires_at:
+            # Rather late over a slow link than never.
+            path = choose([one for one in self._usable if one.wait_s(size, now) == 0], size, now)
         wait_s = path.wait_s(size, now) if path is not None else TICK_S
         if path is None or wait_s > 0:
             self._pump_at = min(now + max(wait_s, 0.0005), datagram.expires_at)
+            if now - datagram.accepted_at > PRESSED_S:
+                for one in self._usable:
+                    one.estimate.pressed_at = now
             return False
         flow.last_frame, flow.last_link = datagram.frame, path.link
         self._transmit(datagram, path, Copy.FIRST, now)
@@ -245,22 +260,25 @@ class Sender:
                 datagram.payload,
             )
         )
+        estimate = path.estimate
+        queue_s = path.queue_s(now)
         size = self._seal(path, body, sent_us, now, eliciting=True, datagram=datagram)
         datagram.links |= 1 << path.link
         datagram.under_way += 1
         path.last_data_at = now
-        self._due_count += 1
-        due_at = now + max(RESCUE_S, path.estimate.min_rtt_s + 0.020)
-        heapq.heappush(self._due, (due_at, self._due_count, datagram))
+        datagram.expected_at = now + queue_s + estimate.min_rtt_s + EXPECTED_S
+        self._watch(datagram, now + max(RESCUE_S, estimate.min_rtt_s + 0.020))
         self._count(size, copy, now)
 
     def _count(self, size: int, copy: Copy, now: float) -> None:
         self._rate.add(size, now)
+        self.bytes_total += size
         if copy is Copy.FIRST:
             self._rescue.earn(size)
             self._probe.earn(size)
             return
         self._extra_rate.add(size, now)
+        self.bytes_extra += size
         if copy is Copy.RESCUE:
             self._counters.rescued += 1
         else:
@@ -276,7 +294,6 @@ class Sender:
         size = len(packet)
         sent = Sent(
             number, size, now, sent_us, eliciting=eliciting, datagram=datagram,
-            queue_s=path.queue_s(now),
         )  # fmt: skip
         path.on_sent(sent, now)
         return size
@@ -384,15 +401,35 @@ class Sender:
             path.received_s,
             path.bytes_total,
         )
-        path.correct_queue(newest.queue_s, path.estimate.queue_s, now)
+        path.correct_queue(newest, path.estimate.queue_s, now)
 
     # Repair
 
     def _rescue_due(self, now: float) -> None:
         while self._due and self._due[0][0] <= now:
             datagram = heapq.heappop(self._due)[2]
-            if not datagram.acknowledged:
+            if datagram.acknowledged:
+                continue
+            waits = self.queued_bytes or now < datagram.expected_at
+            if waits and self._is_moving(datagram, now):
+                # It waits in a queue that moves. A copy would only take the place of another.
+                self._watch(datagram, now + RESCUE_AGAIN_S)
+            else:
                 self._rescue_now(datagram, now)
+
+    def _is_moving(self, datagram: Datagram, now: float) -> bool:
+        """A link that carries a copy still brings acknowledgements."""
+        return any(
+            path.state is PathState.UP and path.silence_s(now) < SILENCE_S
+            for path in self.paths.values()
+            if datagram.links >> path.link & 1
+        )
+
+    def _watch(self, datagram: Datagram, due_at: float) -> None:
+        """Look at it again then."""
+        if due_at < datagram.deadline_at:
+            self._due_count += 1
+            heapq.heappush(self._due, (due_at, self._due_count, datagram))
 
     def _rescue_now(self, datagram: Datagram, now: float, lost_on: Path | None = None) -> None:
         """Send again over the best link not used yet, or over the same if that lost it."""

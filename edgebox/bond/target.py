@@ -12,11 +12,26 @@ FLOOR_BPS = 150_000.0
 DRAIN_S = 0.5
 """Queues shall be gone after this."""
 QUEUE_FREE_S = 0.015
+PROMPT_S = 0.1
+"""Links slower than the promptest by more than this help only a picture that starves."""
+STARVING_BPS = 600_000.0
 START_GROWTH = 3.0
 REGAIN_GROWTH = 1.5
 GROWTH = 1.08
 """Factors per second."""
 REGAIN_S = 20.0
+
+
+def _prompt(live: list[Path]) -> list[Path]:
+    """The links worth counting on: a satellite's rate is no use beside a good mobile network."""
+    live = sorted(live, key=lambda path: path.estimate.base_s)
+    taken: list[Path] = []
+    for path in live:
+        slow = path.estimate.base_s > live[0].estimate.base_s + PROMPT_S
+        if slow and sum(one.rate_bps for one in taken) >= STARVING_BPS:
+            break
+        taken.append(path)
+    return taken
 
 
 class Target:
@@ -31,8 +46,11 @@ class Target:
 
     def update(self, paths: list[Path], urgent_bps: float, queued_bytes: int, now: float) -> float:
         """Bits per second. `queued_bytes`: waiting in the sender."""
-        live = [path for path in paths if path.state is PathState.UP and path.estimate.known]
-        want_bps = SHARE * sum(path.rate_bps for path in live) - urgent_bps
+        live = _prompt(
+            [path for path in paths if path.state is PathState.UP and path.estimate.known]
+        )
+        carried_bps = sum(path.rate_bps * path.confidence(now) for path in live)
+        want_bps = SHARE * carried_bps - urgent_bps
         waiting = queued_bytes * 8 + sum(
             max(0.0, path.estimate.standing_s - QUEUE_FREE_S) * path.rate_bps for path in live
         )
