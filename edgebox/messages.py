@@ -97,6 +97,16 @@ class HubStatus(Message, frozen=True):
 
 HUB_STATUS = Topic("box/{box}/down/hub", HubStatus, retained=True)
 
+
+class AskHub(Message, frozen=True):
+    """Is the hub there? The panel asks every few seconds.
+
+    Nothing else tells: a bridge whose connection died in silence goes on saying 1.
+    """
+
+
+ASK_HUB = Request("box/{box}/up/hub/ask", AskHub, HubStatus)
+
 # Bond -------------------------------------------------------------------------------------------
 
 

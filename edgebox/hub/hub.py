@@ -27,6 +27,7 @@ from edgebox.hub.protocol import (
 from edgebox.hub.room import SEES_PICTURES, Person, Room
 from edgebox.hub.store import ParticipantRow, RoomRow, Store
 from edgebox.messages import (
+    ASK_HUB,
     BOX_INFO,
     CREATE_INVITE,
     HUB_STATUS,
@@ -36,6 +37,7 @@ from edgebox.messages import (
     WATCH,
     WATCH_CANDIDATE,
     WATCH_CLOSE,
+    AskHub,
     BoxInfo,
     CreateInvite,
     Fault,
@@ -103,6 +105,7 @@ class Hub:
         await self._bus.subscribe(BOX_INFO, self._handle_info)
         await self._bus.subscribe(SERVICE_STATUS, self._handle_service)
         await self._bus.subscribe(MEDIA_SESSION, self._handle_session)
+        await self._bus.serve(ASK_HUB, self._answer_box)
         await self._bus.serve(CREATE_INVITE, self._answer_invite)
 
     async def run(self) -> None:
@@ -164,6 +167,9 @@ class Hub:
             box.greeted = True
             await self._bus.publish(HUB_STATUS, self._status, box=box_id)
         return box
+
+    async def _answer_box(self, question: AskHub, keys: dict[str, str]) -> HubStatus:
+        return self._status
 
     # Rooms
 

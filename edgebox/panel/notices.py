@@ -35,8 +35,6 @@ def notices(
         found.append(NoticeView(code="bond-connecting", grade="warn", since_utc=bond_since_utc))
     if hub == "away" and bond != "down":
         found.append(NoticeView(code="hub-away", grade="fault", since_utc=hub_since_utc))
-    elif hub == "silent":
-        found.append(NoticeView(code="hub-silent", grade="fault"))
     found += [notice for camera in cameras for notice in _camera(camera)]
     found += [NoticeView(code="service-stopped", grade="warn", subject=name) for name in stopped]
     return tuple(sorted(found, key=lambda notice: notice.grade != "fault"))

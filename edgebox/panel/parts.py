@@ -12,7 +12,6 @@ from edgebox.panel.view import (
 
 HUB_PARTS: dict[HubState, PartState] = {
     "up": "good",
-    "silent": "fault",
     "away": "fault",
     "unknown": "unknown",
 }

@@ -5,17 +5,19 @@ ask through BusActions.
 """
 
 import asyncio
+import contextlib
 import time
 
 from edgebox.config import Config, parse_address
 from edgebox.host.service import Service
 from edgebox.messages import (
+    ASK_HUB,
     BOND_STATUS,
     BOX_INFO,
-    HUB_STATUS,
     MEDIA_SESSION,
     ROOM,
     SERVICE_STATUS,
+    AskHub,
     BondStatus,
     BoxInfo,
     HubStatus,
@@ -32,6 +34,8 @@ from edgebox.panel.state import PanelState
 
 TICK_S = 0.1
 """How late silence is noticed; everything that is said is shown at once."""
+HUB_ASK_EVERY_S = 3.0
+HUB_ANSWER_S = 3.0
 SELF_CHECK_EVERY_S = 2.0
 SELF_CHECK_TIMEOUT_S = 5.0
 
@@ -50,7 +54,7 @@ async def run(config: Config) -> None:
                 await cabin.listen()
                 await service.bus.publish(BOX_INFO, BoxInfo(vehicle=config.box.vehicle))
                 await service.set_state("running")
-                await service.run(cabin.tick(), check_itself(service))
+                await service.run(cabin.tick(), cabin.ask_hub(), check_itself(service))
             finally:
                 feed.close()
                 actions.cancel()
@@ -86,6 +90,7 @@ class _Cabin:
         self._state = state
         self._feed = feed
         self._connected = False
+        self._ask_now = asyncio.Event()
 
     def show(self) -> None:
         """Publish the view of this moment."""
@@ -98,13 +103,23 @@ class _Cabin:
             self.show()
             await asyncio.sleep(TICK_S)
 
+    async def ask_hub(self) -> None:
+        """Whether the hub is there: every few seconds, and at once when the bridge has changed."""
+        while True:
+            self._ask_now.clear()
+            answer = await self._bus.request(ASK_HUB, AskHub(), timeout_s=HUB_ANSWER_S)
+            if isinstance(answer, HubStatus):
+                self._state.receive_hub(time.monotonic(), time.time())
+                self.show()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ask_now.wait(), HUB_ASK_EVERY_S)
+
     async def listen(self) -> None:
         """Subscribe to everything the panel shows."""
         await self._bus.subscribe(SERVICE_STATUS, self._receive_service)
         await self._bus.subscribe(MEDIA_SESSION, self._receive_session)
         await self._bus.subscribe(BOND_STATUS, self._receive_bond)
         await self._bus.subscribe(ROOM, self._receive_room)
-        await self._bus.subscribe(HUB_STATUS, self._receive_hub)
         await self._bus.watch_bridge(self._receive_bridge)
 
     def _follow_broker(self) -> None:
@@ -138,12 +153,8 @@ class _Cabin:
         self._state.receive_room(room)
         self.show()
 
-    async def _receive_hub(self, status: HubStatus, keys: dict[str, str]) -> None:
-        self._follow_broker()
-        self._state.receive_hub(status)
-        self.show()
-
     async def _receive_bridge(self, up: bool) -> None:
         self._follow_broker()
         self._state.receive_bridge(up, time.time())
+        self._ask_now.set()
         self.show()

@@ -6,6 +6,8 @@ Theory of operation. Nothing here is remembered past its truth:
 - Media's session counts while the same instance of media is running. A session left on the broker
   by an instance that has died is no session; the panel says that video is restarting.
 - The bond reports ten times a second; a report older than BOND_FRESH_S says nothing about now.
+- The hub counts while it answers: the broker's word on its bridge is only believed when it is bad,
+  because a connection that died in silence goes on standing.
 - A room counts while the hub can be reached and while it is the room of the current session.
 
 What stays is the layout (`screen`) and which cameras the crew chose, so that a restart of any part
@@ -21,7 +23,6 @@ from edgebox.messages import (
     BondStatus,
     CameraStatus,
     Fault,
-    HubStatus,
     Invite,
     MediaSession,
     Room,
@@ -51,8 +52,10 @@ BOND_FRESH_S = 1.0
 """Ten reports missed."""
 MEDIA_GRACE_S = 10.0
 """Away longer than this, media does not come back by a simple restart."""
-HUB_GRACE_S = 3.0
-"""After the broker (re)started: time for its bridge to say whether it stands."""
+HUB_FRESH_S = 7.5
+"""Two questions unanswered (service.HUB_ASK_EVERY_S) and some delay."""
+BRIDGE_GRACE_S = 3.0
+"""After the broker (re)started its bridge says 0 first and then connects."""
 CHOICE_HOLD_S = 3.0
 """A tap counts before media has published what came of it."""
 GOOD_BPS = 700_000
@@ -94,9 +97,9 @@ class PanelState:
         self._bond: BondStatus | None = None
         self._bond_at = float("-inf")
         self._room: Room | None = None
-        self._hub: HubStatus | None = None
-        self._bridge = False
-        self._bridge_changed_utc: float | None = None
+        self._hub_at = float("-inf")
+        self._hub_answered_utc: float | None = None
+        self._bridge_down_utc: float | None = None
 
     # What is heard
 
@@ -138,14 +141,16 @@ class PanelState:
             if one.role == self._invite.role and one.id not in self._known_then:
                 self._invite_used_by = plain(one.name)
 
-    def receive_hub(self, status: HubStatus) -> None:
-        """The hub's room service is there."""
-        self._hub = status
+    def receive_hub(self, now: float, now_utc: float) -> None:
+        """The hub has answered."""
+        self._hub_at, self._hub_answered_utc = now, now_utc
 
     def receive_bridge(self, up: bool, now_utc: float) -> None:
         """The broker's word on its connection to the hub."""
-        if up != self._bridge or self._bridge_changed_utc is None:
-            self._bridge, self._bridge_changed_utc = up, now_utc
+        if up:
+            self._bridge_down_utc = None
+        elif self._bridge_down_utc is None:
+            self._bridge_down_utc = now_utc
 
     def receive_invite(self, invite: Invite, session: str) -> None:
         """A link the crew asked for has been made."""
@@ -218,7 +223,7 @@ class PanelState:
             bond=bond,
             hub=hub,
             links=links,
-            parts=parts(truth, cameras, bond, links, hub, self._bridge_changed_utc),
+            parts=parts(truth, cameras, bond, links, hub, self._hub_since_utc()),
             notices=notices(
                 truth=truth,
                 broker_away_utc=self._broker_away_utc,
@@ -226,7 +231,7 @@ class PanelState:
                 bond_away=self._bond_away(now),
                 bond_since_utc=self._bond.since_utc if self._bond else None,
                 hub=hub,
-                hub_since_utc=self._bridge_changed_utc,
+                hub_since_utc=self._hub_since_utc(),
                 cameras=cameras,
                 stopped=self._stopped(),
             ),
@@ -338,10 +343,19 @@ class PanelState:
         return self._broker_up and now - max(self._bond_at, self._broker_changed_at) > BOND_FRESH_S
 
     def _hub_state(self, now: float) -> HubState:
-        if self._broker_up and self._bridge:
-            return "up" if self._hub is not None else "silent"
-        waited = self._broker_up and now - self._broker_changed_at > HUB_GRACE_S
-        return "away" if waited else "unknown"
+        if not self._broker_up:
+            return "unknown"
+        settled_s = now - self._broker_changed_at
+        if self._bridge_down_utc is not None:
+            return "away" if settled_s > BRIDGE_GRACE_S else "unknown"
+        if now - self._hub_at <= HUB_FRESH_S:
+            return "up"
+        return "away" if settled_s > HUB_FRESH_S else "unknown"
+
+    def _hub_since_utc(self) -> float | None:
+        """Since when it is away: its last answer, unless the bridge said earlier."""
+        known = (self._bridge_down_utc, self._hub_answered_utc)
+        return min((utc for utc in known if utc is not None), default=None)
 
     def _stopped(self) -> tuple[str, ...]:
         """Services that said goodbye, apart from those that have notices of their own."""

@@ -30,8 +30,7 @@ CameraState = Literal["starting", "ready", "live", "absent", "failed", "unknown"
 CameraKind = Literal["pattern", "file", "v4l2", "rtsp", "picamera", "headset"]
 LinkState = Literal["up", "suspect", "down", "absent", "unknown"]
 BondState = Literal["up", "connecting", "down", "unknown"]
-HubState = Literal["up", "silent", "away", "unknown"]
-"""`silent`: the way to the hub stands, but its room service has not said anything."""
+HubState = Literal["up", "away", "unknown"]
 Quality = Literal["good", "reduced", "weak", "none", "unknown"]
 PartState = Literal["good", "warn", "fault", "unknown"]
 InviteState = Literal["open", "used", "expired", "void"]
@@ -43,7 +42,6 @@ NoticeCode = Literal[
     "bond-down",
     "bond-connecting",
     "hub-away",
-    "hub-silent",
     "camera-absent",
     "camera-failed",
     "camera-starting",

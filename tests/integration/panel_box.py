@@ -19,15 +19,16 @@ from edgebox.config import Bond as BondConfig
 from edgebox.config import Box, Camera, Config, Link, Media, Panel, parse_address
 from edgebox.config import Bus as BusConfig
 from edgebox.messages import (
+    ASK_HUB,
     BOND_STATUS,
     CREATE_INVITE,
-    HUB_STATUS,
     MEDIA_SESSION,
     ROOM,
     SELECT_CAMERAS,
     SERVICE_STATUS,
     START_VIDEO,
     STOP_VIDEO,
+    AskHub,
     BondCounters,
     BondStatus,
     CameraStatus,
@@ -137,9 +138,9 @@ class StandIn:
         await self.media.serve(STOP_VIDEO, self._stop)
         await self.media.serve(SELECT_CAMERAS, self._select)
         await self.hub.serve(CREATE_INVITE, self._invite)
+        await self.hub.serve(ASK_HUB, self._answer)
         await self.say_media("running")
         await self.say_session()
-        await self.hub.publish(HUB_STATUS, HubStatus(instance="h", since_utc=time.time()))
         await self.say_room()
 
     async def say_media(self, state: Any, instance: str | None = None) -> None:
@@ -187,6 +188,9 @@ class StandIn:
                 for one in self.session.cameras
             ),
         )
+
+    async def _answer(self, question: AskHub, keys: dict[str, str]) -> HubStatus:
+        return HubStatus(instance="hub-1", since_utc=0)
 
     async def _start(self, question: StartVideo, keys: dict[str, str]) -> Done | Fault:
         self.asked.append(question)
