@@ -8,25 +8,54 @@ Secrets never stand in the file: it names the file that holds one. `credential:N
 NAME that systemd's LoadCredential= laid out for the unit (systemd.exec(5), CREDENTIALS).
 """
 
+import ipaddress
 import os
-import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 from edgebox.errors import ConfigError
+from edgebox.toml_file import TomlFile
+from edgebox.toml_lines import Steps
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-"""Lower-case letters, digits and hyphens, 1 to 32 characters."""
-Address = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")]
-"""`host:port`, IPv6 hosts in brackets."""
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z",
+        description="1 to 32 lower-case letters, digits and hyphens, no hyphen first",
+    ),
+]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}\Z",
+        description="host:port, an IPv6 address in brackets",
+    ),
+]
 OptionalAddress = Annotated[
-    str, Meta(pattern=r"^$|^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")
+    str,
+    Meta(
+        pattern=r"^\Z|^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}\Z",
+        description="host:port, an IPv6 address in brackets, or nothing",
+    ),
+]
+TurnUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^turns?:[^\s?]+(\?transport=(udp|tcp))?\Z",
+        description="turn:host:port or turns:host:port, with ?transport=udp or tcp (RFC 7065)",
+    ),
 ]
 Language = Literal["nb", "en"]
+
+SOURCE_OF = {
+    "file": "the path of a video file",
+    "v4l2": "a device such as /dev/v4l/by-path/...",
+    "rtsp": "an address such as rtsp://host/stream",
+}
+"""Kinds of camera that cannot do without."""
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,7 +83,13 @@ class Link(_Section, frozen=True):
 
     name: Name
     """Shown on the panel's meters."""
-    interface: str = ""
+    interface: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^/\s]{0,15}\Z",
+            description="a network interface's name, 15 characters at most, no spaces",
+        ),
+    ] = ""
     """Bind to this network interface (SO_BINDTODEVICE); the usual case."""
     source: str = ""
     """Or bind to this source address (IPv4 or IPv6)."""
@@ -109,8 +144,8 @@ class Camera(_Section, frozen=True):
     source: str = ""
     """`file`: path (plays in a loop). `v4l2`: /dev/v4l/by-path/... `rtsp`: rtsp://...
     `picamera`: camera number. `pattern`: nothing."""
-    width: Annotated[int, Meta(ge=160, le=3840)] = 1280
-    height: Annotated[int, Meta(ge=120, le=2160)] = 720
+    width: Annotated[int, Meta(ge=160, le=3840, multiple_of=2)] = 1280
+    height: Annotated[int, Meta(ge=120, le=2160, multiple_of=2)] = 720
     fps: Annotated[int, Meta(ge=1, le=60)] = 30
 
 
@@ -142,13 +177,19 @@ class Hub(_Section, frozen=True):
 
     listen: Address = "127.0.0.1:8090"
     """HTTP; a TLS front (public) or loopback (demo) stands before it."""
-    public_url: Annotated[str, Meta(pattern=r"^https?://[^/]+$")] = "https://hub.example.org"
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[^/\s]+\Z",
+            description="https://host or http://host, with a port if need be, without a path",
+        ),
+    ] = "https://hub.example.org"
     """How browsers reach it; invitations are built from it."""
     bus: Annotated[str, Meta(min_length=1)] = "/run/edgebox-hub/bus.sock"
     """The hub's broker: path of its Unix socket, or `host:port`."""
     database: str = "sqlite:////var/lib/edgebox-hub/hub.db"
     """SQLAlchemy URL."""
-    turn_urls: tuple[Annotated[str, Meta(pattern=r"^turns?:")], ...] = (
+    turn_urls: tuple[TurnUrl, ...] = (
         "turn:hub.example.org:3478?transport=udp",
         "turn:hub.example.org:3478?transport=tcp",
     )
@@ -175,21 +216,12 @@ class Config(_Section, frozen=True):
 
 def load(path: Path) -> Config:
     """Read and check one file. Raises ConfigError with one line fit to be shown."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    try:
-        config = msgspec.convert(tomllib.loads(text), Config)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(_explain(path, text, str(error))) from error
-    config = msgspec.structs.replace(
+    file = TomlFile(path)
+    config = file.convert(Config)
+    _check(file, config)
+    return msgspec.structs.replace(
         config, directory=str((path.parent / config.directory).resolve())
     )
-    _check(path, config)
-    return config
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -217,97 +249,60 @@ def read_secret(config: Config, name: str) -> bytes:
         raise ConfigError(f"{path}: secret cannot be read: {error.strerror}") from error
 
 
-def _check(path: Path, config: Config) -> None:
+def _check(file: TomlFile, config: Config) -> None:
     """What types cannot say. Raises ConfigError."""
-    unique: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("bond.link.name", tuple(link.name for link in config.bond.link)),
-        ("bond.forward.name", tuple(forward.name for forward in config.bond.forward)),
-        ("bond.forward.listen", tuple(forward.listen for forward in config.bond.forward)),
-        ("media.camera.id", tuple(camera.id for camera in config.media.camera)),
-    )
-    for key, values in unique:
-        for value in values:
-            if values.count(value) > 1:
-                raise ConfigError(f"{path}: {key}: {value!r} stands twice; each must be unique")
-    for link in config.bond.link:
-        if bool(link.interface) == bool(link.source):
-            raise ConfigError(
-                f"{path}: bond.link {link.name!r}: give either interface or source, not both"
-            )
-    for address in _addresses(config):
-        if not 0 < parse_address(address)[1] < 65_536:
-            raise ConfigError(f"{path}: {address!r}: port must be 1 to 65535")
-    for camera in config.media.camera:
-        if camera.kind in {"file", "v4l2", "rtsp"} and not camera.source:
-            raise ConfigError(f"{path}: media.camera {camera.id!r}: kind needs a source")
-
-
-def _addresses(config: Config) -> list[str]:
     bond = config.bond
-    found = [bond.hub, bond.key_exchange, bond.listen, bond.key_exchange_listen, *bond.allow]
-    found += [address for forward in bond.forward for address in (forward.listen, forward.to)]
-    found += [link.remote for link in bond.link if link.remote]
-    return [
-        *found,
-        config.media.turn,
-        config.media.preview_listen,
-        config.panel.listen,
-        config.hub.listen,
+    _check_unique(file, ("bond", "link"), "name", [link.name for link in bond.link])
+    _check_unique(file, ("bond", "forward"), "name", [one.name for one in bond.forward])
+    _check_unique(file, ("bond", "forward"), "listen", [one.listen for one in bond.forward])
+    _check_unique(file, ("media", "camera"), "id", [one.id for one in config.media.camera])
+    for index, link in enumerate(bond.link):
+        if bool(link.interface) == bool(link.source):
+            steps: Steps = ("bond", "link", index)
+            raise file.refusal(steps, f"link {link.name!r} takes either interface or source")
+        if link.source and not _is_ip(link.source):
+            steps = ("bond", "link", index, "source")
+            raise file.refusal(steps, f"{link.source!r} is not allowed; it takes an IP address")
+    for index, camera in enumerate(config.media.camera):
+        if camera.kind in SOURCE_OF and not camera.source:
+            steps = ("media", "camera", index)
+            what = f"kind {camera.kind!r} needs a source: {SOURCE_OF[camera.kind]}"
+            raise file.refusal(steps, what)
+    for steps, address in _addresses(config):
+        if not 0 < parse_address(address)[1] < 65_536:
+            raise file.refusal(steps, f"{address!r} is not allowed; its port must be 1 to 65535")
+
+
+def _check_unique(file: TomlFile, table: Steps, key: str, values: list[str]) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise file.refusal((*table, index, key), f"{value!r} stands twice; it must be unique")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _addresses(config: Config) -> list[tuple[Steps, str]]:
+    bond = config.bond
+    found: list[tuple[Steps, str]] = [
+        (("bond", "hub"), bond.hub),
+        (("bond", "key_exchange"), bond.key_exchange),
+        (("bond", "listen"), bond.listen),
+        (("bond", "key_exchange_listen"), bond.key_exchange_listen),
+        (("media", "turn"), config.media.turn),
+        (("media", "preview_listen"), config.media.preview_listen),
+        (("panel", "listen"), config.panel.listen),
+        (("hub", "listen"), config.hub.listen),
     ]
-
-
-def _explain(path: Path, text: str, problem: str) -> str:
-    """Turn msgspec's words into file, line, key and what is allowed."""
-    what, _, where = problem.partition(" - at `")
-    keys = re.findall(r"\.([A-Za-z_]+)|\[(\d+)\]", where)
-    steps: list[str | int] = [name or int(index) for name, index in keys]
-    unknown = re.search(r"unknown field `([^`]*)`", what)
-    missing = re.search(r"missing required field `([^`]*)`", what)
-    if unknown:
-        allowed = ", ".join(sorted(_fields_at(steps)))
-        steps.append(unknown.group(1))
-        what = f"unknown key; allowed here: {allowed}"
-    elif missing:
-        what = f"required key {missing.group(1)!r} is missing"
-    dotted = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    line = _line_of(text, steps)
-    return f"{path}:{line}: {dotted.lstrip('.')}: {what}"
-
-
-def _fields_at(steps: list[str | int]) -> list[str]:
-    """Keys allowed in the table that `steps` leads to."""
-    kind: Any = Config
-    for step in steps:
-        if isinstance(step, str):
-            kind = next(f.type for f in msgspec.structs.fields(kind) if f.name == step)
-        else:
-            kind = kind.__args__[0]
-    return [f.name for f in msgspec.structs.fields(kind)]
-
-
-def _line_of(text: str, steps: list[str | int]) -> int:
-    """Line (from 1) where the key stands, or that of its table, or 1.
-
-    A scan, not a parser: tomllib keeps no positions. Inline tables are found by their own line.
-    """
-    table = [step for step in steps if isinstance(step, str)]
-    index = next((step for step in steps if isinstance(step, int)), 0)
-    best, depth, current, counts = 1, 0, "", dict[str, int]()
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([\w.\-]+)\s*\]+", line)
-        key = re.match(r"\s*([\w\-]+)\s*=", line)
-        if header:
-            current = header.group(1)
-            counts[current] = counts.get(current, -1) + 1
-            here = current.split(".")
-        elif key:
-            here = [*current.split("."), key.group(1)] if current else [key.group(1)]
-        else:
-            continue
-        matches = here == table[: len(here)] and (
-            not line.lstrip().startswith("[[") or counts[current] == index
-        )
-        in_array = counts.get(current, 0) == index or index == 0
-        if matches and in_array and len(here) > depth:
-            best, depth = number, len(here)
-    return best
+    found += [(("bond", "allow", n), address) for n, address in enumerate(bond.allow)]
+    for n, link in enumerate(bond.link):
+        found += [(("bond", "link", n, "remote"), link.remote)] if link.remote else []
+    for n, forward in enumerate(bond.forward):
+        found += [(("bond", "forward", n, "listen"), forward.listen)]
+        found += [(("bond", "forward", n, "to"), forward.to)]
+    return found

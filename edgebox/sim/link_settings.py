@@ -1,17 +1,16 @@
 """Settings of the simulated links: a TOML file of their own, or made in code by the demo."""
 
-import tomllib
 from pathlib import Path as FilePath
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 from edgebox.config import Address, Language, Name
-from edgebox.errors import ConfigError
 from edgebox.sim.lane import LaneSettings
 from edgebox.sim.links import Path
 from edgebox.sim.traces import Trace, open_trace
+from edgebox.toml_file import TomlFile
+from edgebox.toml_lines import Steps
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,16 +55,15 @@ class LinksSettings(_Section, frozen=True):
 
 def load(file: FilePath) -> LinksSettings:
     """Read a TOML file. Raises ConfigError with one line fit to be shown."""
-    try:
-        settings = msgspec.convert(tomllib.loads(file.read_text("utf-8")), LinksSettings)
-    except (OSError, ValueError) as error:  # bad TOML, text and fields are ValueErrors
-        raise ConfigError(f"{file}: {error}") from error
+    source = TomlFile(file)
+    settings = source.convert(LinksSettings)
     names = [link.name for link in settings.link]
-    for link in settings.link:
-        if names.count(link.name) > 1:
-            raise ConfigError(f"{file}: link {link.name!r} stands twice; names must be unique")
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            steps: Steps = ("link", index, "name")
+            raise source.refusal(steps, f"{name!r} stands twice; it must be unique")
     if settings.relay and not settings.link:
-        raise ConfigError(f"{file}: a relay needs at least one link to carry it")
+        raise source.refusal(("relay", 0), "a relay needs at least one link to carry it")
     return settings
 
 

@@ -197,11 +197,14 @@ def test_settings_file(tmp_path: Path) -> None:
     assert loaded.relay == (RelaySettings(listen="127.0.0.1:3", target="127.0.0.1:4"),)
     link = "[[link]]\nname='a'\nlisten='a:1'\ntarget='a:1'\n"
     for text, says in (
-        ("x = 1", "unknown field `x`"),
-        (link + link, "stands twice"),
-        (link + "up={delay_ms=nan}", ">= 0.0 - at `..link.0..up.delay_ms"),
+        ("x = 1", "links.toml:1: x: unknown key"),
+        (link + link, "links.toml:6: link.1..name: 'a' stands twice"),
+        (
+            link + "up={delay_ms=nan}",
+            "links.toml:5: link.0..up.delay_ms: nan is not allowed; it takes a number from 0 to 10_000",
+        ),
         ("[[relay]]\nlisten='a:1'\ntarget='a:1'\n", "at least one link"),
-        ("=", "Invalid"),
+        ("=", "links.toml:1: not valid TOML: Invalid"),
     ):
         file.write_text(text)
         with pytest.raises(ConfigError, match=says):
