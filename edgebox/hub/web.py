@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import jinja2
 import msgspec
@@ -117,7 +117,7 @@ class Site:
             return self._to_room(request, door)
         if not door.open:
             return self._refuse(request)
-        name = _clean_name((await request.post()).get("name"))
+        name = _name_in(await request.read())
         if not name:
             return self._join_page(request, door, "", missing=True)
         cookie = await self._hub.join(token, door, name, cookies.get(door.room, ""))
@@ -248,9 +248,13 @@ def _client(request: web.Request) -> str:
     return client_key(request.remote or "", request.headers.get("X-Forwarded-For", ""))
 
 
-def _clean_name(value: object) -> str:
-    """One line of at most NAME_MAX printable characters; empty if there is none."""
-    text = value if isinstance(value, str) else ""
+def _name_in(form: bytes) -> str:
+    """The form's `name`: one line of at most NAME_MAX printable characters, or nothing."""
+    try:
+        fields = parse_qs(form.decode(errors="replace"), max_num_fields=5)
+    except ValueError:
+        return ""
+    text = fields.get("name", [""])[0]
     printable = "".join(one if one.isprintable() else " " for one in text)
     return re.sub(r"\s+", " ", printable).strip()[:NAME_MAX].strip()
 

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 import av
-import msgspec
 from aiortc import (
     RTCConfiguration,
     RTCIceServer,
@@ -128,7 +128,7 @@ class Moving(VideoStreamTrack):
     """A picture that changes, 320x180 at 20 Hz; `still` holds it."""
 
     def __init__(self, hue: int, still: asyncio.Event):
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._hue = hue
         self._still = still
         self._count = 0
@@ -157,7 +157,7 @@ class StandInBox:
     turn: TurnServer | None = None
     session: str = "session-1"
     instance: str = "instance-1"
-    state: str = "idle"
+    state: Literal["idle", "live"] = "idle"
     offers: list[WatchOffer] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     candidates: list[WatchCandidate] = field(default_factory=list)
@@ -182,45 +182,35 @@ class StandInBox:
 
     async def say(self) -> None:
         """Publish the session as it is."""
-        cameras = tuple(
-            CameraStatus(
-                id=camera,
-                name=name,
-                kind="pattern",
-                state="absent"
-                if camera in self.dead_cameras
-                else ("live" if self.state == "live" else "ready"),
-                since_utc=0,
-                fps=20,
-                bitrate_bps=self.bitrate_bps,
-            )
-            for camera, name in CAMERAS
+        message = MediaSession(
+            id=self.session,
+            state=self.state,
+            since_utc=time.time(),
+            instance=self.instance,
+            cameras=tuple(self._camera(*camera) for camera in CAMERAS),
+            sent=tuple(camera for camera, _ in CAMERAS) if self.state == "live" else (),
+            watchers=tuple(self.watchers.values()),
         )
-        message = {
-            "type": "MediaSession",
-            "id": self.session,
-            "state": self.state,
-            "since_utc": time.time(),
-            "instance": self.instance,
-            "cameras": cameras,
-            "sent": [camera for camera, _ in CAMERAS] if self.state == "live" else [],
-            "watchers": tuple(self.watchers.values()),
-        }
-        await self.bus.publish(
-            MEDIA_SESSION, msgspec.convert(message, MediaSession, from_attributes=True)
+        await self.bus.publish(MEDIA_SESSION, message)
+
+    def _camera(self, camera: str, name: str) -> CameraStatus:
+        running: Literal["live", "ready"] = "live" if self.state == "live" else "ready"
+        return CameraStatus(
+            id=camera,
+            name=name,
+            kind="pattern",
+            state="absent" if camera in self.dead_cameras else running,
+            since_utc=0,
+            fps=20,
+            bitrate_bps=self.bitrate_bps,
         )
 
-    async def say_media(self, state: str) -> None:
-        status = {
-            "type": "ServiceStatus",
-            "service": "media",
-            "instance": self.instance,
-            "state": state,
-            "since_utc": time.time(),
-        }
-        await self.bus.publish(
-            SERVICE_STATUS, msgspec.convert(status, ServiceStatus), service="media"
+    async def say_media(self, state: Literal["starting", "running", "stopped"]) -> None:
+        """The service's own status."""
+        status = ServiceStatus(
+            service="media", instance=self.instance, state=state, since_utc=time.time()
         )
+        await self.bus.publish(SERVICE_STATUS, status, service="media")
 
     async def say_bridge(self, up: bool) -> None:
         """As the bridge's notification would."""
@@ -236,7 +226,7 @@ class StandInBox:
         assert isinstance(answer, Invite), answer
         return answer.url
 
-    async def go(self, state: str) -> None:
+    async def go(self, state: Literal["idle", "live"]) -> None:
         """idle or live; idle ends the session, as media does."""
         self.state = state
         if state == "idle":
@@ -249,6 +239,12 @@ class StandInBox:
         self.instance = f"instance-{time.monotonic_ns()}"
         await self.cut_all()
         await self.say()
+
+    def watch(self, peer: str, name: str = "Kari", role: Role = "doctor") -> None:
+        """Somebody gets pictures."""
+        self.watchers[peer] = Watcher(
+            peer=peer, name=name, role=role, state="connected", since_utc=time.time()
+        )
 
     async def cut_all(self) -> None:
         self.watchers.clear()
@@ -282,13 +278,7 @@ class StandInBox:
         if old is not None:
             await old.close()
         answer = await self._connect(offer, self.turn)
-        self.watchers[offer.peer] = Watcher(
-            peer=offer.peer,
-            name=offer.name,
-            role=offer.role,
-            state="connected",
-            since_utc=time.time(),
-        )
+        self.watch(offer.peer, offer.name, offer.role)
         await self.say()
         return answer
 
@@ -310,7 +300,7 @@ class StandInBox:
         await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         streams = tuple(
-            Stream(mid=transceiver.mid, camera=camera, name=name)
+            Stream(mid=transceiver.mid or "", camera=camera, name=name)
             for transceiver, (camera, name) in zip(
                 connection.getTransceivers(), CAMERAS, strict=False
             )
@@ -330,3 +320,24 @@ async def stand_in_box(
             yield one
         finally:
             await one.cut_all()
+
+
+def person() -> aiohttp.ClientSession:
+    """Somebody's browser, as far as HTTP goes."""
+    return aiohttp.ClientSession(
+        headers={"Accept-Language": "nb"}, cookie_jar=aiohttp.CookieJar(unsafe=True)
+    )
+
+
+async def join(client: aiohttp.ClientSession, url: str, name: str = "Kari") -> str:
+    """Spend the link; the path of the room."""
+    async with client.post(url, data={"name": name}, allow_redirects=False) as answer:
+        assert answer.status == 303, await answer.text()
+        return answer.headers["Location"]
+
+
+async def until(true: Callable[[], object], timeout_s: float = 10) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(timeout_s):
+        while not true():
+            await asyncio.sleep(0.01)

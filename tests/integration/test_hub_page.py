@@ -1,0 +1,262 @@
+"""The remote page in a real Chromium, over a real TURN server, with real H.264."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.conftest import Broker, TurnServer
+from tests.integration.hub_box import (
+    RunningHub,
+    StandInBox,
+    chromium,
+    running_hub,
+    stand_in_box,
+    until,
+)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def hub(broker: Broker, turn_server: TurnServer, tmp_path: Path) -> AsyncIterator[RunningHub]:
+    async with running_hub(broker, tmp_path, turn_server) as one:
+        yield one
+
+
+@pytest.fixture
+async def box(
+    broker: Broker, turn_server: TurnServer, hub: RunningHub
+) -> AsyncIterator[StandInBox]:
+    async with stand_in_box(broker, turn_server) as one:
+        await until(lambda: one.room is not None)
+        yield one
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as one:
+        yield one
+
+
+async def open_link(browser: Browser, url: str, locale: str = "nb-NO") -> Page:
+    """A person's browser with the link open; a fault of the page's scripts fails the test."""
+    context = await browser.new_context(locale=locale, viewport={"width": 1280, "height": 800})
+    page = await context.new_page()
+    page.on("pageerror", _fail)
+    await page.goto(url)
+    return page
+
+
+def _fail(error: object) -> None:
+    raise AssertionError(f"the page's scripts failed: {error}")
+
+
+async def enter(browser: Browser, url: str, name: str = "Dr. Kari Nordmann") -> Page:
+    page = await open_link(browser, url)
+    await page.fill("#name", name)
+    await page.click("button[type=submit]")
+    await page.wait_for_url("**/room/*")
+    return page
+
+
+async def seen(page: Page, name: str) -> Any:
+    return await page.evaluate(f"edgebox.{name}")
+
+
+async def until_seen(page: Page, expression: str, timeout_s: float = 10) -> None:
+    """Wait for a JavaScript expression; the page's policy forbids Playwright's own way."""
+    async with asyncio.timeout(timeout_s):
+        while not await page.evaluate(f"Boolean({expression})"):
+            await asyncio.sleep(0.02)
+
+
+async def until_flowing(page: Page, timeout_s: float = 10) -> None:
+    """Both cameras decode frames from now on."""
+    now = await page.evaluate("performance.now()")
+    newer = f"(camera) => edgebox.lastFrameAt[camera] > {now + 300}"
+    await until_seen(page, f"['front', 'rear'].every({newer})", timeout_s)
+
+
+async def words(page: Page) -> str:
+    return await page.inner_text("#title")
+
+
+async def test_doctor_joins_waits_sees_and_is_thrown_out(browser: Browser, box: StandInBox) -> None:
+    page = await enter(browser, await box.invite("doctor"))
+    await until_seen(page, "edgebox.situation === 'waiting'")
+    assert await words(page) == "Venter på at ambulansen starter video"
+    assert await page.inner_text("#vehicle") == "Ambulanse 1-7"
+    await box.go("live")
+    await until_flowing(page)
+    await until_seen(page, "edgebox.situation === 'live'")
+    assert await words(page) == "Direkte"
+    assert await page.inner_text("#detail") == "Dette sendes nå: Båre, Bakrom"
+    assert "får bilde" in await page.inner_text("#list")
+    assert len(box.offers) == 1
+    attempt = (await seen(page, "attempts"))[0]
+    assert set(attempt) == {"gather", "candidate", "start", "offer", "answer", "ice", "frame"}
+    await box.go("idle")
+    await until_seen(page, "edgebox.situation === 'ended'")
+    assert await words(page) == "Videoen er avsluttet"
+    assert await page.locator("video").count() == 0
+
+
+async def test_link_preview_and_second_browser_get_nothing(
+    browser: Browser, box: StandInBox
+) -> None:
+    url = await box.invite("doctor")
+    preview = await open_link(browser, url)
+    assert await preview.locator("button[type=submit]").inner_text() == "Bli med"
+    doctor = await enter(browser, url)
+    await until_seen(doctor, "edgebox.situation === 'waiting'")
+    other = await open_link(browser, url, locale="en-GB")
+    assert await other.inner_text("h1") == "This link cannot be used"
+    wrong = await open_link(browser, url[:-4] + "AAAA", locale="en-GB")
+    assert await wrong.content() == await other.content()
+    again = await doctor.context.new_page()
+    await again.goto(url)
+    await again.wait_for_url("**/room/*")
+
+
+async def test_interpreter_is_in_the_room_without_pictures(
+    browser: Browser, box: StandInBox
+) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("interpreter"), "Tove Tolk")
+    await until_seen(page, "edgebox.situation === 'restricted'")
+    assert await words(page) == "Du er med i rommet uten bilder"
+    assert "Som tolk" in await page.inner_text("#notice-detail")
+    assert await page.locator("video").count() == 0
+    assert await seen(page, "offers") == 0
+    assert box.offers == []
+
+
+async def test_everybody_sees_who_is_there(browser: Browser, box: StandInBox) -> None:
+    doctor = await enter(browser, await box.invite("doctor"))
+    assert "Ingen andre" in await doctor.inner_text("#list")
+    observer = await enter(browser, await box.invite("observer"), "Ola Nordmann")
+    await until_seen(doctor, "document.querySelectorAll('#list li.present').length === 2")
+    await observer.close()
+    await until_seen(doctor, "document.querySelectorAll('#list li.away').length === 1")
+    assert "ikke her nå" in await doctor.inner_text("#list")
+
+
+async def test_camera_is_made_large_by_key_and_click(browser: Browser, box: StandInBox) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_flowing(page)
+    main = "document.querySelector('.tile.main').dataset.camera"
+    assert await page.evaluate(main) == "front"
+    await page.keyboard.press("2")
+    assert await page.evaluate(main) == "rear"
+    await page.get_by_role("button", name="Vis Båre stort").click()
+    assert await page.evaluate(main) == "front"
+    await until_flowing(page)
+    assert len(box.offers) == 1
+
+
+async def test_restarted_media_is_connected_to_anew_and_the_old_picture_stays(
+    browser: Browser, box: StandInBox
+) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_flowing(page)
+    await box.restart()
+    await until(lambda: len(box.offers) == 2)
+    assert box.offers[0].peer == box.offers[1].peer
+    assert await page.locator(".tile.main video").count() >= 1
+    await until_flowing(page)
+
+
+async def test_frozen_picture_is_dimmed_said_and_mended(browser: Browser, box: StandInBox) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_flowing(page)
+    box.still.set()
+    await until_seen(page, "document.querySelector('.tile.main.frozen')")
+    assert "stått stille i" in await page.inner_text(".tile.main .note")
+    assert await page.locator(".tile.main video").count() == 1
+    await until(lambda: len(box.offers) == 2)
+    assert (await words(page)).startswith("Bildet er borte siden")
+    box.still.clear()
+    await until_flowing(page)
+    await until_seen(page, "!document.querySelector('.tile.frozen')")
+
+
+async def test_lost_box_is_said_and_nothing_is_offered_until_it_is_back(
+    browser: Browser, box: StandInBox
+) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_flowing(page)
+    await box.say_bridge(False)
+    await until_flowing(page)
+    assert await words(page) == "Direkte"  # what is seen is what counts
+    box.still.set()
+    await until_seen(page, "edgebox.situation === 'away'")
+    assert "Forbindelsen til ambulansen er brutt siden" in await words(page)
+    await asyncio.sleep(2)
+    assert len(box.offers) == 1
+    await box.say_bridge(True)
+    await until(lambda: len(box.offers) == 2)
+    box.still.clear()
+    await until_flowing(page)
+
+
+async def test_restarted_hub_interrupts_no_picture(
+    browser: Browser, hub: RunningHub, box: StandInBox
+) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_flowing(page)
+    await hub.stop()
+    await asyncio.sleep(1)
+    await until_flowing(page)
+    await hub.start()
+    assert box.room is not None
+    await until(lambda: box.room and [p.state for p in box.room.participants] == ["present"])
+    await until_flowing(page)
+    assert await words(page) == "Direkte"
+    assert len(box.offers) == 1
+
+
+async def test_unplugged_camera_leaves_the_others(browser: Browser, box: StandInBox) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_flowing(page)
+    box.dead_cameras = frozenset({"rear"})
+    await box.say()
+    await until_seen(page, "!document.querySelector('[data-camera=rear] .note').hidden")
+    assert await page.inner_text("[data-camera=rear] .note") == "Kameraet er ikke tilkoblet"
+    assert await page.inner_text("#detail") == "Dette sendes nå: Båre"
+    box.dead_cameras = frozenset({"front", "rear"})
+    await box.say()
+    box.still.set()
+    await until_seen(page, "edgebox.situation === 'nocamera'")
+
+
+async def test_person_leaves_by_pressing_twice(browser: Browser, box: StandInBox) -> None:
+    page = await enter(browser, await box.invite("doctor"))
+    await page.click("#leave")
+    assert await page.inner_text("#leave") == "Trykk en gang til for å forlate"
+    await page.click("#leave")
+    await until_seen(page, "edgebox.situation === 'left'")
+    await until(lambda: box.room is not None and box.room.participants == ())
+    await page.reload()
+    assert await page.inner_text("h1") == "Denne lenken kan ikke brukes"
+
+
+async def test_browser_without_h264_is_told(browser: Browser, box: StandInBox) -> None:
+    url = await box.invite("doctor")
+    page = await open_link(browser, url, locale="en-GB")
+    await page.add_init_script("RTCRtpReceiver.getCapabilities = () => ({codecs: []})")
+    await page.fill("#name", "Kari")
+    await page.click("button[type=submit]")
+    await page.wait_for_url("**/room/*")
+    await until_seen(page, "edgebox.situation === 'unsupported'")
+    assert await words(page) == "This browser cannot show video"
+    assert "H.264" in await page.inner_text("#notice-detail")

@@ -1,0 +1,301 @@
+"""The remote page's WebSocket: who may open it, what it carries, what hostile ones can do."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType
+
+from edgebox.messages import Role
+from tests.conftest import Broker
+from tests.integration.hub_box import (
+    RunningHub,
+    StandInBox,
+    join,
+    person,
+    running_hub,
+    stand_in_box,
+    until,
+)
+
+OFFER = {"type": "Offer", "id": 0, "sdp": "v=0\r\n"}
+
+
+@pytest.fixture
+async def hub(broker: Broker, tmp_path: Path) -> AsyncIterator[RunningHub]:
+    async with running_hub(broker, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+async def box(broker: Broker, hub: RunningHub) -> AsyncIterator[StandInBox]:
+    async with stand_in_box(broker) as one:
+        await until(lambda: one.room is not None)
+        yield one
+
+
+class Remote:
+    """A person in the room with one page open."""
+
+    def __init__(self, hub: RunningHub, client: aiohttp.ClientSession, room: str):
+        self.hub = hub
+        self.client = client
+        self.room = room
+
+    async def open(self, page: int = 0, origin: str = "") -> ClientWebSocketResponse:
+        url = f"{self.hub.url}{self.room}/ws?page={page:016x}"
+        return await self.client.ws_connect(url, origin=origin or self.hub.url)
+
+
+@pytest.fixture
+async def doctor(hub: RunningHub, box: StandInBox) -> AsyncIterator[Remote]:
+    async with person() as client:
+        yield Remote(hub, client, await join(client, await box.invite("doctor")))
+
+
+async def receive(page: ClientWebSocketResponse, kind: str) -> Any:
+    """The next message of this kind."""
+    async with asyncio.timeout(8):
+        while True:
+            message = await page.receive_json()
+            if message["type"] == kind:
+                return message
+
+
+async def until_state(page: ClientWebSocketResponse, **wanted: object) -> Any:
+    while True:
+        state = await receive(page, "State")
+        if all(state[name] == value for name, value in wanted.items()):
+            return state
+
+
+async def close_of(page: ClientWebSocketResponse) -> tuple[WSMsgType, Any]:
+    """How the hub ended it, whatever it sent before."""
+    async with asyncio.timeout(8):
+        while (frame := await page.receive()).type is WSMsgType.TEXT:
+            pass
+        return frame.type, page.close_code
+
+
+async def test_page_is_told_who_and_what(box: StandInBox, doctor: Remote) -> None:
+    async with await doctor.open() as page:
+        state = await until_state(page, reachable=True)
+        assert state["vehicle"] == "Ambulanse 1-7"
+        assert state["session"] == "idle"
+        assert state["you"]["role"] == "doctor"
+        assert [one["name"] for one in state["people"]] == ["Kari"]
+        ice = await receive(page, "IceServers")
+        assert ice["servers"][0]["username"].endswith(state["you"]["id"])
+        await box.go("live")
+        state = await until_state(page, session="live")
+        assert [camera["name"] for camera in state["cameras"]] == ["Båre", "Bakrom"]
+        await page.send_json({"type": "Ping"})
+        await receive(page, "Pong")
+
+
+async def test_offer_reaches_the_box_with_the_hubs_own_facts(
+    box: StandInBox, doctor: Remote
+) -> None:
+    async with await doctor.open(7) as page:
+        state = await receive(page, "State")
+        await page.send_json({**OFFER, "role": "pilot", "peer": "x", "name": "y"})
+        assert (await receive(page, "Refused"))["reason"] == "refused"
+        [offer] = box.offers
+        assert offer.session == box.session
+        assert offer.peer == f"r{state['you']['id']}-{7:016x}"
+        assert (offer.name, offer.role) == ("Kari", "doctor")
+        assert int(offer.turn.username.partition(":")[0]) > 0
+
+
+async def test_candidates_wait_for_the_answer_and_old_ones_are_dropped(
+    box: StandInBox, doctor: Remote
+) -> None:
+    async with await doctor.open() as page:
+        box.deaf = True
+        await page.send_json(OFFER)
+        await until(lambda: len(box.offers) == 1)
+        await page.send_json({"type": "Candidate", "offer": 0, "candidate": "old", "mid": "0"})
+        box.deaf = False
+        await page.send_json({**OFFER, "id": 1})
+        await page.send_json({"type": "Candidate", "offer": 0, "candidate": "old", "mid": "0"})
+        await page.send_json({"type": "Candidate", "offer": 1, "candidate": "new", "mid": "0"})
+        assert (await receive(page, "Refused"))["offer"] == 1
+        await until(lambda: box.candidates)
+        assert [one.candidate for one in box.candidates] == ["new"]
+
+
+async def test_box_that_does_not_answer_is_a_refusal(box: StandInBox, doctor: Remote) -> None:
+    box.deaf = True
+    async with await doctor.open() as page:
+        await page.send_json(OFFER)
+        assert (await receive(page, "Refused"))["reason"] == "timeout"
+
+
+@pytest.mark.parametrize("role", ["pilot", "interpreter", "technician", "bystander"])
+async def test_other_roles_get_no_offer_through(
+    hub: RunningHub, box: StandInBox, role: Role
+) -> None:
+    await box.go("live")
+    async with person() as client:
+        remote = Remote(hub, client, await join(client, await box.invite(role)))
+        async with await remote.open() as page:
+            state = await until_state(page, session="live")
+            assert state["you"]["pictures"] is False
+            assert state["cameras"] == []
+            await page.send_json(OFFER)
+            assert (await receive(page, "Refused"))["reason"] == "not-allowed"
+            await page.send_json({"type": "Candidate", "offer": 0, "candidate": "x", "mid": "0"})
+            await page.send_json({"type": "Ping"})
+            await receive(page, "Pong")
+    assert box.offers == []
+    assert box.candidates == []
+
+
+async def test_socket_needs_cookie_origin_and_page_name(
+    hub: RunningHub, box: StandInBox, doctor: Remote
+) -> None:
+    for origin in ("https://evil.example", hub.url.replace("127.0.0.1", "localhost"), "null"):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await doctor.open(origin=origin)
+        assert refused.value.status == 404
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await doctor.client.ws_connect(f"{hub.url}{doctor.room}/ws?page=../x", origin=hub.url)
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await doctor.client.ws_connect(f"{hub.url}{doctor.room}/ws?page={'0' * 16}")
+    # Told that it is over, as a page is that missed the end; nothing else.
+    async with (
+        person() as stranger,
+        await Remote(hub, stranger, doctor.room).open() as page,
+    ):
+        assert await page.receive_json() == {"type": "Ended", "reason": "ended"}
+        assert (await page.receive()).type is WSMsgType.CLOSE
+
+
+HOSTILE = {
+    "not JSON": "{",
+    "not an object": "[]",
+    "no type": "{}",
+    "unknown type": '{"type":"State"}',
+    "wrong type": '{"type":"Offer","id":"0","sdp":1}',
+    "negative": '{"type":"Offer","id":-1,"sdp":""}',
+    "endless number": '{"type":"Offer","id":1e400,"sdp":""}',
+    "long field": json.dumps({"type": "Candidate", "offer": 0, "candidate": "x" * 1001, "mid": ""}),
+    "large description": json.dumps({**OFFER, "sdp": "x" * 65_537}),
+    "huge": json.dumps({**OFFER, "sdp": "x" * 200_000}),
+    "nested": '{"type":"Ping","x":' + "[" * 60_000,
+    "nested well": '{"type":"Ping","x":' + "[" * 30_000 + "]" * 30_000 + "}",
+    "surrogate": '{"type":"\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_hostile_page_is_cut_off_and_harms_nobody(
+    hub: RunningHub, box: StandInBox, doctor: Remote, text: str
+) -> None:
+    async with await doctor.open(1) as good, await doctor.open(2) as hostile:
+        await receive(hostile, "State")
+        await hostile.send_str(text)
+        kind, code = await close_of(hostile)
+        assert kind in {WSMsgType.CLOSE, WSMsgType.CLOSED}
+        assert code in {1008, 1009}
+        await good.send_json({"type": "Ping"})
+        await receive(good, "Pong")
+
+
+async def test_binary_is_cut_off(doctor: Remote) -> None:
+    async with await doctor.open() as page:
+        await page.send_bytes(b"\x00" * 100)
+        assert (await close_of(page))[1] == 1008
+
+
+async def test_flood_of_messages_is_cut_off(doctor: Remote) -> None:
+    async with await doctor.open() as page:
+        for _ in range(400):
+            if page.closed:
+                break
+            await page.send_str('{"type":"Ping"}')
+        assert (await close_of(page))[1] == 1008
+
+
+async def test_flood_of_offers_is_held_back(box: StandInBox, doctor: Remote) -> None:
+    async with await doctor.open() as page:
+        for number in range(40):
+            await page.send_json({**OFFER, "id": number})
+        while (await receive(page, "Refused"))["reason"] != "busy":
+            pass
+        await until(lambda: len(box.offers) >= 1)
+        assert len(box.offers) <= 11
+
+
+async def test_open_pages_are_bounded(doctor: Remote) -> None:
+    pages = [await doctor.open(number) for number in range(4)]
+    async with await doctor.open(4) as fifth:
+        assert (await close_of(fifth))[1] == 1008
+    # The same page again takes the place of its old connection.
+    async with await doctor.open(3) as again:
+        await receive(again, "State")
+        assert (await close_of(pages[3]))[0] is WSMsgType.CLOSE
+    for page in pages:
+        await page.close()
+
+
+async def test_end_of_session_ends_the_socket(box: StandInBox, doctor: Remote) -> None:
+    await box.go("live")
+    async with await doctor.open() as page:
+        state = await receive(page, "State")
+        await box.go("idle")
+        assert (await receive(page, "Ended"))["reason"] == "ended"
+        assert (await close_of(page))[0] is WSMsgType.CLOSE
+        await until(lambda: box.closed == [f"r{state['you']['id']}-{0:016x}"])
+
+
+async def test_page_that_leaves_or_is_closed_loses_its_connection(
+    box: StandInBox, doctor: Remote
+) -> None:
+    async with await doctor.open() as page:
+        await receive(page, "State")
+        await page.close(code=1001)
+    await until(lambda: len(box.closed) == 1)
+    async with await doctor.open() as page:
+        await page.send_json({"type": "Leave"})
+        assert (await receive(page, "Ended"))["reason"] == "left"
+    await until(lambda: len(box.closed) == 2)
+
+
+async def test_lost_box_is_told_with_the_time(
+    broker: Broker, box: StandInBox, doctor: Remote
+) -> None:
+    async with await doctor.open() as page:
+        before = await until_state(page, reachable=True)
+        await box.say_bridge(False)
+        state = await until_state(page, reachable=False)
+        assert state["reachable_since_utc"] >= before["now_utc"] - 1
+        await box.say_bridge(True)
+        await until_state(page, reachable=True)
+        broker.kill()
+        await until_state(page, reachable=False)
+        broker.start()
+        await until_state(page, reachable=True)
+        assert state["people"]
+
+
+async def test_vanished_page_is_closed_at_the_box_after_a_while(
+    box: StandInBox, doctor: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebox.hub.room.GRACE_S", 0.3)
+    await box.go("live")
+    async with await doctor.open() as page:
+        state = await receive(page, "State")
+        peer = f"r{state['you']['id']}-{0:016x}"
+        box.watch(peer)
+        box.watch("cabin")
+        await box.say()
+        await until_state(page, session="live")
+        await asyncio.sleep(1)
+        assert box.closed == []
+    await until(lambda: box.closed[:1] == [peer])
+    assert "cabin" not in box.closed
