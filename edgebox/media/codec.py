@@ -26,10 +26,10 @@ CLOCK_HZ = 90_000
 TIME_BASE = Fraction(1, CLOCK_HZ)
 NEVER = 1 << 20
 """Pictures between IDRs nobody asked for."""
-BUFFER_S = 0.15
-"""Rate control may save up this much time; a keyframe is at most that large."""
-BUFFER_BITS_PER_PIXEL = 0.05
-"""But at least this, or a keyframe at low rates is a grey smear."""
+BUFFER_S, BUFFER_LOW_S = 0.15, 0.4
+BUFFER_LOW_BITS = 80_000
+"""Rate control may save up BUFFER_S of the rate, and a keyframe is at most that large. At low rates
+that would be a grey smear: there it is BUFFER_LOW_S, up to BUFFER_LOW_BITS."""
 REOPEN_BELOW, REOPEN_ABOVE = 0.5, 2.0
 """libx264's buffer is fixed when it is opened. Beyond these ratios of the rate it was opened for, a
 new encoder (whose first picture is an IDR) obeys at once where a retuned one takes seconds."""
@@ -86,7 +86,8 @@ class X264:
     def _open(self) -> av.VideoCodecContext:
         context = _context("libx264", self.width, self.height, self._camera_fps, self._rate_bps)
         pixels = self.width * self.height
-        buffer_bits = max(self._rate_bps * BUFFER_S, pixels * BUFFER_BITS_PER_PIXEL)
+        low_bits = min(self._rate_bps * BUFFER_LOW_S, BUFFER_LOW_BITS)
+        buffer_bits = max(self._rate_bps * BUFFER_S, low_bits)
         context.options = {
             "preset": "superfast",
             "tune": "zerolatency",

@@ -40,9 +40,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-SMALL = {"width": 320, "height": 180}
-FRONT = Camera(id="front", name="Kabin foran", kind="pattern", **SMALL)
-REAR = Camera(id="rear", name="Kabin bak", kind="pattern", **SMALL)
+FRONT = Camera(id="front", name="Kabin foran", kind="pattern", width=320, height=180)
+REAR = Camera(id="rear", name="Kabin bak", kind="pattern", width=320, height=180)
 
 PAGE_JS = (
     "window.readStamp = "

@@ -1,0 +1,214 @@
+"""Contracts with aiortc and aioice: each fails when a version changes what a hook relies on."""
+
+import asyncio
+import struct
+from types import SimpleNamespace
+from typing import Any
+
+import aioice.turn
+import pytest
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCIceTransportPolicy,
+    RTCPeerConnection,
+    rtcrtpsender,
+)
+from aiortc.codecs import h264
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtpPacket,
+    pack_remb_fci,
+)
+
+from edgebox.media import aiortc_hooks
+from edgebox.media.aiortc_hooks import Feedback
+
+aiortc_hooks.install()
+PEER = ("192.0.2.9", 5000)
+SILENT = RTCIceServer("turn:127.0.0.1:9?transport=udp", username="u", credential="p")
+
+
+class Track(MediaStreamTrack):
+    kind = "video"
+
+    async def recv(self) -> Any:
+        raise NotImplementedError
+
+
+def connection() -> RTCPeerConnection:
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+    pc.addTransceiver(Track(), "sendonly")
+    return pc
+
+
+def test_limits_are_where_aiortc_reads_them() -> None:
+    assert rtcrtpsender.RTCRtpSender._retransmit.__globals__["RTP_HISTORY_SIZE"] == 1024
+    packets = h264.H264Encoder._packetize(iter([b"\x65" + bytes(5000)]))
+    assert max(len(packet) for packet in packets) <= aiortc_hooks.PAYLOAD_MAX
+    assert len(packets) == 5
+
+
+class Heard:
+    """Records what the hook reports."""
+
+    def __init__(self, sender: Any, keyframe_age_s: float = 0.0):
+        self.calls: list[Any] = []
+        aiortc_hooks.watch_feedback(
+            sender,
+            Feedback(
+                heard=lambda: self.calls.append("heard"),
+                keyframe_wanted=lambda: self.calls.append("keyframe"),
+                rate_limited=self.calls.append,
+                keyframe_age_s=lambda: keyframe_age_s,
+            ),
+        )
+
+
+async def test_picture_loss_and_rate_estimates_are_reported() -> None:
+    pc = connection()
+    sender: Any = pc.getSenders()[0]
+    heard = Heard(sender)
+    await sender._handle_rtcp_packet(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=2))
+    ours = pack_remb_fci(750_000, [sender._ssrc])
+    other = pack_remb_fci(750_000, [sender._ssrc ^ 1])
+    for fci in (ours, other, b"junk"):
+        await sender._handle_rtcp_packet(
+            RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=fci)
+        )
+    await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1))
+    kinds = [call for call in heard.calls if call != "heard"]
+    assert kinds[0] == "keyframe"
+    assert kinds[1] == pytest.approx(750_000, rel=0.01)
+    assert len(kinds) == 2
+    assert heard.calls.count("heard") == 5
+    await pc.close()
+
+
+async def test_the_router_calls_the_hook() -> None:
+    pc = connection()
+    sender: Any = pc.getSenders()[0]
+    heard = Heard(sender)
+    transport: Any = sender.transport
+    transport._rtp_router.register_sender(sender, sender._ssrc)
+    await transport._handle_rtcp_data(
+        bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=sender._ssrc))
+    )
+    assert heard.calls == ["heard", "keyframe"]
+    await pc.close()
+
+
+@pytest.mark.parametrize(
+    ("age_s", "keyframe_age_s", "resent", "keyframe"),
+    [(0.1, 5.0, True, False), (0.6, 5.0, False, True), (0.6, 0.2, False, False)],
+)
+async def test_late_retransmissions_become_keyframes(
+    age_s: float, keyframe_age_s: float, resent: bool, keyframe: bool
+) -> None:
+    pc = connection()
+    sender: Any = pc.getSenders()[0]
+    heard = Heard(sender, keyframe_age_s)
+    newest = 1000  # time stamps wrap: the lost packet's is just below 2**32
+    lost = RtpPacket(sequence_number=7, timestamp=(newest - int(age_s * 90_000)) % 2**32)
+    sender._RTCRtpSender__rtp_history = {7: lost}
+    sender._RTCRtpSender__rtp_timestamp = newest
+    sent: list[int] = []
+
+    async def retransmit(number: int) -> None:
+        sent.append(number)
+
+    sender._retransmit = retransmit
+    await sender._handle_rtcp_packet(
+        RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=1, media_ssrc=2, lost=[7, 8])
+    )
+    assert sent == ([7] if resent else [])
+    assert ("keyframe" in heard.calls) == keyframe
+    await pc.close()
+
+
+async def test_sent_packets_are_found_where_the_hook_looks() -> None:
+    sender: Any = connection().getSenders()[0]
+    assert sender._RTCRtpSender__rtp_history == {}
+    assert sender._RTCRtpSender__rtp_timestamp == 0
+    names = rtcrtpsender.RTCRtpSender._run_rtp.__code__.co_names
+    assert "_RTCRtpSender__rtp_history" in names
+    assert "_RTCRtpSender__rtp_timestamp" in names
+
+
+async def test_only_the_given_address_is_offered() -> None:
+    pc = connection()
+    aiortc_hooks.gather_only(pc, "127.0.0.1")
+    await pc.setLocalDescription(await pc.createOffer())
+    lines = [line for line in pc.localDescription.sdp.splitlines() if "candidate:" in line]
+    assert [line.split()[4] for line in lines] == ["127.0.0.1"]
+    await pc.close()
+
+
+class Wire:
+    """The inner TURN protocol of aioice without a server."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.bound: list[int] = []
+        self.refuse = False
+        protocol: Any = aioice.turn.TurnClientUdpProtocol
+        self.protocol = protocol(
+            ("192.0.2.1", 3478), "u", "p", lifetime=600, channel_refresh_time=500
+        )
+        self.protocol.transport = SimpleNamespace(
+            sendto=self.sent.append, is_closing=lambda: False, close=lambda: None
+        )
+        self.protocol.channel_bind = self._bind
+        self.protocol.receiver = SimpleNamespace(error_received=lambda error: None)
+        self.transport: Any = aioice.turn.TurnTransport(self.protocol)
+
+    async def _bind(self, channel: int, addr: tuple[str, int]) -> None:
+        self.bound.append(channel)
+        if self.refuse:
+            raise ConnectionError
+
+
+async def test_a_bound_channel_is_used_at_once_and_refreshed_aside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire = Wire()
+    wire.transport.sendto(b"first", PEER)
+    assert wire.sent == [], "aioice binds the channel first, in a task"
+    await asyncio.sleep(0.01)
+    header = struct.pack("!HH", 0x4000, 5)
+    assert wire.sent == [header + b"first"]
+    wire.transport.sendto(b"again", PEER)
+    assert wire.sent[1:] == [header + b"again"], "not in a task"
+    assert wire.bound == [0x4000]
+    monkeypatch.setattr(aiortc_hooks, "CHANNEL_REFRESH_S", 0.0)
+    wire.protocol.edgebox_refresh_at.clear()
+    wire.refuse = True
+    wire.transport.sendto(b"later", PEER)
+    await asyncio.sleep(0.01)
+    wire.transport.sendto(b"later", PEER)
+    assert len(wire.sent) == 4, "sending goes on during a refresh"
+    await asyncio.sleep(0.01)
+    assert wire.bound == [0x4000] * 2, "one refresh at a time, a refused one is tried later"
+
+
+async def test_a_silent_turn_server_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiortc_hooks, "TURN_REACH_S", 0.05)
+    pc = RTCPeerConnection(
+        RTCConfiguration(
+            iceServers=[SILENT],
+            bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
+            iceTransportPolicy=RTCIceTransportPolicy.RELAY,
+        )
+    )
+    pc.addTransceiver(Track(), "sendonly")
+    async with asyncio.timeout(2):
+        await pc.setLocalDescription(await pc.createOffer())
+    assert "candidate:" not in pc.localDescription.sdp
+    await pc.close()
