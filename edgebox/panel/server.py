@@ -8,6 +8,7 @@ question to the hub holds one for some seconds.
 """
 
 import asyncio
+import socket
 import threading
 from contextlib import AbstractAsyncContextManager
 from typing import Self
@@ -16,6 +17,7 @@ from flask import Flask
 from waitress import create_server
 from waitress.wasyncore import close_all
 
+from edgebox.config import parse_address
 from edgebox.errors import DeviceError
 from edgebox.panel.feed import CLIENTS_MAX
 from edgebox.panel.guard import BODY_MAX
@@ -32,22 +34,19 @@ class WebServer(AbstractAsyncContextManager["WebServer"]):
 
     def __init__(self, app: Flask, address: str):
         """Raises DeviceError if the address cannot be listened on."""
-        try:
-            self._server = create_server(
-                app,
-                listen=address,
-                threads=THREADS,
-                connection_limit=CONNECTIONS_MAX,
-                channel_timeout=IDLE_TIMEOUT_S,
-                cleanup_interval=IDLE_TIMEOUT_S,
-                max_request_body_size=BODY_MAX,
-                max_request_header_size=HEADER_MAX,
-                channel_request_lookahead=1,  # tells a stream that its page has gone
-                clear_untrusted_proxy_headers=True,
-                ident=None,
-            )
-        except OSError as error:
-            raise DeviceError(f"panel.listen: {address}: {error.strerror}") from error
+        self._server = create_server(
+            app,
+            sockets=[_listen(address)],
+            threads=THREADS,
+            connection_limit=CONNECTIONS_MAX,
+            channel_timeout=IDLE_TIMEOUT_S,
+            cleanup_interval=IDLE_TIMEOUT_S,
+            max_request_body_size=BODY_MAX,
+            max_request_header_size=HEADER_MAX,
+            channel_request_lookahead=1,  # tells a stream that its page has gone
+            clear_untrusted_proxy_headers=True,
+            ident=None,
+        )
         self._thread = threading.Thread(target=self._server.run, name="panel-http", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -63,3 +62,18 @@ class WebServer(AbstractAsyncContextManager["WebServer"]):
         self._server.task_dispatcher.shutdown()
         self._server.trigger.pull_trigger(lambda: close_all(self._server._map))
         self._thread.join()
+
+
+def _listen(address: str) -> socket.socket:
+    """Bind here: waitress leaves its socket open when it cannot."""
+    host, port = parse_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()  # now, so that a second panel finds the port in use
+    except OSError as error:
+        listener.close()
+        raise DeviceError(f"panel.listen: {address}: {error.strerror}") from error
+    return listener

@@ -335,7 +335,7 @@ class PanelState:
         )
 
     def _bond_state(self, now: float) -> BondState:
-        fresh = self._bond is not None and now - self._bond_at <= BOND_FRESH_S
+        fresh = self._broker_up and now - self._bond_at <= BOND_FRESH_S
         return self._bond.state if self._bond is not None and fresh else "unknown"
 
     def _bond_away(self, now: float) -> bool:

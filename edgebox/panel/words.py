@@ -66,7 +66,7 @@ class Words:
         self._gettext = gettext
         self._zone = zone
 
-    def say(self, name: str, **values: str | int) -> str:
+    def say(self, name: str, /, **values: str | int) -> str:
         """The sentence of that name with its values filled in."""
         sentence = self._gettext(name)
         return sentence % values if values else sentence

@@ -344,14 +344,18 @@ async def running_panel(config: Config) -> AsyncIterator[str]:
 
 
 async def open_panel(
-    browser: Browser, url: str, *, size: tuple[int, int] = (800, 480), **cookies: str
+    browser: Browser,
+    url: str,
+    *,
+    size: tuple[int, int] = (800, 480),
+    cookies: dict[str, str] | None = None,
 ) -> Page:
     """A page of its own context; `cookies` are `language` and `theme`."""
     context = await browser.new_context(
         viewport={"width": size[0], "height": size[1]}, has_touch=True
     )
     await context.add_cookies(
-        [{"name": name, "value": value, "url": url} for name, value in cookies.items()]
+        [{"name": name, "value": value, "url": url} for name, value in (cookies or {}).items()]
     )
     page = await context.new_page()
     await page.goto(url)

@@ -161,7 +161,7 @@ async def test_every_screen_fits_every_form() -> None:
             running_panel(config) as url,
             chromium() as browser,
         ):
-            pages = [await open_panel(browser, url, size=size, **c) for _, size, c in FORMS]
+            pages = [await open_panel(browser, url, size=size, cookies=c) for _, size, c in FORMS]
             stage = Stage(box, both, preview)
             for scene, arrange in SCENES:
                 await arrange(stage, pages)
