@@ -58,6 +58,21 @@ class _Route:
     receive: Callable[[aiomqtt.Message, dict[str, str]], Awaitable[None]]
 
 
+class _Client(aiomqtt.Client):
+    """Left in good order when cancelled while it connects."""
+
+    async def __aenter__(self) -> Self:
+        # paho connects in a thread, which goes on after a cancellation and opens its socket.
+        entering = asyncio.ensure_future(super().__aenter__())
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            with contextlib.suppress(aiomqtt.MqttError):
+                await entering
+                await self.__aexit__(None, None, None)
+            raise
+
+
 class Bus:
     """Use as `async with Bus(...) as bus`; leaving it disconnects without the will."""
 
@@ -73,6 +88,7 @@ class Bus:
         self._client: aiomqtt.Client | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._replies: dict[str, str] = {}
+        self._is_leaving = False
         self.connected = asyncio.Event()
         self.undecodable = 0
 
@@ -84,13 +100,15 @@ class Bus:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._runner.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._runner
-        for task in list(self._tasks):
+        self._is_leaving = True
+        work = [self._runner, *self._tasks]
+        for task in work:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*work, return_exceptions=True)
         self.failed.cancel()
+        # An exception on its way out goes first: it is this one, or what it led to.
+        if exc[0] is None and not self.failed.cancelled() and (bug := self.failed.exception()):
+            raise bug
 
     async def publish(self, topic: Topic[M], message: M, **keys: str) -> bool:
         """Send; False if the broker is away (a retained state is sent when it returns)."""
@@ -221,7 +239,9 @@ class Bus:
     # Connection
 
     async def _run(self) -> None:
-        while True:
+        # Before Python 3.12 asyncio.wait_for, in aiomqtt, swallows a cancellation that comes at the
+        # moment of its result: so look as well.
+        while not self._is_leaving:
             if self._is_listening():
                 await self._serve_connection()
             await asyncio.sleep(RECONNECT_S)
@@ -231,8 +251,9 @@ class Bus:
         try:
             async with self._connect() as client:
                 await self._resume(client)
-                async for raw in client.messages:
-                    await self._dispatch(raw)
+                messages = aiter(client.messages)
+                while not self._is_leaving:
+                    await self._dispatch(await anext(messages))
         except aiomqtt.MqttError as error:
             if self.connected.is_set():
                 logger.warning("bus: connection to the broker lost: %s", error)
@@ -263,7 +284,7 @@ class Bus:
                 qos=1,
                 retain=self._will.topic.retained,
             )
-        return aiomqtt.Client(
+        return _Client(
             self._address if is_path else host.strip("[]"),
             port=1 if is_path else int(port),
             transport="unix" if is_path else "tcp",

@@ -3,6 +3,7 @@
 sd_notify(3), sd_watchdog_enabled(3), systemd.journal-fields(7).
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -13,22 +14,33 @@ from systemd.journal import JournalHandler
 
 def ready(status: str) -> None:
     """Tell systemd that the service serves."""
-    sd_notify(f"READY=1\nSTATUS={status}")
+    _tell(f"READY=1\nSTATUS={_one_line(status)}")
 
 
 def status(text: str) -> None:
     """The line `systemctl status` shows."""
-    sd_notify(f"STATUS={text}")
+    _tell(f"STATUS={_one_line(text)}")
 
 
 def stopping() -> None:
     """Tell systemd that the service ends on its own accord."""
-    sd_notify("STOPPING=1")
+    _tell("STOPPING=1")
 
 
 def feed_watchdog() -> None:
     """Call on progress only (a frame encoded, a datagram acknowledged), never from a timer."""
-    sd_notify("WATCHDOG=1")
+    _tell("WATCHDOG=1")
+
+
+def _tell(message: str) -> None:
+    # A socket that has gone, or is full: systemd draws its own conclusions from silence.
+    with contextlib.suppress(OSError):
+        sd_notify(message)
+
+
+def _one_line(text: str) -> str:
+    """Each line of a message is a command of its own."""
+    return " ".join(text.splitlines())
 
 
 def set_up_logging(service: str) -> None:

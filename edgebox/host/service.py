@@ -7,6 +7,7 @@ async with Service("media", config) as service:
 """
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import Coroutine
@@ -17,6 +18,8 @@ from edgebox.bus import Bus, Will
 from edgebox.config import Config
 from edgebox.host import notify
 from edgebox.messages import SERVICE_STATUS, ServiceName, ServiceStatus
+
+State = Literal["starting", "running", "degraded", "stopped"]
 
 WATCHDOG_EVERY_S = 0.5
 """Progress comes many times a second; systemd need not hear of each."""
@@ -29,6 +32,8 @@ class Service:
         self.name = name
         self.config = config
         self.instance = secrets.token_hex(8)
+        self._state: State = "starting"
+        self._since_utc = time.time()
         stopped = self._status("stopped", "")
         self.bus = Bus(
             config.bus.address,
@@ -36,7 +41,7 @@ class Service:
             box=config.box.id,
             will=Will(SERVICE_STATUS, stopped, {"service": name}),
         )
-        self._fed_at = 0.0
+        self._fed_at = -math.inf
 
     async def __aenter__(self) -> Self:
         await self.bus.__aenter__()
@@ -48,12 +53,12 @@ class Service:
         await self.set_state("stopped")
         await self.bus.__aexit__(*exc)
 
-    async def set_state(
-        self, state: Literal["starting", "running", "degraded", "stopped"], detail: str = ""
-    ) -> None:
-        """Publish the state (retained); `running` also tells systemd that we are ready."""
+    async def set_state(self, state: State, detail: str = "") -> None:
+        """Publish the state (retained); one that serves also tells systemd that we are ready."""
+        if state != self._state:
+            self._state, self._since_utc = state, time.time()
         await self.bus.publish(SERVICE_STATUS, self._status(state, detail), service=self.name)
-        if state == "running":
+        if state in {"running", "degraded"}:
             notify.ready(detail or state)
 
     def progress(self) -> None:
@@ -71,16 +76,14 @@ class Service:
                 group.create_task(one)
 
     async def _fail_with_bus(self) -> None:
-        await self.bus.failed
+        await asyncio.shield(self.bus.failed)
 
-    def _status(
-        self, state: Literal["starting", "running", "degraded", "stopped"], detail: str
-    ) -> ServiceStatus:
+    def _status(self, state: State, detail: str) -> ServiceStatus:
         return ServiceStatus(
             service=self.name,
             instance=self.instance,
             state=state,
-            since_utc=time.time(),
+            since_utc=self._since_utc,
             detail=detail[:200],
             version=edgebox.__version__,
         )

@@ -2,6 +2,10 @@
 
 import asyncio
 import sys
+import time
+
+import aiomqtt
+import pytest
 
 from edgebox.bus import Bus
 from edgebox.messages import (
@@ -109,3 +113,53 @@ async def test_undecodable_payload_is_dropped_and_counted(broker: Broker) -> Non
         await panel.publish(ROOM, Room(session="s2", participants=()))
         assert (await asyncio.wait_for(seen.get(), 5)).session == "s2"
         assert panel.undecodable == 5
+
+
+async def test_bus_can_be_left_while_it_connects(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = aiomqtt.Client._client_connect
+
+    def connect_slowly(client: aiomqtt.Client) -> None:
+        time.sleep(0.05)
+        connect(client)
+
+    monkeypatch.setattr(aiomqtt.Client, "_client_connect", connect_slowly)
+    for after_s in (0.0, 0.02, 0.05, 0.06):
+        async with asyncio.timeout(5), Bus(broker.address, "panel", box="b1"):
+            await asyncio.sleep(after_s)
+        await asyncio.sleep(0.1)  # the thread has ended by now, whatever it did
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_bus_can_be_left_at_the_moment_a_handler_gets_its_result(broker: Broker) -> None:
+    handling = asyncio.Event()
+    result: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def handle(room: Room, keys: dict[str, str]) -> None:
+        handling.set()
+        await asyncio.wait_for(result, 5)
+
+    async with asyncio.timeout(5), Bus(broker.address, "panel", box="b1") as bus:
+        await bus.subscribe(ROOM, handle)
+        await bus.connected.wait()
+        await bus.publish(ROOM, Room(session="s", participants=()))
+        await handling.wait()
+        result.set_result(None)
+        left_at = time.monotonic()
+    assert time.monotonic() - left_at < 2
+
+
+async def test_bug_in_a_handler_comes_out_of_the_bus(broker: Broker) -> None:
+    async def broken(room: Room, keys: dict[str, str]) -> None:
+        raise ZeroDivisionError
+
+    async def use() -> None:
+        async with Bus(broker.address, "panel", box="b1") as bus:
+            await bus.subscribe(ROOM, broken)
+            await bus.connected.wait()
+            await bus.publish(ROOM, Room(session="s", participants=()))
+            await asyncio.wait([bus.failed])
+
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(use(), 5)
