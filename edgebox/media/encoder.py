@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 KEYFRAME_EVERY_S = 0.3
 """Requests that come faster share one keyframe."""
 RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
+END_S = 0.5
+"""A process ends by itself when its socket closes; one that hangs is killed after this."""
 UNRESPONSIVE_S = 5.0
 """A process that reports nothing for this long, or whose open camera gave no picture, is killed."""
 BITRATE_WINDOW_S = 1.0
@@ -142,10 +144,13 @@ class Encoder:
                 await self._read(reader)
                 watch.cancel()
         finally:
-            writer.close()
-            with contextlib.suppress(ProcessLookupError):
+            writer.close()  # which ends it; killing one that has ended would lose its exit code
+            try:
+                async with asyncio.timeout(END_S):
+                    await process.wait()
+            except TimeoutError:
                 process.kill()
-            await process.wait()
+                await process.wait()
         code = process.returncode or 0
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 

@@ -47,22 +47,29 @@ SILENT_S = 2.0
 """An open camera that gives nothing for this long is not ready."""
 
 
+class Gap:
+    """Stands between access units that do not belong to one stream."""
+
+
 class Mailbox:
     """Between camera and encoder: a newer picture replaces one that still waits."""
 
     def __init__(self) -> None:
-        self._items: deque[Picture | AccessUnit] = deque()
+        self._items: deque[Picture | AccessUnit | Gap] = deque()
         self._arrived = threading.Condition()
 
-    def put(self, item: Picture | AccessUnit) -> None:
+    def put(self, item: Picture | AccessUnit | Gap) -> None:
         """Access units depend on each other: they queue, and when too many do all are dropped."""
         with self._arrived:
-            if isinstance(item, Picture) or len(self._items) >= BACKLOG_MAX:
+            if isinstance(item, Picture):
                 self._items.clear()
+            elif len(self._items) >= BACKLOG_MAX:
+                self._items.clear()
+                self._items.append(Gap())
             self._items.append(item)
             self._arrived.notify()
 
-    def take(self, timeout_s: float) -> Picture | AccessUnit | None:
+    def take(self, timeout_s: float) -> Picture | AccessUnit | Gap | None:
         """The oldest; None if none comes in time."""
         with self._arrived:
             if not self._items:
@@ -99,6 +106,7 @@ class Capture(threading.Thread):
 
     def _read_all(self, source: Source) -> None:
         self._taken.clear()
+        self._mailbox.put(Gap())
         try:
             while True:
                 item = source.read()
@@ -148,7 +156,10 @@ class Worker:
         threading.Thread(target=self._read_orders, name="orders", daemon=True).start()
         while True:
             item = self._mailbox.take(REPORT_EVERY_S)
-            if item is not None:
+            if isinstance(item, Gap):
+                self._pipeline = None
+                self._encoding = False
+            elif item is not None:
                 self._take(item)
             self._report()
 

@@ -4,10 +4,11 @@
 shows are the very same encoded pictures that remote help gets.
 
 Who may reach it: processes of this machine. It listens on loopback only (anything else refuses to
-start), asks for a loopback name in `Host` (a web page elsewhere cannot lead a browser here by DNS),
-and lets no web page but the panel's in: `Origin` must be the panel's if a browser sends one.
-Media travels over 127.0.0.1 alone: modems that come and go do not touch it. Chromium itself makes no
-connection while loopback is the machine's only interface (156, also with its switch
+start), asks for a loopback name in `Host` (a page elsewhere cannot lead a browser here by DNS), and
+lets no web page but the panel's in: `Origin` must be the panel's if a browser sends one.
+
+Media travels over 127.0.0.1 alone: modems that come and go do not touch it. Chromium itself makes
+no connection while loopback is the machine's only interface (156, even with its switch
 --allow-loopback-in-peer-connection); any other one that is up, such as the vehicle's own access
 point, is enough.
 """
