@@ -7,48 +7,33 @@ a person may do follows from their participant's entry alone, never from what a 
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from edgebox.bus import Bus
-from edgebox.config import Config, read_secret
 from edgebox.hub import tokens
 from edgebox.hub.box import Box
-from edgebox.hub.door import CLOSED, Door
-from edgebox.hub.protocol import Answer as PageAnswer
 from edgebox.hub.protocol import (
-    IceServer,
-    IceServers,
-    Presence,
-    Refused,
     State,
     ToPage,
-    You,
 )
-from edgebox.hub.room import SEES_PICTURES, Person, Room
+from edgebox.hub.room import Person, Room
+from edgebox.hub.snapshot import snapshot
 from edgebox.hub.store import ParticipantRow, RoomRow, Store
 from edgebox.messages import (
     ASK_HUB,
     BOX_INFO,
-    CREATE_INVITE,
     HUB_STATUS,
     MEDIA_SESSION,
     ROOM,
     SERVICE_STATUS,
-    WATCH,
-    WATCH_CANDIDATE,
     WATCH_CLOSE,
     AskHub,
     BoxInfo,
-    CreateInvite,
-    Fault,
     HubStatus,
-    Invite,
     MediaSession,
     ServiceStatus,
-    TurnCredentials,
-    WatchCandidate,
     WatchClose,
-    WatchOffer,
 )
 from edgebox.messages import Room as RoomMessage
 
@@ -77,11 +62,9 @@ class Page(Protocol):
 class Hub:
     """All boxes, rooms and pages of this hub."""
 
-    def __init__(self, config: Config, bus: Bus, store: Store):
-        self.config = config.hub
+    def __init__(self, bus: Bus, store: Store):
         self._bus = bus
         self._store = store
-        self._turn_secret = read_secret(config, config.hub.turn_secret)
         self._status = HubStatus(instance=tokens.make_id(), since_utc=time.time())
         self._boxes: dict[str, Box] = {}
         self._rooms: dict[str, Room] = {}
@@ -106,7 +89,6 @@ class Hub:
         await self._bus.subscribe(SERVICE_STATUS, self._handle_service)
         await self._bus.subscribe(MEDIA_SESSION, self._handle_session)
         await self._bus.serve(ASK_HUB, self._answer_box)
-        await self._bus.serve(CREATE_INVITE, self._answer_invite)
 
     async def run(self) -> None:
         """What time alone brings about. Never returns."""
@@ -116,7 +98,9 @@ class Hub:
                 if box.refresh(self._bus.connected.is_set(), time.time()):
                     self._show(box)
                 if box.room is not None and box.session is not None:
-                    await self._close_lost_peers(box.room, box.session)
+                    watchers = [watcher.peer for watcher in box.session.watchers]
+                    lost = box.room.peers_to_close(watchers, time.monotonic())
+                    await self._close_peers(box.room, lost)
             await self._expire_participants()
 
     # Boxes
@@ -146,7 +130,6 @@ class Hub:
             return
         if box.room is not None and box.room.session != session.id:
             await self._close_room(box.room)
-            box.room = None
         box.session = session
         if box.room is None:
             row = RoomRow(tokens.make_id(), box.id, session.id)
@@ -180,11 +163,12 @@ class Hub:
         return room
 
     async def _close_room(self, room: Room) -> None:
-        row = RoomRow(room.id, room.box, room.session)
-        # Out first: nobody may be let in while the database is awaited.
+        # First all that needs no waiting: nobody may be let in or shown anything from now on.
         del self._rooms[room.id]
-        for person in list(room.people.values()):
-            await self._drop(room, person, "ended")
+        self._boxes[room.box].room = None
+        peers = [self._drop(room, person, "ended") for person in list(room.people.values())]
+        await self._close_peers(room, [peer for some in peers for peer in some])
+        row = RoomRow(room.id, room.box, room.session)
         await self._store.call(self._store.close_room, row, time.time())
 
     async def _tell_box(self, room: Room) -> None:
@@ -198,88 +182,33 @@ class Hub:
             await self._tell_box(room)
             self._show(self._boxes[room.box])
 
-    async def _close_lost_peers(self, room: Room, session: MediaSession) -> None:
-        watchers = [watcher.peer for watcher in session.watchers]
-        for peer in room.peers_to_close(watchers, time.monotonic()):
+    async def _close_peers(self, room: Room, peers: Iterable[str]) -> None:
+        for peer in peers:
             await self._bus.publish(WATCH_CLOSE, WatchClose(peer=peer), box=room.box)
 
-    # Invitations
+    # Participants
 
-    async def _answer_invite(self, question: CreateInvite, keys: dict[str, str]) -> Invite | Fault:
-        box = self._boxes.get(keys["box"])
-        room = box.room if box is not None else None
-        if room is None or room.session != question.session:
-            return Fault(reason="refused", text="not the session the hub knows of this box")
-        now_utc = time.time()
-        count = await self._store.call(self._store.count_open_invites, room.id, now_utc)
-        if count >= OPEN_INVITES_MAX:
-            return Fault(reason="busy", text=f"{count} invitations are open already")
-        token = tokens.make_token()
-        ttl_s = self.config.invite_ttl_s
-        await self._store.call(
-            self._store.add_invite,
-            tokens.hash_token(token),
-            RoomRow(room.id, room.box, room.session),
-            question.role,
-            question.name,
-            ttl_s,
-            now_utc,
-        )
-        return Invite(
-            url=f"{self.config.public_url}/j/{token}",
-            role=question.role,
-            expires_utc=now_utc + ttl_s,
-        )
+    def room(self, room_id: str) -> Room | None:
+        """The room, if it is open."""
+        return self._rooms.get(room_id)
 
-    async def look_at(self, token: str, cookies: dict[str, str]) -> Door:
-        """What lies behind a link, for somebody with these room cookies. Changes nothing."""
-        row = None
-        if tokens.TOKEN.fullmatch(token):
-            row = await self._store.call(self._store.find_invite, tokens.hash_token(token))
-        room = self._rooms.get(row.room) if row is not None else None
-        if row is None or room is None:
-            return CLOSED
-        if row.used_utc is not None:
-            mine = self.participant(room.id, cookies.get(room.id, ""))
-            same = mine is not None and mine.id == row.participant
-            return Door(room=room.id, entered=True) if same else CLOSED
-        if row.expires_utc <= time.time():
-            return CLOSED
-        return Door(
-            room=room.id,
-            open=True,
-            role=row.role,
-            name=row.name,
-            vehicle=self._boxes[room.box].vehicle,
-        )
+    def room_of(self, box_id: str) -> Room | None:
+        """The room of this box's session."""
+        box = self._boxes.get(box_id)
+        return box.room if box is not None else None
 
-    async def join(self, token: str, door: Door, name: str, cookie: str) -> str | None:
-        """Spend the link. The new cookie; None if somebody was quicker or the room is full.
+    def vehicle(self, room: Room) -> str:
+        """What people call the vehicle the room belongs to."""
+        return self._boxes[room.box].vehicle
 
-        `cookie`: the one this browser has for the room, if any; that participant leaves.
-        """
-        room = self._rooms.get(door.room)
-        if room is None or door.role is None:
-            return None
-        earlier = self.participant(room.id, cookie)
-        if earlier is not None:
-            await self.leave(earlier)
-        fresh = tokens.make_token()
-        row = ParticipantRow(
-            tokens.make_id(), room.id, tokens.hash_token(fresh), name, door.role, time.time()
-        )
-        if room.is_full:
-            return None
-        spent = await self._store.call(
-            self._store.use_invite, tokens.hash_token(token), room.box, row, row.joined_utc
-        )
-        if not spent or room.id not in self._rooms:
-            return None
+    async def enter(self, row: ParticipantRow) -> bool:
+        """A participant the database has by now; False if the room was closed meanwhile."""
+        room = self._rooms.get(row.room)
+        if room is None:
+            return False
         self._add_participant(row)
         await self._changed(room)
-        return fresh
-
-    # Participants
+        return True
 
     def _add_participant(self, row: ParticipantRow) -> None:
         person = Person(row.id, row.name, row.role, row.joined_utc)
@@ -297,22 +226,20 @@ class Hub:
         room = self._rooms.get(row.room)
         if room is None or row.id not in room.people:
             return
-        await self._drop(room, room.people[row.id], why)
+        await self._close_peers(room, self._drop(room, room.people[row.id], why))
         await self._store.call(self._store.remove_participant, room.box, row, why, time.time())
         await self._changed(room)
 
-    async def _drop(
+    def _drop(
         self, room: Room, person: Person, why: Literal["ended", "left", "expired"]
-    ) -> None:
+    ) -> set[str]:
+        """Out of the room and its pages ended; the peers that the box shall close."""
         del room.people[person.id]
-        row = self._rows.pop(person.id, None)
-        if row is not None:
-            del self._by_cookie[row.cookie_hash]
+        row = self._rows.pop(person.id)
+        del self._by_cookie[row.cookie_hash]
         for peer in person.pages:
-            page = self._pages.pop(peer, None)
-            if page is not None:
-                page.end(why)
-            await self._bus.publish(WATCH_CLOSE, WatchClose(peer=peer), box=room.box)
+            self._pages.pop(peer).end(why)
+        return person.pages
 
     async def _expire_participants(self) -> None:
         oldest_utc = time.time() - PARTICIPANT_TTL_S
@@ -349,7 +276,7 @@ class Hub:
         room = self._rooms[row.room]
         room.close_page(row.id, page.peer)
         if gone:
-            await self._bus.publish(WATCH_CLOSE, WatchClose(peer=page.peer), box=room.box)
+            await self._close_peers(room, [page.peer])
         if not room.people[row.id].pages:
             await self._store.call(self._store.note_presence, room.box, row, "went", time.time())
         await self._changed(room)
@@ -367,78 +294,4 @@ class Hub:
     def state(self, row: ParticipantRow) -> State:
         """Everything this participant's page shows."""
         room = self._rooms[row.room]
-        box = self._boxes[room.box]
-        session = box.session
-        known = session is not None and session.id == room.session
-        cameras = {camera.id: camera for camera in session.cameras} if session else {}
-        watching = {
-            tokens.participant_of(watcher.peer)
-            for watcher in (session.watchers if session else ())
-            if watcher.state == "connected"
-        }
-        pictures = row.role in SEES_PICTURES
-        return State(
-            now_utc=time.time(),
-            vehicle=box.vehicle,
-            reachable=box.reachable,
-            reachable_since_utc=box.reachable_since_utc,
-            media=box.media,
-            session=session.state if session and known else "unknown",
-            instance=session.instance if session else "",
-            cameras=tuple(cameras[one] for one in session.sent if one in cameras)
-            if session and pictures
-            else (),
-            camera_count=len(cameras),
-            people=tuple(
-                Presence(
-                    id=one.id,
-                    name=one.name,
-                    role=one.role,
-                    state=one.state,
-                    watching=one.id in watching,
-                )
-                for one in room.participants()
-            ),
-            you=You(id=row.id, name=row.name, role=row.role, pictures=pictures),
-        )
-
-    def ice_servers(self, row: ParticipantRow) -> IceServers:
-        """Where this participant's page reaches the TURN server, and how."""
-        turn = self._turn_credentials(row)
-        server = IceServer(
-            urls=self.config.turn_urls, username=turn.username, credential=turn.password
-        )
-        return IceServers(servers=(server,))
-
-    def _turn_credentials(self, row: ParticipantRow) -> TurnCredentials:
-        return tokens.make_turn_credentials(self._turn_secret, row.id, time.time())
-
-    # Signalling
-
-    async def offer(
-        self, row: ParticipantRow, peer: str, offer: int, sdp: str
-    ) -> PageAnswer | Refused:
-        """Ask the box; the answer for the page."""
-        room = self._rooms.get(row.room)
-        if room is None or row.role not in SEES_PICTURES:
-            return Refused(offer=offer, reason="not-allowed")
-        question = WatchOffer(
-            session=room.session,
-            peer=peer,
-            name=row.name,
-            role=row.role,
-            sdp=sdp,
-            turn=self._turn_credentials(row),
-        )
-        answer = await self._bus.request(WATCH, question, timeout_s=WATCH_TIMEOUT_S, box=room.box)
-        if isinstance(answer, Fault):
-            logger.info("offer of a page not answered: %s %s", answer.reason, answer.text)
-            return Refused(offer=offer, reason=answer.reason)
-        return PageAnswer(offer=offer, sdp=answer.sdp, streams=answer.streams)
-
-    async def candidate(self, row: ParticipantRow, peer: str, candidate: str, mid: str) -> None:
-        """Relay one candidate of the page's newest offer."""
-        room = self._rooms.get(row.room)
-        if room is not None and row.role in SEES_PICTURES:
-            message = WatchCandidate(peer=peer, candidate=candidate, mid=mid)
-            await self._bus.publish(WATCH_CANDIDATE, message, box=room.box)
+        return snapshot(self._boxes[room.box], room, row.id, time.time())

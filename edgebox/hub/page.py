@@ -16,6 +16,7 @@ from edgebox.hub import protocol, tokens
 from edgebox.hub.hub import Hub
 from edgebox.hub.limit import Bucket
 from edgebox.hub.protocol import Candidate, Ended, FromPage, Leave, Offer, Ping, Pong, ToPage
+from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import ParticipantRow
 
 logger = logging.getLogger(__name__)
@@ -31,10 +32,18 @@ OUTBOX_MAX = 200
 class RemotePage:
     """Serves one WebSocket until it closes."""
 
-    def __init__(self, hub: Hub, row: ParticipantRow, peer: str, socket: web.WebSocketResponse):
+    def __init__(
+        self,
+        hub: Hub,
+        signalling: Signalling,
+        row: ParticipantRow,
+        peer: str,
+        socket: web.WebSocketResponse,
+    ):
         now = time.monotonic()
         self.peer = peer
         self._hub = hub
+        self._signalling = signalling
         self._row = row
         self._socket = socket
         self._outbox: asyncio.Queue[ToPage | None] = asyncio.Queue(OUTBOX_MAX)
@@ -117,12 +126,12 @@ class RemotePage:
         self._answering = asyncio.create_task(self._answer(offer))
 
     async def _answer(self, offer: Offer) -> None:
-        self.send(await self._hub.offer(self._row, self.peer, offer.id, offer.sdp))
+        self.send(await self._signalling.offer(self._row, self.peer, offer))
         for candidate in self._held:
             await self._relay(candidate)
 
     async def _relay(self, message: Candidate) -> None:
-        await self._hub.candidate(self._row, self.peer, message.candidate, message.mid)
+        await self._signalling.candidate(self._row, self.peer, message)
 
     async def _write(self) -> None:
         with contextlib.suppress(ConnectionError):
@@ -133,7 +142,7 @@ class RemotePage:
     async def _renew(self) -> None:
         """Credentials for connections the page makes later."""
         while True:
-            self.send(self._hub.ice_servers(self._row))
+            self.send(self._signalling.ice_servers(self._row))
             await asyncio.sleep(tokens.TURN_TTL_S / 2)
 
     async def _cut(self, why: str) -> None:

@@ -9,24 +9,32 @@ import logging
 from aiohttp import web
 
 from edgebox.bus import Bus
-from edgebox.config import Config, parse_address
+from edgebox.config import Config, parse_address, read_secret
 from edgebox.errors import DeviceError
 from edgebox.host import notify
 from edgebox.hub.hub import Hub
+from edgebox.hub.links import Links
+from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import Store
 from edgebox.hub.web import Site
+from edgebox.messages import CREATE_INVITE
 
 logger = logging.getLogger(__name__)
 
 
 async def run(config: Config) -> None:
-    """Serve until cancelled."""
+    """Serve until cancelled. Raises ConfigError or DeviceError."""
+    turn_secret = read_secret(config, config.hub.turn_secret)
     store = Store(config.hub.database)
     try:
         async with Bus(config.hub.bus, "hub") as bus:
-            hub = Hub(config, bus, store)
+            hub = Hub(bus, store)
+            links = Links(config.hub, hub, store)
+            signalling = Signalling(bus, hub, config.hub.turn_urls, turn_secret)
             await hub.start()
-            runner = web.AppRunner(Site(hub).application(), access_log=None, shutdown_timeout=2)
+            await bus.serve(CREATE_INVITE, links.create)
+            site = Site(config.hub, hub, links, signalling)
+            runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
                 await _serve(config, bus, hub, runner)

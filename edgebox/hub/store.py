@@ -179,8 +179,14 @@ class Store:
     def add_invite(
         self, token_hash: str, room: RoomRow, role: Role, name: str, ttl_s: float, now_utc: float
     ) -> None:
-        """A link somebody may use once within `ttl_s`."""
+        """A link somebody may use once within `ttl_s`. Those nobody used in time are forgotten."""
+        late = (
+            invites.c.room == room.id,
+            invites.c.used_utc.is_(None),
+            invites.c.expires_utc <= now_utc,
+        )
         with self._engine.begin() as db:
+            db.execute(delete(invites).where(*late))
             db.execute(
                 insert(invites).values(
                     token_hash=token_hash,

@@ -17,13 +17,16 @@ import jinja2
 import msgspec
 from aiohttp import web
 
+from edgebox.config import Hub as HubConfig
 from edgebox.hub import language, tokens
 from edgebox.hub.address import client_key
 from edgebox.hub.door import Door
 from edgebox.hub.hub import PARTICIPANT_TTL_S, Hub
 from edgebox.hub.limit import Limiter
+from edgebox.hub.links import Links
 from edgebox.hub.page import RemotePage
 from edgebox.hub.protocol import MESSAGE_MAX_BYTES, Ended, encode
+from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import ParticipantRow
 
 STATIC = Path(__file__).parent / "static"
@@ -45,11 +48,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Site:
     """The aiohttp application around a Hub."""
 
-    def __init__(self, hub: Hub):
+    def __init__(self, config: HubConfig, hub: Hub, links: Links, signalling: Signalling):
         self._hub = hub
+        self._links = links
+        self._signalling = signalling
         self._requests = Limiter(REQUEST_RATE_HZ, REQUEST_BURST)
         self._knocks = Limiter(KNOCK_RATE_HZ, KNOCK_BURST)
-        self._origin = hub.config.public_url
+        self._origin = config.public_url
+        self._default_language = config.language
         self._https = self._origin.startswith("https://")
         self._version = _version_of(STATIC)
         self._headers = _security_headers(self._origin)
@@ -100,7 +106,7 @@ class Site:
     # Pages
 
     async def _show_link(self, request: web.Request) -> web.StreamResponse:
-        door = await self._hub.look_at(request.match_info["token"], self._cookies(request))
+        door = await self._links.look_at(request.match_info["token"], self._cookies(request))
         if door.entered:
             return self._to_room(request, door)
         if not door.open:
@@ -112,7 +118,7 @@ class Site:
             return self._refuse(request)
         token = request.match_info["token"]
         cookies = self._cookies(request)
-        door = await self._hub.look_at(token, cookies)
+        door = await self._links.look_at(token, cookies)
         if door.entered:
             return self._to_room(request, door)
         if not door.open:
@@ -120,7 +126,7 @@ class Site:
         name = _name_in(await request.read())
         if not name:
             return self._join_page(request, door, "", missing=True)
-        cookie = await self._hub.join(token, door, name, cookies.get(door.room, ""))
+        cookie = await self._links.join(token, door, name, cookies.get(door.room, ""))
         if cookie is None:
             return self._refuse(request)
         response = self._to_room(request, door)
@@ -143,7 +149,7 @@ class Site:
         start = {
             "page": f"/room/{row.room}/ws",
             "state": self._hub.state(row),
-            "ice": self._hub.ice_servers(row),
+            "ice": self._signalling.ice_servers(row),
             "texts": language.page_texts(chosen),
             "language": chosen,
         }
@@ -176,8 +182,9 @@ class Site:
             await socket.close()
             return socket
         self._pages.add(socket)
+        peer = tokens.make_peer(row.id, page)
         try:
-            await RemotePage(self._hub, row, tokens.make_peer(row.id, page), socket).serve()
+            await RemotePage(self._hub, self._signalling, row, peer, socket).serve()
         finally:
             self._pages.discard(socket)
         return socket
@@ -240,7 +247,7 @@ class Site:
         return language.choose(
             request.query.get("lang", ""),
             request.headers.get("Accept-Language", ""),
-            self._hub.config.language,
+            self._default_language,
         )
 
 

@@ -141,7 +141,8 @@ export class View {
     document.addEventListener("fullscreenchange", () => {
       const full = document.fullscreenElement !== null;
       document.body.classList.toggle("full", full);
-      write(button, say(full ? "fullscreen.exit" : "fullscreen"));
+      button.title = say(full ? "fullscreen.exit" : "fullscreen");
+      button.setAttribute("aria-label", button.title);
     });
   }
 
@@ -238,12 +239,11 @@ export class View {
       const row = element("li", person.state);
       const name = element("span", "name", person.name);
       if (person.id === you) name.append(element("small", "", ` (${say("you")})`));
-      const words = [say(person.state)];
+      const words = [say(`role.${person.role}`), say(person.state)];
       if (person.watching) words.push(say("watching"));
       row.append(
         element("span", person.watching ? "mark watching" : "mark"),
         name,
-        element("span", "role", say(`role.${person.role}`)),
         element("span", "presence", words.join(", ")),
       );
       return row;

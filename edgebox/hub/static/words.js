@@ -2,6 +2,8 @@
 
 const WEAK_BPS = 400_000;
 const FLOWING_MS = 1000;
+const WORSE_MS = 2000; // weak for this long is called weak
+const BETTER_MS = 3000; // and not weak for this long is called live again
 const OFFLINE_MS = 1500; // a connection to the hub that is back within this is not worth a word
 
 let texts = {};
@@ -66,6 +68,21 @@ function flowing(state, watch) {
   const main = live[0];
   const stream = watch.streams().find((one) => one.camera === main?.id);
   const slow = main && stream && stream.fps > 0 && stream.fps < main.fps / 2;
-  const weak = (bitrate > 0 && bitrate < WEAK_BPS) || slow;
-  return describe(weak ? "weak" : "live", weak ? "weak" : "live", { cameras });
+  const name = steadily((bitrate > 0 && bitrate < WEAK_BPS) || slow) ? "weak" : "live";
+  return describe(name, name, { cameras });
+}
+
+let calledWeak = false;
+let otherwiseSince = null;
+
+// Words that flicker help nobody.
+function steadily(weak) {
+  const now = performance.now();
+  if (Boolean(weak) === calledWeak) otherwiseSince = null;
+  else otherwiseSince ??= now;
+  if (otherwiseSince !== null && now - otherwiseSince > (calledWeak ? BETTER_MS : WORSE_MS)) {
+    calledWeak = !calledWeak;
+    otherwiseSince = null;
+  }
+  return calledWeak;
 }

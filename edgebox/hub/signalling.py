@@ -1,0 +1,80 @@
+"""Relays offers and candidates of remote pages to the box, and answers back.
+
+The hub sees addresses and codecs here, never a picture: media is encrypted from the box to the
+browser, and TURN carries ciphertext.
+"""
+
+import logging
+import time
+
+from edgebox.bus import Bus
+from edgebox.hub.hub import Hub
+from edgebox.hub.protocol import Answer, Candidate, IceServer, IceServers, Offer, Refused
+from edgebox.hub.room import SEES_PICTURES, Room
+from edgebox.hub.store import ParticipantRow
+from edgebox.hub.tokens import make_turn_credentials
+from edgebox.messages import (
+    WATCH,
+    WATCH_CANDIDATE,
+    Fault,
+    TurnCredentials,
+    WatchCandidate,
+    WatchOffer,
+)
+
+logger = logging.getLogger(__name__)
+
+WATCH_TIMEOUT_S = 6.0
+
+
+class Signalling:
+    """Between pages and boxes."""
+
+    def __init__(self, bus: Bus, hub: Hub, turn_urls: tuple[str, ...], turn_secret: bytes):
+        self._bus = bus
+        self._hub = hub
+        self._turn_urls = turn_urls
+        self._turn_secret = turn_secret
+
+    def ice_servers(self, row: ParticipantRow) -> IceServers:
+        """Where this participant's page reaches the TURN server, and how; if it needs to."""
+        if row.role not in SEES_PICTURES:
+            return IceServers(servers=())
+        turn = self._turn_credentials(row)
+        server = IceServer(urls=self._turn_urls, username=turn.username, credential=turn.password)
+        return IceServers(servers=(server,))
+
+    async def offer(self, row: ParticipantRow, peer: str, offer: Offer) -> Answer | Refused:
+        """Ask the box; the answer for the page."""
+        room = self._room_with_pictures(row)
+        if room is None:
+            return Refused(offer=offer.id, reason="not-allowed")
+        question = WatchOffer(
+            session=room.session,
+            peer=peer,
+            name=row.name,
+            role=row.role,
+            sdp=offer.sdp,
+            turn=self._turn_credentials(row),
+        )
+        answer = await self._bus.request(WATCH, question, timeout_s=WATCH_TIMEOUT_S, box=room.box)
+        if isinstance(answer, Fault):
+            logger.info("offer of a page not answered: %s %s", answer.reason, answer.text)
+            return Refused(offer=offer.id, reason=answer.reason)
+        return Answer(offer=offer.id, sdp=answer.sdp, streams=answer.streams)
+
+    async def candidate(self, row: ParticipantRow, peer: str, found: Candidate) -> None:
+        """Relay one candidate of the page's newest offer."""
+        room = self._room_with_pictures(row)
+        if room is not None:
+            message = WatchCandidate(peer=peer, candidate=found.candidate, mid=found.mid)
+            await self._bus.publish(WATCH_CANDIDATE, message, box=room.box)
+
+    def _room_with_pictures(self, row: ParticipantRow) -> Room | None:
+        """The participant's room while they are in it, if their role gets pictures."""
+        room = self._hub.room(row.room)
+        inside = room is not None and row.id in room.people
+        return room if inside and row.role in SEES_PICTURES else None
+
+    def _turn_credentials(self, row: ParticipantRow) -> TurnCredentials:
+        return make_turn_credentials(self._turn_secret, row.id, time.time())
