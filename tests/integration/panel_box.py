@@ -303,9 +303,7 @@ CHROMIUM_ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--allow-loopback-in-peer-connection",
 ]
-"""The last as for the kiosk: a preview is shown even where the box has no network at all."""
 
 
 @contextlib.asynccontextmanager

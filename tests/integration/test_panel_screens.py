@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from edgebox.config import Camera
 from tests.integration.panel_box import (
     Brokers,
     StandIn,
@@ -149,8 +150,19 @@ async def until(pages: list[Page], place: str, text: str) -> None:
         await expect(page.locator(place)).to_contain_text(text)
 
 
-async def test_every_screen_fits_every_form() -> None:
+async def see(scene: str, pages: list[Page], found: dict[str, Any]) -> None:
+    """Note what is wrong with each page's layout."""
     keep = os.environ.get("PANEL_SCREENSHOTS")
+    for page, (form, _, _) in zip(pages, FORMS, strict=True):
+        faults = await page.evaluate(FAULTS_OF_LAYOUT, TARGET_PX)
+        if faults:
+            found[f"{scene} {form}"] = faults
+        if keep:
+            await page.wait_for_timeout(500)
+            await page.screenshot(path=Path(keep) / f"panel-{scene}-{form}.png")
+
+
+async def test_every_screen_fits_every_form() -> None:
     found: dict[str, Any] = {}
     with brokers() as both:
         config = config_for(both)
@@ -165,13 +177,47 @@ async def test_every_screen_fits_every_form() -> None:
             stage = Stage(box, both, preview)
             for scene, arrange in SCENES:
                 await arrange(stage, pages)
-                for page, (form, _, _) in zip(pages, FORMS, strict=True):
-                    if not scene:
-                        continue
-                    faults = await page.evaluate(FAULTS_OF_LAYOUT, TARGET_PX)
-                    if faults:
-                        found[f"{scene} {form}"] = faults
-                    if keep:
-                        await page.wait_for_timeout(500)
-                        await page.screenshot(path=Path(keep) / f"panel-{scene}-{form}.png")
+                if scene:
+                    await see(scene, pages, found)
+    assert not found
+
+
+MANY = tuple(
+    Camera(id=f"camera-{index}", name=name, kind="v4l2", source="/dev/null")
+    for index, name in enumerate(
+        ("Båre hovedende", "Kupé bak", "Ultralyd", "Hodekamera 1", "Utvendig foran", "Bakdør")
+    )
+)
+CROWD = (
+    "Kari Nordmann",
+    "Ole-Kristian Bjørnebekk-Wilhelmsen",
+    "Slagvakt Haukeland",
+    "AMK Bergen",
+    "Anestesilege",
+    "Nevrolog",
+)
+
+
+async def test_six_cameras_four_links_and_six_people_fit() -> None:
+    found: dict[str, Any] = {}
+    with brokers() as both:
+        config = config_for(both, MANY)
+        async with (
+            stand_in(config, both, MANY) as box,
+            running_panel(config) as url,
+            chromium() as browser,
+        ):
+            box.bond_status = bond(*(link(i) for i in range(3)), link(0, name="w", label="Wi-Fi"))
+            pages = [await open_panel(browser, url, size=size, cookies=c) for _, size, c in FORMS]
+            await until(pages, "#links", "Wi-Fi")
+            await see("crowd-idle", pages, found)
+            await box.go_live(*(camera.id for camera in MANY[:4]))
+            for camera, state in zip(MANY[1:], ("absent", "failed", "absent"), strict=False):
+                await box.say_camera(camera.id, state=state)
+            roles = ("doctor", "observer")
+            await box.say_session(
+                watchers=tuple(watcher(name, roles[i % 2]) for i, name in enumerate(CROWD))
+            )
+            await until(pages, "#watchers", CROWD[-1])
+            await see("crowd-live", pages, found)
     assert not found
