@@ -30,7 +30,9 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
+from edgebox.errors import DeviceError
 from edgebox.messages import Role
 
 P = ParamSpec("P")
@@ -130,8 +132,12 @@ class Store:
         return await loop.run_in_executor(self._thread, functools.partial(method, *args, **kwargs))
 
     def set_up(self) -> None:
-        """Make the tables that are missing."""
-        metadata.create_all(self._engine)
+        """Make the tables that are missing. Raises DeviceError."""
+        try:
+            metadata.create_all(self._engine)
+        except DBAPIError as error:
+            where = self._engine.url.render_as_string(hide_password=True)
+            raise DeviceError(f"hub.database {where}: {error.orig}") from error
 
     async def close(self) -> None:
         """Finish what is queued and let go of the database."""

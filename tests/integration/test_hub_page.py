@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.conftest import Broker, TurnServer
@@ -18,16 +19,17 @@ from tests.integration.hub_box import (
     until,
 )
 
-pytestmark = pytest.mark.browser
+# One browser for all: starting one takes longer than most of these tests.
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def hub(broker: Broker, turn_server: TurnServer, tmp_path: Path) -> AsyncIterator[RunningHub]:
     async with running_hub(broker, tmp_path, turn_server) as one:
         yield one
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def box(
     broker: Broker, turn_server: TurnServer, hub: RunningHub
 ) -> AsyncIterator[StandInBox]:
@@ -36,10 +38,18 @@ async def box(
         yield one
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def shared_browser() -> AsyncIterator[Browser]:
     async with chromium() as one:
         yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(shared_browser: Browser) -> AsyncIterator[Browser]:
+    """The browser, without pages of earlier tests."""
+    yield shared_browser
+    for context in shared_browser.contexts:
+        await context.close()
 
 
 async def open_link(browser: Browser, url: str, locale: str = "nb-NO") -> Page:
@@ -85,7 +95,7 @@ async def words(page: Page) -> str:
     return await page.inner_text("#title")
 
 
-async def test_doctor_joins_waits_sees_and_is_thrown_out(browser: Browser, box: StandInBox) -> None:
+async def test_doctor_joins_waits_sees_and_is_thrown_out(box: StandInBox, browser: Browser) -> None:
     page = await enter(browser, await box.invite("doctor"))
     await until_seen(page, "edgebox.situation === 'waiting'")
     assert await words(page) == "Venter på at ambulansen starter video"
@@ -106,7 +116,7 @@ async def test_doctor_joins_waits_sees_and_is_thrown_out(browser: Browser, box: 
 
 
 async def test_link_preview_and_second_browser_get_nothing(
-    browser: Browser, box: StandInBox
+    box: StandInBox, browser: Browser
 ) -> None:
     url = await box.invite("doctor")
     preview = await open_link(browser, url)
@@ -123,7 +133,7 @@ async def test_link_preview_and_second_browser_get_nothing(
 
 
 async def test_interpreter_is_in_the_room_without_pictures(
-    browser: Browser, box: StandInBox
+    box: StandInBox, browser: Browser
 ) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("interpreter"), "Tove Tolk")
@@ -135,7 +145,7 @@ async def test_interpreter_is_in_the_room_without_pictures(
     assert box.offers == []
 
 
-async def test_everybody_sees_who_is_there(browser: Browser, box: StandInBox) -> None:
+async def test_everybody_sees_who_is_there(box: StandInBox, browser: Browser) -> None:
     doctor = await enter(browser, await box.invite("doctor"))
     assert "Ingen andre" in await doctor.inner_text("#list")
     observer = await enter(browser, await box.invite("observer"), "Ola Nordmann")
@@ -145,7 +155,7 @@ async def test_everybody_sees_who_is_there(browser: Browser, box: StandInBox) ->
     assert "ikke her nå" in await doctor.inner_text("#list")
 
 
-async def test_camera_is_made_large_by_key_and_click(browser: Browser, box: StandInBox) -> None:
+async def test_camera_is_made_large_by_key_and_click(box: StandInBox, browser: Browser) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("doctor"))
     await until_flowing(page)
@@ -160,7 +170,7 @@ async def test_camera_is_made_large_by_key_and_click(browser: Browser, box: Stan
 
 
 async def test_restarted_media_is_connected_to_anew_and_the_old_picture_stays(
-    browser: Browser, box: StandInBox
+    box: StandInBox, browser: Browser
 ) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("doctor"))
@@ -172,7 +182,7 @@ async def test_restarted_media_is_connected_to_anew_and_the_old_picture_stays(
     await until_flowing(page)
 
 
-async def test_frozen_picture_is_dimmed_said_and_mended(browser: Browser, box: StandInBox) -> None:
+async def test_frozen_picture_is_dimmed_said_and_mended(box: StandInBox, browser: Browser) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("doctor"))
     await until_flowing(page)
@@ -188,7 +198,7 @@ async def test_frozen_picture_is_dimmed_said_and_mended(browser: Browser, box: S
 
 
 async def test_lost_box_is_said_and_nothing_is_offered_until_it_is_back(
-    browser: Browser, box: StandInBox
+    box: StandInBox, browser: Browser
 ) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("doctor"))
@@ -208,7 +218,7 @@ async def test_lost_box_is_said_and_nothing_is_offered_until_it_is_back(
 
 
 async def test_restarted_hub_interrupts_no_picture(
-    browser: Browser, hub: RunningHub, box: StandInBox
+    hub: RunningHub, box: StandInBox, browser: Browser
 ) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("doctor"))
@@ -224,7 +234,7 @@ async def test_restarted_hub_interrupts_no_picture(
     assert len(box.offers) == 1
 
 
-async def test_unplugged_camera_leaves_the_others(browser: Browser, box: StandInBox) -> None:
+async def test_unplugged_camera_leaves_the_others(box: StandInBox, browser: Browser) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("doctor"))
     await until_flowing(page)
@@ -239,7 +249,7 @@ async def test_unplugged_camera_leaves_the_others(browser: Browser, box: StandIn
     await until_seen(page, "edgebox.situation === 'nocamera'")
 
 
-async def test_person_leaves_by_pressing_twice(browser: Browser, box: StandInBox) -> None:
+async def test_person_leaves_by_pressing_twice(box: StandInBox, browser: Browser) -> None:
     page = await enter(browser, await box.invite("doctor"))
     await page.click("#leave")
     assert await page.inner_text("#leave") == "Trykk en gang til for å forlate"
@@ -250,7 +260,7 @@ async def test_person_leaves_by_pressing_twice(browser: Browser, box: StandInBox
     assert await page.inner_text("h1") == "Denne lenken kan ikke brukes"
 
 
-async def test_browser_without_h264_is_told(browser: Browser, box: StandInBox) -> None:
+async def test_browser_without_h264_is_told(box: StandInBox, browser: Browser) -> None:
     url = await box.invite("doctor")
     page = await open_link(browser, url, locale="en-GB")
     await page.add_init_script("RTCRtpReceiver.getCapabilities = () => ({codecs: []})")
