@@ -211,15 +211,22 @@ async def watch(
 
 
 async def trickle(box: Observer, page: Page, peer: str) -> None:
-    """Send on what candidates the page has found by now."""
-    found = await page.evaluate("(name) => peers[name].candidates.splice(0)", peer)
-    for candidate in found:
-        await box.bus.publish(
-            WATCH_CANDIDATE,
-            WatchCandidate(
-                peer=peer, candidate=candidate["candidate"], mid=candidate["sdpMid"] or ""
-            ),
+    """Send on the candidates the page finds, until it has them all."""
+    complete = False
+    while not complete:
+        complete, found = await page.evaluate(
+            """(name) => [peers[name].pc.iceGatheringState === "complete",
+                          peers[name].candidates.splice(0)]""",
+            peer,
         )
+        for candidate in found:
+            await box.bus.publish(
+                WATCH_CANDIDATE,
+                WatchCandidate(
+                    peer=peer, candidate=candidate["candidate"], mid=candidate["sdpMid"] or ""
+                ),
+            )
+        await asyncio.sleep(0.005)
 
 
 async def frames_seen(
