@@ -86,6 +86,7 @@ async def until_listening(address: str, *, timeout_s: float = 10.0) -> None:
 
 def box_broker_text(*, box: str, socket: Path, hub: str, tls: TlsFiles, user: str) -> str:
     """mosquitto.conf of a box. `hub`: host:port of the hub's broker."""
+    host, port = parse_address(hub)  # mosquitto wants IPv6 addresses without brackets
     return f"""\
 # The box's nervous system. Reachable through one Unix socket only: its directory and mode say
 # by whom (systemd: UMask=0117 and Group=; mosquitto makes it with the umask it is given).
@@ -107,7 +108,7 @@ log_type notice
 
 # To the hub and back, over whichever link carries it.
 connection {box}
-address {hub}
+address {host}:{port}
 remote_clientid {box}
 bridge_protocol_version mqttv50
 topic box/{box}/up/# out 1

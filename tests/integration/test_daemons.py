@@ -38,7 +38,10 @@ from edgebox.messages import (
     WatchAnswer,
     WatchOffer,
 )
+from edgebox.sim import links as links_module
 from edgebox.sim import pki
+from edgebox.sim.lane import LaneSettings
+from edgebox.sim.tcp_relay import TcpRelay
 from tests.conftest import free_port
 
 BACK_S = 5.0
@@ -450,6 +453,41 @@ async def test_message_too_large_stops_at_the_box_and_not_the_bridge(fleet: Flee
         await eventually(lambda: bool(seen))
         assert hub.undecodable == 0
         assert up.count(True) == 1
+
+
+async def test_bridge_goes_on_after_all_links_were_cut(fleet: Fleet) -> None:
+    links = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    over_links = f"127.0.0.1:{free_port()}"
+    address = fleet.socket_of("b3")
+    box = Program(
+        daemons.write_box_broker(
+            fleet.directory / "b3",
+            box="b3",
+            socket=Path(address),
+            hub=over_links,
+            tls=fleet.credentials("b3"),
+        ),
+        fleet.directory / "b3.log",
+        address,
+    )
+    cut = links_module.Path(LaneSettings(cut=True), LaneSettings(cut=True))
+    async with (
+        links_module.SimLink(links, "127.0.0.1:9", links_module.Path()) as link,
+        TcpRelay(over_links, fleet.hub_listen, [link]),
+    ):
+        await box.start()
+        async with Bus(address, "media", box="b3") as media, Bus(fleet.hub_socket, "hub") as hub:
+            up = await bridge_states(media)
+            seen = await sessions(hub)
+            await eventually(lambda: up[-1:] == [True])
+            link.change(cut)
+            await media.publish(MEDIA_SESSION, session("in-tunnel"))
+            await asyncio.sleep(1)
+            assert not seen
+            link.change(links_module.Path())
+            assert await eventually(lambda: bool(seen)) < BACK_S
+            assert seen[0].id == "in-tunnel"
+        box.kill()
 
 
 # TURN -------------------------------------------------------------------------------------------

@@ -119,3 +119,10 @@ def test_only_a_lab_relays_to_loopback_and_private_networks() -> None:
     )
     assert "allow-loopback-peers" in lab
     assert "denied-peer-ip" not in lab
+
+
+def test_bridge_takes_an_ipv6_address_as_mosquitto_wants_it() -> None:
+    text = daemons.box_broker_text(
+        box="b", socket=Path("/x"), hub="[2001:db8::1]:8883", tls=BOX_TLS, user="u"
+    )
+    assert "\naddress 2001:db8::1:8883\n" in text
