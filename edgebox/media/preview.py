@@ -16,7 +16,7 @@ point, is enough.
 import ipaddress
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -97,11 +97,9 @@ class Preview:
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            response = error
-        if origin is not None:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = "Location"
-            response.headers["Vary"] = "Origin"
+            _allow(error.headers, origin)
+            raise
+        _allow(response.headers, origin)
         return response
 
     async def _options(self, request: web.Request) -> web.Response:
@@ -166,6 +164,14 @@ class Preview:
         _, connection = self._connections.pop(session, ("", None))
         if connection is not None:
             self._closing.start(connection)
+
+
+def _allow(headers: MutableMapping[str, str], origin: str | None) -> None:
+    """Let the page that asked read the answer (Fetch standard, CORS protocol)."""
+    if origin is not None:
+        headers["Access-Control-Allow-Origin"] = origin
+        headers["Access-Control-Expose-Headers"] = "Location"
+        headers["Vary"] = "Origin"
 
 
 def _is_loopback(host: str) -> bool:

@@ -182,9 +182,9 @@ async def watch(
     *,
     peer: str = "p1",
     sections: int = 2,
-    through_relay: bool = True,
+    delay_s: float = 0.0,
 ) -> WatchAnswer | Fault:
-    """Offer from the page, over the bus, as the hub does."""
+    """Offer from the page, over the bus, as the hub does; signalling takes `delay_s` each way."""
     username, password = turn.credentials()
     relay = {
         "urls": f"turn:{turn.address}?transport=udp",
@@ -193,7 +193,7 @@ async def watch(
     }
     sdp = await page.evaluate(
         "([name, sections, relay]) => makeOffer(name, sections, relay)",
-        [peer, sections, relay if through_relay else None],
+        [peer, sections, relay],
     )
     offer = WatchOffer(
         session=box.sessions[-1].id,
@@ -203,14 +203,18 @@ async def watch(
         sdp=sdp,
         turn=TurnCredentials(username=username, password=password),
     )
-    answer = await box.bus.request(WATCH, offer, timeout_s=8)
+    await asyncio.sleep(delay_s)
+    asked = asyncio.create_task(box.bus.request(WATCH, offer, timeout_s=8))
+    trickled = asyncio.create_task(trickle(box, page, peer, delay_s))
+    answer = await asked
+    await asyncio.sleep(delay_s)
     if isinstance(answer, WatchAnswer):
         await page.evaluate("([name, sdp]) => takeAnswer(name, sdp)", [peer, answer.sdp])
-        await trickle(box, page, peer)
+    await trickled
     return answer
 
 
-async def trickle(box: Observer, page: Page, peer: str) -> None:
+async def trickle(box: Observer, page: Page, peer: str, delay_s: float = 0.0) -> None:
     """Send on the candidates the page finds, until it has them all."""
     complete = False
     while not complete:
@@ -219,6 +223,7 @@ async def trickle(box: Observer, page: Page, peer: str) -> None:
                           peers[name].candidates.splice(0)]""",
             peer,
         )
+        await asyncio.sleep(delay_s)
         for candidate in found:
             await box.bus.publish(
                 WATCH_CANDIDATE,

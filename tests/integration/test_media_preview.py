@@ -1,11 +1,13 @@
 """The crew's preview: WHEP over HTTP, with a real Chromium as the panel's browser."""
 
+import asyncio
 import time
 
 import aiohttp
 import pytest
 
-from edgebox.config import Config
+from edgebox.config import Config, parse_address
+from edgebox.media.preview import PREVIEWS_MAX
 from edgebox.messages import START_VIDEO, STOP_VIDEO, Done, StartVideo, StopVideo
 from tests.conftest import Broker
 from tests.integration.media_rig import (
@@ -16,6 +18,7 @@ from tests.integration.media_rig import (
     frames_seen,
     media_running,
 )
+from tests.unit.media.test_offer import CHROMIUM
 
 ORIGIN = "http://127.0.0.1:18080"
 NOWHERE = "127.0.0.1:9"
@@ -60,3 +63,45 @@ async def test_preview_shows_what_is_sent_while_live(broker: Broker) -> None:
         async with web.delete(session) as response:
             assert response.status == 404
         assert await box.bus.request(STOP_VIDEO, StopVideo()) == Done()
+
+
+async def test_preview_lets_in_nobody_it_should_not(broker: Broker) -> None:
+    config = configuration(broker, NOWHERE, FRONT)
+    url, sdp = endpoint(config), {"Content-Type": "application/sdp"}
+    async with media_running(config) as box, aiohttp.ClientSession() as web:
+        await box.bus.request(START_VIDEO, StartVideo())
+
+        async def status(
+            method: str = "POST", url: str = url, data: str = CHROMIUM, **headers: str
+        ) -> int:
+            async with web.request(method, url, data=data, headers=sdp | headers) as response:
+                return response.status
+
+        assert await status(Origin="http://evil.example") == 403
+        assert await status(Origin="http://127.0.0.1:1") == 403
+        assert await status(Host="evil.example") == 403, "DNS rebinding"
+        assert await status(**{"Content-Type": "text/plain"}) == 415
+        assert await status(url=endpoint(config, "nope")) == 404
+        assert await status(data="nonsense") == 400
+        assert await status(data="x" * 70_000) == 413
+        assert await status(data=CHROMIUM.replace("H264", "H265")) == 422
+        assert await status("GET") == 405
+        assert await status("PATCH") == 405
+        assert await status("OPTIONS", Origin=ORIGIN) == 200
+        for _ in range(PREVIEWS_MAX):
+            assert await status() == 201
+        assert await status() == 503
+
+
+async def test_garbage_on_the_port_changes_nothing(broker: Broker) -> None:
+    config = configuration(broker, NOWHERE, FRONT)
+    host, port = parse_address(config.media.preview_listen)
+    async with media_running(config) as box:
+        for junk in (b"\x00" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"POST " + b"/a" * 9000):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(junk)
+            await writer.drain()
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        assert await box.bus.request(START_VIDEO, StartVideo()) == Done()

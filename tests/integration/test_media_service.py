@@ -137,7 +137,10 @@ async def test_who_may_not_watch_is_told_why(broker: Broker) -> None:
         assert (await box.until(lambda s: not s.watchers)).state == "live"
 
 
-async def test_a_second_offer_replaces_the_first_and_closing_ends_both(broker: Broker) -> None:
+async def test_a_second_offer_replaces_the_first_and_closing_ends_both(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebox.media.aiortc_hooks.TURN_REACH_S", 1.0)
     async with media_running(configuration(broker, NOWHERE)) as box:
         await box.bus.request(START_VIDEO, StartVideo())
         await box.until(lambda s: s.state == "live")
@@ -155,7 +158,10 @@ async def test_a_second_offer_replaces_the_first_and_closing_ends_both(broker: B
         }
 
 
-async def test_no_more_watchers_than_the_limit(broker: Broker) -> None:
+async def test_no_more_watchers_than_the_limit(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebox.media.aiortc_hooks.TURN_REACH_S", 1.0)
     async with media_running(configuration(broker, NOWHERE)) as box:
         await box.bus.request(START_VIDEO, StartVideo())
         await box.until(lambda s: s.state == "live")

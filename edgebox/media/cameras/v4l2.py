@@ -118,7 +118,7 @@ def _formats(path: str) -> list[bytes]:
     return found
 
 
-def _decoding(packet: av.Packet[Any]) -> Callable[[], av.VideoFrame]:
+def _decoding(packet: "av.Packet[Any]") -> Callable[[], av.VideoFrame]:
     def decode() -> av.VideoFrame:
         frame = packet.decode()[0]
         if not isinstance(frame, av.VideoFrame):
