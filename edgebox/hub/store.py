@@ -30,9 +30,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from edgebox.errors import DeviceError
+from edgebox.errors import ConfigError, DeviceError
 from edgebox.messages import Role
 
 P = ParamSpec("P")
@@ -120,9 +120,12 @@ class Store:
     """The hub's database."""
 
     def __init__(self, url: str):
-        """`url`: SQLAlchemy's. Tables that are missing are made."""
+        """`url`: SQLAlchemy's. Raises ConfigError for one that names no usable database."""
+        try:
+            self._engine = create_engine(url)
+        except (ArgumentError, ImportError) as error:
+            raise ConfigError(f"hub.database: {error}") from error
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._engine = create_engine(url)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _set_up_sqlite)
 

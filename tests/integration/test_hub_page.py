@@ -249,6 +249,19 @@ async def test_unplugged_camera_leaves_the_others(box: StandInBox, browser: Brow
     await until_seen(page, "edgebox.situation === 'nocamera'")
 
 
+async def test_weak_connection_is_said_once_it_lasts(box: StandInBox, browser: Browser) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_flowing(page)
+    box.bitrate_bps = 150_000
+    await box.say()
+    await asyncio.sleep(1)
+    assert await words(page) == "Direkte"
+    await until_seen(page, "edgebox.situation === 'weak'")
+    assert await words(page) == "Svak forbindelse"
+    assert "lavere kvalitet: Båre, Bakrom" in await page.inner_text("#detail")
+
+
 async def test_person_leaves_by_pressing_twice(box: StandInBox, browser: Browser) -> None:
     page = await enter(browser, await box.invite("doctor"))
     await page.click("#leave")

@@ -128,7 +128,10 @@ async def test_candidates_wait_for_the_answer_and_old_ones_are_dropped(
         assert [one.candidate for one in box.candidates] == ["new"]
 
 
-async def test_box_that_does_not_answer_is_a_refusal(box: StandInBox, doctor: Remote) -> None:
+async def test_box_that_does_not_answer_is_a_refusal(
+    box: StandInBox, doctor: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebox.hub.signalling.WATCH_TIMEOUT_S", 0.3)
     box.deaf = True
     async with await doctor.open() as page:
         await page.send_json(OFFER)

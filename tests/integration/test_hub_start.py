@@ -40,6 +40,16 @@ async def test_missing_secret_is_one_line(broker: Broker, tmp_path: Path) -> Non
         await run(config)
 
 
+@pytest.mark.parametrize("url", ["nonsense", "sqlite+nothing:///x", "absent://x"])
+async def test_database_of_no_known_kind_is_one_line(
+    broker: Broker, tmp_path: Path, url: str
+) -> None:
+    config = _config(broker, tmp_path)
+    hub = msgspec.structs.replace(config.hub, database=url)
+    with pytest.raises(ConfigError, match=r"hub.database: "):
+        await run(msgspec.structs.replace(config, hub=hub))
+
+
 async def test_database_that_cannot_be_opened_is_one_line(broker: Broker, tmp_path: Path) -> None:
     config = _config(broker, tmp_path)
     hub = msgspec.structs.replace(config.hub, database=f"sqlite:///{tmp_path}/absent/hub.db")
