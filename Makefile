@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 UV := .tools/bin/uv
 UV_VERSION := 0.13.9
+# Sites with a proxy of their own put its certificate into the system's store.
+export UV_SYSTEM_CERTS := 1
 SEED ?= 1
 PACKAGES := $(wildcard image-build/packages/*.txt)
 
@@ -19,6 +21,9 @@ demo: setup ## The main job on simulated hardware: panel and remote page in the 
 
 test: setup ## All tests
 	$(PY) -m pytest $(ARGS)
+
+simulate: setup ## Every bond scenario in virtual time: make simulate SEED=7
+	@$(PY) -m bench.simulate --seed $(SEED) $(ARGS)
 
 lint: setup ## Static checks
 	.venv/bin/ruff check .

@@ -24,6 +24,7 @@ from tests.demo import (
     frames_since,
     longest_gap,
     until_frames,
+    until_true,
     utc,
 )
 from tests.integration.test_main_job import START, join, mission
@@ -91,7 +92,7 @@ async def bench_start() -> None:
         link = running.room
         for _ in range(STARTS):
             doctor = await join(browser, link)
-            await doctor.wait_for_function("window.edgebox.situation === 'waiting'")
+            await until_true(doctor, "window.edgebox.situation === 'waiting'")
             tapped_utc = utc()
             await panel.click(START)
             first = await until_frames(doctor, since_utc=tapped_utc, count=1)
@@ -202,19 +203,24 @@ async def stop_video(panel: Page) -> None:
 async def invite(panel: Page) -> str:
     """A new invitation for a doctor, as the panel shows it."""
     await panel.click("#invite")
-    await panel.wait_for_function("document.querySelector('#invite-url').textContent")
-    link = await panel.text_content("#invite-url")
-    assert link
+    await until_true(panel, "document.querySelector('#invite-url').textContent")
+    link: str | None = await panel.text_content("#invite-url")
+    assert link is not None
     await panel.click("#invite-close")
     return link
 
 
 async def busiest_link(running: RunningDemo) -> str:
     """The link that carried most towards the hub in the last second."""
-    before = {link["name"]: link["up"]["counters"]["passed_bytes"] for link in running.links()}
+    before = sent_bytes(running)
     await asyncio.sleep(1)
-    after = {link["name"]: link["up"]["counters"]["passed_bytes"] for link in running.links()}
+    after = sent_bytes(running)
     return max(after, key=lambda name: after[name] - before[name])
+
+
+def sent_bytes(running: RunningDemo) -> dict[str, int]:
+    """What each link has carried towards the hub so far."""
+    return {link["name"]: link["up"]["counters"]["passed_bytes"] for link in running.links()}
 
 
 def family(pid: int) -> list[int]:

@@ -14,6 +14,6 @@ if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "not root and no sudo; install by hand:$missing" >&2; exit 1; }
     as_root=sudo
 fi
-$as_root apt-get update -q
+$as_root apt-get update -q -o DPkg::Lock::Timeout=120
 # shellcheck disable=SC2086 # a list of words on purpose
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 $missing

@@ -161,9 +161,10 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 async def frames_since(page: Page, since_utc: float) -> list[float]:
-    """Wall times (s) of the frames a page has shown since then."""
-    times: list[float] = await page.evaluate("window.__frames.map(f => f[0] / 1000)")
-    return [one for one in times if one >= since_utc]
+    """Wall times (s) of the frames of the main (widest) picture a page has shown since then."""
+    frames: list[list[float]] = await page.evaluate("window.__frames")
+    widest = max((width for _, width, _ in frames), default=0)
+    return [at / 1000 for at, width, _ in frames if width == widest and at / 1000 >= since_utc]
 
 
 async def until_frames(
@@ -175,6 +176,16 @@ async def until_frames(
             times = await frames_since(page, since_utc)
             if len(times) >= count:
                 return times[0]
+            await asyncio.sleep(0.05)
+
+
+async def until_true(page: Page, expression: str, timeout_s: float = 20) -> None:
+    """Wait until a JavaScript expression holds.
+
+    Playwright's own waiting needs eval in the page, which the content security policy refuses.
+    """
+    async with asyncio.timeout(timeout_s):
+        while not await page.evaluate(expression):
             await asyncio.sleep(0.05)
 
 

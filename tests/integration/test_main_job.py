@@ -5,12 +5,15 @@ Real mosquitto, coturn, Chromium; the simulated links are the demo's own.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import av
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.demo import WATCH_FRAMES, RunningDemo, chromium, demo, until_frames, utc
+from tests.demo import WATCH_FRAMES, RunningDemo, chromium, demo, until_frames, until_true, utc
+from tests.rtsp import H264, NetworkCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -45,7 +48,9 @@ async def join(browser: Browser, link: str) -> Page:
 
 async def test_pictures_survive_cut_links_and_killed_processes() -> None:
     async with mission() as (running, _panel, doctor):
-        busiest = max(running.links(), key=lambda link: link["up"]["counters"]["passed_bytes"])["name"]
+        busiest = max(running.links(), key=lambda link: link["up"]["counters"]["passed_bytes"])[
+            "name"
+        ]
         running.set_link(busiest, cut=True)
         cut_utc = utc()
         await until_frames(doctor, since_utc=cut_utc, count=30)
@@ -60,3 +65,38 @@ async def test_pictures_survive_cut_links_and_killed_processes() -> None:
             async with asyncio.timeout(15):
                 while running.pids().get(part, before) == before:
                     await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Ten seconds of an H.264 film, as a camera or phone records it."""
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 960, 540, "yuv420p"
+        for number in range(250):
+            frame = av.VideoFrame(960, 540, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes(((number * 3) % 200 + 20,)) * plane.buffer_size)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def rtsp_url() -> Iterator[str]:
+    """A network camera that sends H.264."""
+    camera = NetworkCamera()
+    camera.plug(H264)
+    yield camera.camera.source
+    camera.unplug()
+
+
+async def test_rtsp_camera_and_film_are_shown_live(film: Path, rtsp_url: str) -> None:
+    async with mission("--camera", rtsp_url, "--camera", str(film)) as (_running, panel, doctor):
+        await until_true(
+            doctor,
+            "Object.values(window.edgebox.framesDecoded).filter(n => n > 50).length === 2",
+        )
+        assert await panel.locator("#video").evaluate("v => v.videoWidth") > 0
