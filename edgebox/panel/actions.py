@@ -26,6 +26,11 @@ from edgebox.panel.state import Operation, PanelState
 START_TIMEOUT_S = 8.0
 """A cold encoder on a small board takes its time."""
 ANSWER_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 2.5
+STOP_TRIES = 3
+"""A media that is just restarting does not hear the first; stopping twice does no harm."""
+QUESTIONS_MAX = 4
+"""At the same time, so that server threads are left for a stop (server.REQUEST_THREADS)."""
 
 T = TypeVar("T")
 
@@ -68,7 +73,7 @@ class BusActions:
 
     def stop(self) -> Done | Fault:
         """As in Actions."""
-        return self._run(self._stop())
+        return self._run(self._stop(), urgent=True)
 
     def change_camera(self, camera: str, operation: Operation) -> Done | Fault:
         """As in Actions."""
@@ -80,7 +85,7 @@ class BusActions:
 
     def alive(self) -> bool:
         """As in Actions."""
-        return isinstance(self._run(self._answer_self()), Done)
+        return isinstance(self._run(self._answer_self(), urgent=True), Done)
 
     def cancel(self) -> None:
         """The panel ends: whoever still waits gets a Fault. From the loop only."""
@@ -88,13 +93,17 @@ class BusActions:
         for task in self._tasks:
             task.cancel()
 
-    def _run(self, work: Coroutine[Any, Any, T | Fault]) -> T | Fault:
+    def _run(self, work: Coroutine[Any, Any, T | Fault], *, urgent: bool = False) -> T | Fault:
+        tracked = self._tracked(work, urgent)
         try:
-            return asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop).result()
+            return asyncio.run_coroutine_threadsafe(tracked, self._loop).result()
         except CancelledError:
             return Fault(reason="unreachable", text="the panel is ending")
 
-    async def _tracked(self, work: Coroutine[Any, Any, T | Fault]) -> T | Fault:
+    async def _tracked(self, work: Coroutine[Any, Any, T | Fault], urgent: bool) -> T | Fault:
+        if len(self._tasks) >= QUESTIONS_MAX and not urgent:
+            work.close()
+            return Fault(reason="busy", text=f"{QUESTIONS_MAX} questions wait already")
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -112,7 +121,11 @@ class BusActions:
             return await self._bus.request(START_VIDEO, question, timeout_s=START_TIMEOUT_S)
 
     async def _stop(self) -> Done | Fault:
-        return await self._bus.request(STOP_VIDEO, StopVideo(), timeout_s=ANSWER_TIMEOUT_S)
+        for _ in range(STOP_TRIES):
+            answer = await self._bus.request(STOP_VIDEO, StopVideo(), timeout_s=STOP_TIMEOUT_S)
+            if not isinstance(answer, Fault) or answer.reason != "timeout":
+                break
+        return answer
 
     async def _change_camera(self, camera: str, operation: Operation) -> Done | Fault:
         """While idle the choice is kept here and goes out with the start."""

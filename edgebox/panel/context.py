@@ -13,7 +13,8 @@ from edgebox.panel.catalogue import LANGUAGES
 from edgebox.panel.feed import Feed
 from edgebox.panel.words import Words
 
-LANGUAGE_COOKIE = "language"
+LANGUAGE_COOKIE = "panel-language"
+"""Cookies know no ports: other services of this machine have theirs."""
 
 B = TypeVar("B", bound=msgspec.Struct)
 

@@ -2,9 +2,9 @@
 
 The listener is bound to a loopback address (`require_loopback`). The browser may also hold pages
 from elsewhere, so each request must name our own address as its host (a foreign name that
-resolves to 127.0.0.1 does not), and each request that changes something must come from our own
-origin. Both are sent by the browser and cannot be forged by a page (Fetch standard, "forbidden
-request-header"; RFC 6454).
+resolves to 127.0.0.1 does not), and what is not opened by a person must come from our own origin.
+Host, Origin and Sec-Fetch-* are sent by the browser and cannot be forged by a page (Fetch standard,
+"forbidden request-header"; RFC 6454; W3C Fetch Metadata).
 """
 
 import ipaddress
@@ -47,6 +47,18 @@ def content_policy(config: Config) -> str:
     )
 
 
+def _may_look() -> bool:
+    """Opened by a person, or asked for by our own page. Another page could fill all streams."""
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    return site in {"same-origin", "none"} or request.headers.get("Sec-Fetch-Mode") == "navigate"
+
+
+def _may_act(host: str) -> bool:
+    """Asked for by our own page."""
+    own = request.headers.get("Origin") == f"http://{host}"
+    return own and request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
+
+
 def install(app: Flask, config: Config) -> None:
     """Check each request before anything else sees it, and mark each answer."""
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
@@ -57,11 +69,7 @@ def install(app: Flask, config: Config) -> None:
     def check() -> None:
         if request.host != host:
             abort(421)
-        if request.method in {"GET", "HEAD"}:
-            return
-        if request.headers.get("Origin") != f"http://{host}":
-            abort(403)
-        if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        if not (_may_look() if request.method in {"GET", "HEAD"} else _may_act(host)):
             abort(403)
 
     @app.after_request

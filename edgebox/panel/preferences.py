@@ -13,7 +13,7 @@ from edgebox.panel.context import LANGUAGE_COOKIE, panel, read_body
 
 blueprint = Blueprint("preferences", __name__)
 
-THEME_COOKIE = "theme"
+THEME_COOKIE = "panel-theme"
 SHIFT_S = 12 * 3600
 YEAR_S = 365 * 86_400
 

@@ -4,7 +4,7 @@ Who may reach it: this machine only (guard.require_loopback), and of what runs t
 panel's own page may change anything (guard.install).
 
 Threads: feed.CLIENTS_MAX for streams, which hold theirs, and REQUEST_THREADS for all else; a
-question to the hub holds one for some seconds.
+question holds one for some seconds, so that actions.QUESTIONS_MAX leave half of them free.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from edgebox.errors import DeviceError
 from edgebox.panel.feed import CLIENTS_MAX
 from edgebox.panel.guard import BODY_MAX
 
-REQUEST_THREADS = 4
+REQUEST_THREADS = 8
 THREADS = CLIENTS_MAX + REQUEST_THREADS
 CONNECTIONS_MAX = 64
 IDLE_TIMEOUT_S = 30

@@ -43,21 +43,21 @@ SELF_CHECK_TIMEOUT_S = 5.0
 async def run(config: Config) -> None:
     """Until cancelled. Raises ConfigError or DeviceError if it cannot serve."""
     require_loopback(config)
-    async with Service("panel", config) as service:
-        state = PanelState(config, time.monotonic())
-        feed = Feed(state.view(time.monotonic(), time.time()))
-        cabin = _Cabin(service, state, feed)
-        actions = BusActions(state, service.bus, cabin.show)
-        app = create_app(config, feed, actions)
-        async with WebServer(app, config.panel.listen):
-            try:
-                await cabin.listen()
-                await service.bus.publish(BOX_INFO, BoxInfo(vehicle=config.box.vehicle))
-                await service.set_state("running")
-                await service.run(cabin.tick(), cabin.ask_hub(), check_itself(service))
-            finally:
-                feed.close()
-                actions.cancel()
+    service = Service("panel", config)
+    state = PanelState(config, time.monotonic())
+    feed = Feed(state.view(time.monotonic(), time.time()))
+    cabin = _Cabin(service, state, feed)
+    actions = BusActions(state, service.bus, cabin.show)
+    # The port first: a second panel must not speak on the bus in the name of this one.
+    async with WebServer(create_app(config, feed, actions), config.panel.listen), service:
+        try:
+            await cabin.listen()
+            await service.bus.publish(BOX_INFO, BoxInfo(vehicle=config.box.vehicle))
+            await service.set_state("running")
+            await service.run(cabin.tick(), cabin.ask_hub(), check_itself(service))
+        finally:
+            feed.close()
+            actions.cancel()
 
 
 async def check_itself(service: Service) -> None:

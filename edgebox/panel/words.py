@@ -42,8 +42,11 @@ PAGE_STRINGS = (
 
 NOTICES_MAX = 3
 
-LAST_CAMERA = "last-camera"
-"""The crew tried to hide the only picture."""
+OWN_REASONS = {
+    ("camera", "invalid"): "last-camera",
+    ("start", "not-found"): "no-camera",
+}
+"""Where what was asked says more than the reason alone."""
 
 TONES = {
     "idle": "idle",
@@ -114,7 +117,7 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
 
 def say_fault(fault: Fault, what: str, words: Words) -> str:
     """One sentence on what was not done and why; `fault.text` is for the technician."""
-    reason = LAST_CAMERA if (what, fault.reason) == ("camera", "invalid") else fault.reason
+    reason = OWN_REASONS.get((what, fault.reason), fault.reason)
     return f"{words.say(f'failed.{what}')} {words.say(f'reason.{reason}')}"
 
 

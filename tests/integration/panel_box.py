@@ -303,7 +303,9 @@ CHROMIUM_ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
+"""The last because aioice keeps what it needs for mDNS beyond one test's loop."""
 
 
 @contextlib.asynccontextmanager
@@ -353,7 +355,10 @@ async def open_panel(
         viewport={"width": size[0], "height": size[1]}, has_touch=True
     )
     await context.add_cookies(
-        [{"name": name, "value": value, "url": url} for name, value in (cookies or {}).items()]
+        [
+            {"name": f"panel-{name}", "value": value, "url": url}
+            for name, value in (cookies or {}).items()
+        ]
     )
     page = await context.new_page()
     await page.goto(url)

@@ -74,7 +74,7 @@ async def test_one_tap_is_live_and_a_held_button_ends_it() -> None:
         await page.tap("#start")
         await expect(page.locator("body")).to_have_attribute("data-screen", "live")
         assert here.box.asked == [StartVideo(cameras=("stretcher", "cabin"))]
-        await expect(page.locator("#banner")).to_contain_text("Ingen ser bildet ennå.")
+        await expect(page.locator("#banner")).to_contain_text("Ingen ser bildet nå.")
         await here.box.say_session(watchers=(watcher("Kari Nordmann"),))
         await expect(page.locator("#title")).to_have_text("SENDES NÅ")
         await expect(page.locator("#watchers")).to_have_text("Kari Nordmannlege")

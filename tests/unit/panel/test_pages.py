@@ -62,6 +62,7 @@ class Pages:
         self.client: FlaskClient = self.app.test_client()
 
     def get(self, path: str, **headers: str) -> Any:
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.get(path, base_url=ORIGIN, headers=headers)
 
     def post(self, path: str, body: object, **headers: str) -> Any:
@@ -211,8 +212,8 @@ def test_theme_is_kept_for_a_shift(pages: Pages) -> None:
 
 def test_unknown_cookies_fall_back_to_the_configuration() -> None:
     pages = Pages(Config(panel=Panel(theme="night", language="en")))
-    pages.client.set_cookie("language", "../xx", domain="127.0.0.1")
-    pages.client.set_cookie("theme", "pink", domain="127.0.0.1")
+    pages.client.set_cookie("panel-language", "../xx", domain="127.0.0.1")
+    pages.client.set_cookie("panel-theme", "pink", domain="127.0.0.1")
     assert '<html lang="en" data-theme="night"' in pages.get("/").get_data(as_text=True)
 
 
@@ -246,6 +247,14 @@ def test_only_the_panels_own_page_changes_anything(pages: Pages, path: str) -> N
     naked = pages.client.post(path, base_url=ORIGIN, json=body)
     assert naked.status_code == 403, "no origin at all"
     assert pages.actions.asked == []
+
+
+def test_other_pages_cannot_take_the_streams(pages: Pages) -> None:
+    for site in ("cross-site", "same-site"):
+        for path in ("/events", "/status", "/static/main.js"):
+            assert pages.get(path, Sec_Fetch_Site=site, Sec_Fetch_Mode="cors").status_code == 403
+        opened = pages.get("/", Sec_Fetch_Site=site, Sec_Fetch_Mode="navigate")
+        assert opened.status_code == 200, "a person followed a link"
 
 
 @pytest.mark.parametrize("path", POSTS)

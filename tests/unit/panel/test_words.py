@@ -13,7 +13,7 @@ from edgebox.messages import Fault, Role
 from edgebox.panel import view as views
 from edgebox.panel.app import SAID_CODES
 from edgebox.panel.catalogue import DIRECTORY, LANGUAGES, compile_catalogue
-from edgebox.panel.words import LAST_CAMERA, PAGE_STRINGS, Words, say_fault, say_view
+from edgebox.panel.words import OWN_REASONS, PAGE_STRINGS, Words, say_fault, say_view
 from tests.unit.panel.heard import (
     UTC,
     Heard,
@@ -69,7 +69,7 @@ def names_in_code() -> Iterator[str]:
     yield from (f"part.links.{state}" for state in choices(views.BondState) if state != "up")
     yield from (f"part.hub.{state}" for state in choices(views.HubState))
     reasons = get_args(Fault.__annotations__["reason"])
-    yield from (f"reason.{reason}" for reason in (*reasons, LAST_CAMERA))
+    yield from (f"reason.{reason}" for reason in (*reasons, *OWN_REASONS.values()))
     yield from (f"failed.{what}" for what in ("start", "stop", "camera", "invite"))
     yield from (f"error.{code}" for code in (*SAID_CODES, 500))
 

@@ -1,0 +1,102 @@
+"""What taps ask of the box, against a real mosquitto: nothing may stand in the way of a stop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from edgebox.bus import Bus
+from edgebox.config import Config, Panel
+from edgebox.errors import ConfigError
+from edgebox.messages import START_VIDEO, STOP_VIDEO, Done, Fault, StartVideo, StopVideo
+from edgebox.panel import actions as module
+from edgebox.panel import service
+from edgebox.panel.actions import QUESTIONS_MAX, BusActions
+from edgebox.panel.state import PanelState
+from tests.conftest import Broker
+
+
+@asynccontextmanager
+async def tapping(broker: Broker) -> AsyncIterator[tuple[BusActions, Bus]]:
+    """What pages use, and the bus media would be on."""
+    async with (
+        Bus(broker.address, "panel", box="b1") as bus,
+        Bus(broker.address, "media", box="b1") as media,
+    ):
+        await media.connected.wait()
+        yield BusActions(PanelState(Config(), 0.0), bus, lambda: None), media
+
+
+def in_thread(ask: Callable[[], Done | Fault]) -> asyncio.Future[Done | Fault]:
+    """As a page does it."""
+    return asyncio.ensure_future(asyncio.to_thread(ask))
+
+
+async def test_stop_reaches_a_media_that_is_just_restarting(broker: Broker) -> None:
+    async with tapping(broker) as (actions, media):
+        stopping = in_thread(actions.stop)
+        await asyncio.sleep(0.2)  # the first question has gone to nobody
+
+        async def stop(question: StopVideo, keys: dict[str, str]) -> Done:
+            return Done()
+
+        await media.serve(STOP_VIDEO, stop)
+        assert await stopping == Done()
+
+
+async def test_stop_and_watchdog_pass_questions_that_wait(broker: Broker) -> None:
+    async with tapping(broker) as (actions, media):
+        held = asyncio.Event()
+
+        async def start(question: StartVideo, keys: dict[str, str]) -> Done:
+            await held.wait()
+            return Done()
+
+        async def stop(question: StopVideo, keys: dict[str, str]) -> Done:
+            return Done()
+
+        await media.serve(START_VIDEO, start)
+        await media.serve(STOP_VIDEO, stop)
+        waiting = [in_thread(actions.start) for _ in range(QUESTIONS_MAX)]
+        async with asyncio.timeout(5):
+            while len(actions._tasks) < QUESTIONS_MAX:
+                await asyncio.sleep(0.01)
+        refused = await in_thread(actions.start)
+        assert isinstance(refused, Fault)
+        assert refused.reason == "busy"
+        assert await in_thread(actions.stop) == Done()
+        assert await asyncio.to_thread(actions.alive)
+        held.set()
+        assert await asyncio.gather(*waiting) == [Done()] * QUESTIONS_MAX
+
+
+async def test_ending_panel_leaves_nobody_waiting(broker: Broker) -> None:
+    async with tapping(broker) as (actions, _):
+        waiting = in_thread(actions.start)
+        async with asyncio.timeout(5):
+            while not actions._tasks:
+                await asyncio.sleep(0.01)
+        actions.cancel()
+        late = in_thread(actions.stop)
+        for answer in await asyncio.gather(waiting, late):
+            assert isinstance(answer, Fault)
+            assert answer.reason == "unreachable"
+
+
+async def test_nobody_there_is_a_fault_in_time(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "START_TIMEOUT_S", 0.2)
+    async with tapping(broker) as (actions, _):
+        answer = await in_thread(actions.start)
+        assert isinstance(answer, Fault)
+        assert answer.reason == "timeout"
+        unnamed = await asyncio.to_thread(actions.invite, "doctor")
+        assert isinstance(unnamed, Fault)
+        assert unnamed.reason == "unreachable"
+
+
+async def test_panel_refuses_to_be_reachable_from_outside() -> None:
+    with pytest.raises(ConfigError, match="loopback"):
+        await service.run(Config(panel=Panel(listen="0.0.0.0:8080")))
