@@ -74,10 +74,14 @@ function flowing(state, watch) {
 
 let calledWeak = false;
 let otherwiseSince = null;
+let judgedAt = 0;
 
 // Words that flicker help nobody.
 function steadily(weak) {
   const now = performance.now();
+  // Time without a picture is not time with a weak one.
+  if (now - judgedAt > FLOWING_MS) otherwiseSince = null;
+  judgedAt = now;
   if (Boolean(weak) === calledWeak) otherwiseSince = null;
   else otherwiseSince ??= now;
   if (otherwiseSince !== null && now - otherwiseSince > (calledWeak ? BETTER_MS : WORSE_MS)) {
