@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.media_line import open_line
 from edgebox.messages import START_VIDEO, STOP_VIDEO, StartVideo, StopVideo, WatchAnswer
 from tests.conftest import Broker, TurnServer
 from tests.integration.media_rig import (
@@ -35,51 +36,6 @@ FIRST_FRAME_JS = """
   look();
 })
 """
-
-
-class DelayLine(asyncio.DatagramProtocol):
-    """Forwards UDP to `target` and back, each way `delay_s` later; one flow for each sender."""
-
-    def __init__(self, target: tuple[str, int], delay_s: float):
-        self._target, self._delay_s = target, delay_s
-        self._flows: dict[Any, asyncio.DatagramTransport] = {}
-        self._waiting: dict[Any, list[bytes]] = {}
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        asyncio.get_running_loop().call_later(self._delay_s, self._forward, data, addr)
-
-    def _forward(self, data: bytes, addr: Any) -> None:
-        if addr in self._flows:
-            self._flows[addr].sendto(data)
-            return
-        waiting = self._waiting.setdefault(addr, [])
-        waiting.append(data)
-        if len(waiting) == 1:
-            self._task = asyncio.ensure_future(self._open(addr))
-
-    async def _open(self, addr: Any) -> None:
-        line = self
-
-        class Back(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, _: Any) -> None:
-                asyncio.get_running_loop().call_later(
-                    line._delay_s, line._transport.sendto, data, addr
-                )
-
-        flow, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            Back, remote_addr=self._target
-        )
-        self._flows[addr] = flow
-        for data in self._waiting.pop(addr):
-            flow.sendto(data)
-
-    def close(self) -> None:
-        for flow in self._flows.values():
-            flow.close()
-        self._transport.close()
 
 
 async def one_start(box: Observer, page: Any, turn: TurnServer, delay_s: float, peer: str) -> float:
@@ -108,11 +64,8 @@ async def main() -> None:
         broker, turn = Broker(Path(directory)), TurnServer(Path(directory))
         broker.start()
         turn.start()
-        line, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: DelayLine(("127.0.0.1", turn.port), delay_s), local_addr=("127.0.0.1", 0)
-        )
-        port = line.get_extra_info("sockname")[1]
-        config = configuration(broker, f"127.0.0.1:{port}", FRONT, REAR)
+        line, address = await open_line(("127.0.0.1", turn.port), delay_s)
+        config = configuration(broker, address, FRONT, REAR)
         try:
             async with media_running(config) as box, chromium_page() as page:
                 took = [
@@ -120,7 +73,7 @@ async def main() -> None:
                     for run in range(options.runs)
                 ]
         finally:
-            protocol.close()
+            line.close()
             turn.kill()
             broker.kill()
     took.sort()

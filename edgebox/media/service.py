@@ -81,6 +81,7 @@ class _MediaService:
         self._preview = Preview(config, self._sent_encoders)
         self._target_bps = config.media.bitrate_max_bps
         self._bond_up = True
+        self._was_live = False
         self._dirty = asyncio.Event()
         self._published: MediaSession | None = None
         self._problem = ""
@@ -166,6 +167,9 @@ class _MediaService:
         for camera, encoder in self._encoders.items():
             encoder.encode(camera in sent)
         self._preview.keep_only(set(sent))
+        if bool(sent) != self._was_live:
+            self._was_live = bool(sent)
+            self._watchers.expect(self._was_live)
         self._dirty.set()
 
     def _set_bitrates(self) -> None:

@@ -3,6 +3,7 @@
 Offers come from the hub over the bus. The only way out is the TURN server behind the bond.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from edgebox.media.publisher import (
     Connection,
     OfferRefusedError,
     TurnUnreachableError,
+    keep_turn_prepared,
 )
 from edgebox.media.share import ViewerLimit
 from edgebox.messages import (
@@ -56,11 +58,20 @@ class Watchers:
     """All connections of one session. `changed` is called when one of them changes."""
 
     def __init__(self, media: Media, changed: Callable[[], None]):
-        host, port = parse_address(media.turn)
-        self._turn_url = f"turn:{host}:{port}?transport=udp"
+        self._server = parse_address(media.turn)
+        self._turn_url = f"turn:{self._server[0]}:{self._server[1]}?transport=udp"
         self._changed = changed
         self._viewers: dict[str, _Viewer] = {}
         self._closing = Closing()
+        self._preparing: asyncio.Task[None] | None = None
+
+    def expect(self, live: bool) -> None:
+        """Prepare for the next viewer while the session is live."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            self._preparing = None
+        if live:
+            self._preparing = asyncio.create_task(keep_turn_prepared(self._server))
 
     async def offer(self, question: WatchOffer, cameras: Sequence[Encoder]) -> WatchAnswer | Fault:
         """Answer with these cameras, main picture first; replaces the peer's connection."""
@@ -86,6 +97,7 @@ class Watchers:
             return Fault(reason="invalid", text=str(error)[:200])
         if self._viewers.get(question.peer) is not viewer:
             return Fault(reason="refused", text="closed or replaced meanwhile")
+        self.expect(live=True)
         streams = tuple(
             Stream(mid=mid, camera=track.encoder.camera.id, name=track.encoder.camera.name)
             for mid, track in connection.tracks.items()
@@ -112,7 +124,11 @@ class Watchers:
 
     async def finish(self) -> None:
         """Close what is open, at the end of the service."""
+        preparing = self._preparing
+        self.expect(live=False)
         self.cut_all()
+        if preparing is not None:
+            await asyncio.wait([preparing])
         await self._closing.finish()
 
     @property
