@@ -52,6 +52,8 @@ SILENT_S = 0.7
 LATE_S = 0.150
 """Longer than the fastest datagrams by this: counted as late."""
 HOUSEKEEPING_S = 1.0
+NOTICES_MAX = 32
+"""A second; they fit beside the acknowledgements of all links into one packet."""
 EVENTS_MAX = 4096
 
 
@@ -113,8 +115,10 @@ class Connection:
         self._heard: dict[int, float] = {}
         self._destinations: dict[int, str] = {}
         self._events: deque[Event] = deque()
-        self._notices: list[Item] = []
-        self._told_unknown: dict[int, float] = {}
+        self._notices: dict[Item, None] = {}
+        self._told: set[int] = set()
+        """Flows the far end was told something about since the last housekeeping."""
+        self._heard_refused: set[int] = set()
         self._ack_at: float | None = None
         self._ack_count = 0
         self._least_delay_us: int | None = None
@@ -146,12 +150,12 @@ class Connection:
 
     def is_silent(self, now: float) -> bool:
         """We ask, and nothing has come back for long."""
-        waiting = [path for path in self.paths.values() if path.waiting_since]
-        if not waiting:
+        attached = [path for path in self.paths.values() if path.attached]
+        if not attached or not all(path.waiting_since for path in attached):
             return False
-        patience_s = max(SILENT_S, 2.5 * min(path.estimate.srtt_s for path in waiting))
-        oldest = min(path.waiting_since for path in waiting)
-        return now - max(oldest, self.last_received_at) > patience_s
+        patience_s = max(SILENT_S, 2.5 * min(path.estimate.srtt_s for path in attached))
+        asked_at = max(path.waiting_since for path in attached)
+        return now - max(asked_at, self.last_received_at) > patience_s
 
     def attach_path(self, link: int, address: Hashable, now: float) -> None:
         """Box: the link can send, at this address of the caller's choice."""
@@ -167,7 +171,7 @@ class Connection:
 
     def refuse_flow(self, flow: int) -> None:
         """Hub: this flow will not be served; tell the box."""
-        self._notices.append(FlowRefused(flow))
+        self._tell(FlowRefused(flow))
 
     def forget_flow(self, flow: int) -> None:
         """Hub: the flow was idle; if it wakes up, the box must say again where it goes."""
@@ -230,7 +234,8 @@ class Connection:
 
     def _keep_house(self, now: float) -> None:
         self.sender.forget_idle_flows(now)
-        self._told_unknown.clear()
+        self._told.clear()
+        self._heard_refused.clear()
         self._least_delay_us, self._least_next_us = self._least_next_us, None
         if self.role == "hub":
             for link, heard_at in self._heard.items():
@@ -281,17 +286,18 @@ class Connection:
     def _deliver(self, data: Data) -> None:
         destination = self._destinations.get(data.flow, "")
         if self.role == "hub" and not destination:
-            self._tell_unknown(data.flow)
+            full = len(self._destinations) >= FLOWS_MAX
+            self._tell(FlowRefused(data.flow) if full else FlowUnknown(data.flow))
             return
         self.counters.delivered += 1
         if len(self._events) < EVENTS_MAX:
             self._events.append(DatagramReceived(data.flow, destination, data.payload))
 
-    def _tell_unknown(self, flow: int) -> None:
-        if flow not in self._told_unknown and len(self._told_unknown) < FLOWS_MAX:
-            self._told_unknown[flow] = 0.0
-            full = len(self._destinations) >= FLOWS_MAX
-            self._notices.append(FlowRefused(flow) if full else FlowUnknown(flow))
+    def _tell(self, notice: FlowRefused | FlowUnknown) -> None:
+        """Once a second for each flow is enough; the box may flood us, we do not answer in kind."""
+        if notice.flow not in self._told and len(self._told) < NOTICES_MAX:
+            self._told.add(notice.flow)
+            self._notices[notice] = None
 
     def _is_late(self, data: Data, now: float) -> bool:
         """Compare with the fastest datagram of the last seconds: clocks need not agree."""
@@ -311,14 +317,20 @@ class Connection:
                 self.acknowledged += 1
                 self.sender.on_ack(item, control.sent_us, now)
             elif isinstance(item, FlowRefused):
-                self.counters.refused += 1
-                self._events.append(FlowWasRefused(item.flow))
+                self._on_refused(item.flow)
             else:
                 flow = self.sender.flows.get(item.flow)
                 if flow is not None and flow.destination:
                     flow.announced = False
         if control.items:
             self._look_at_target(now)
+
+    def _on_refused(self, flow: int) -> None:
+        """Notices come over two links; one of them counts."""
+        if flow in self.sender.flows and flow not in self._heard_refused:
+            self._heard_refused.add(flow)
+            self.counters.refused += 1
+            self._events.append(FlowWasRefused(flow))
 
     # Acknowledging
 
@@ -338,7 +350,7 @@ class Connection:
         items += self._notices
         paths = self.sender.best_paths(now)
         if paths:
-            self._notices = []
+            self._notices = {}
             for reception in self._receptions.values():
                 reception.news = False
         for path in paths:

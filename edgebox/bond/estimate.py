@@ -19,7 +19,7 @@ MIN_RATE_S = 0.06
 STANDING_S = 0.08
 """The least queue over this long is standing, not the transient of one frame."""
 QUEUE_LOW_S = 0.010
-QUEUE_HIGH_S = 0.030
+QUEUE_HIGH_S = 0.020
 QUEUE_BUSY_S = 0.005
 START_BPS = 600_000.0
 FLOOR_BPS = 50_000.0

@@ -9,7 +9,7 @@ from edgebox.bond.path import Path, PathState
 
 SHARE = 0.85
 FLOOR_BPS = 150_000.0
-DRAIN_S = 0.5
+DRAIN_S = 0.35
 """Queues shall be gone after this."""
 QUEUE_FREE_S = 0.015
 PROMPT_S = 0.1

@@ -117,7 +117,6 @@ class _Run:
         self._result = Result(RtpStream(chance), begin, begin + scenario.duration_s)
         self._result.box, self._result.hub = self._box, self._hub
         self._told_bps = 300_000.0
-        self._nonces: set[bytes] = set()
         self._audio: dict[int, float] = {}
 
     def play(self) -> Result:
@@ -131,6 +130,8 @@ class _Run:
         network.run_until(self._result.end + 2.0)
         self._result.sent_bytes = network.sent_bytes["up"]
         self._result.audio_late += len(self._audio)
+        if network.reused:
+            raise BrokenError(f"{self._name}: a nonce was used twice")
         if self._result.video.twice:
             raise BrokenError(f"{self._name}: something came out twice")
         return self._result
@@ -309,6 +310,7 @@ SCENARIOS = (
     Scenario("steady", three),
     Scenario("steady, 4 Mbit/s fixed", three, bitrate_bps=4e6),
     Scenario("best link cut", three, ((8.0, _cut_best),), bitrate_bps=4e6),
+    Scenario("best link cut, 60 % load", three, ((8.0, _cut_best),), bitrate_bps=2.7e6),
     Scenario("cut and back", three, ((6.0, _cut(0)), (12.0, _mend(0)))),
     Scenario("reverse only dies", three, ((8.0, _reverse_best),), bitrate_bps=4e6),
     Scenario("forward only dies", three, ((8.0, _cut(0, "up")),), bitrate_bps=4e6),

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from edgebox.bond.wire import HEADER_SIZE
 from edgebox.sim.lane import Lane, LaneSettings
 from edgebox.sim.traces import Trace
 
@@ -69,7 +70,10 @@ class Network:
         self.sent_bytes = {"up": 0, "down": 0}
         self.captured: list[tuple[str, int, bytes]] = []
         """The first packets on the wire, for replaying them: direction, link, packet."""
+        self.reused = 0
+        """Packets whose clear header, and with it the nonce, had been used before."""
         self.after_step: Callable[[], None] = lambda: None
+        self._headers: set[tuple[str, bytes]] = set()
         self._ends: dict[str, End] = {"up": box, "down": hub}
         self._plan: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
@@ -138,6 +142,9 @@ class Network:
     def _offer(self, direction: str, number: int, packet: bytes) -> None:
         link = self.links[number]
         self.sent_bytes[direction] += len(packet) + 28
+        header = (direction, packet[:HEADER_SIZE])
+        self.reused += header in self._headers
+        self._headers.add(header)
         if len(self.captured) < 2000:
             self.captured.append((direction, number, packet))
         if link.damaged and self.chance.random() < link.damaged:

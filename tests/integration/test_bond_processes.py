@@ -154,9 +154,8 @@ class Rig:
 
 
 def _keys(files: TlsFiles) -> str:
-    return (
-        f'ca = "{files.ca}"\ncertificate = "{files.certificate}"\nprivate_key = "{files.private_key}"\n'
-    )
+    paths = {"ca": files.ca, "certificate": files.certificate, "private_key": files.private_key}
+    return "".join(f'{key} = "{path}"\n' for key, path in paths.items())
 
 
 @pytest.fixture
