@@ -190,10 +190,10 @@ def _waiting_title(view: View, say: Say) -> str:
 
 
 def _link(link: LinkView, words: Words) -> dict[str, Any]:
-    """`text` and `unit` stand at the bar: rate sent of capacity, or the state if there is none."""
+    """`text` and `unit` stand at the bar: rate sent of capacity, or the state if it is not up."""
     say = words.say
     text, unit = say(f"link.{link.state}"), ""
-    if link.sent_bps is not None and link.capacity_bps is not None:
+    if link.state == "up" and link.sent_bps is not None and link.capacity_bps is not None:
         rates = {"sent": words.megabits(link.sent_bps), "all": words.megabits(link.capacity_bps)}
         text, unit = say("link.rates", **rates), say("link.unit")
     return {
