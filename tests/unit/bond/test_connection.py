@@ -19,7 +19,7 @@ from edgebox.bond.connection import (
 )
 from edgebox.bond.path import PathState
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Sealer
-from edgebox.bond.wire import Ack, Data, TrafficClass, decode_body, encode_control
+from edgebox.bond.wire import Ack, encode_control
 from edgebox.errors import LocalProtocolError
 
 DELAY_S = 0.02
@@ -341,12 +341,3 @@ def test_self_check_passes_and_can_fail(monkeypatch: pytest.MonkeyPatch) -> None
     assert selfcheck.datagram_passes(os.urandom(32), 5.0)
     monkeypatch.setattr(Connection, "datagrams_to_send", lambda self, now: [])
     assert not selfcheck.datagram_passes(os.urandom(32), 5.0)
-
-
-def test_data_on_the_wire_is_what_the_page_says() -> None:
-    """docs/PROTOCOL.md has this example."""
-    body = bytes.fromhex("000200000001000000050000004d000100000003020102") + b"hi"
-    decoded = decode_body(body[:21] + b"hi")
-    assert isinstance(decoded, Data)
-    assert decoded.traffic_class is TrafficClass.VIDEO
-    assert (decoded.sent_us, decoded.sequence, decoded.flow) == (1, 5, 77)

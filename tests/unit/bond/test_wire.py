@@ -1,5 +1,7 @@
 """Byte layout: what is encoded decodes to the same, and any bytes are survived."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +33,7 @@ from edgebox.bond.wire import (
 )
 from edgebox.errors import RemoteProtocolError
 
+PAGE = Path(__file__).parents[3] / "docs/PROTOCOL.md"
 u8 = st.integers(0, 255)
 u16 = st.integers(0, 65_535)
 u32 = st.integers(0, WRAP - 1)
@@ -146,3 +149,18 @@ def test_clock_wraps_after_71_minutes() -> None:
 def test_outer_datagram_fits_the_least_ipv6_mtu() -> None:
     assert OUTER_MAX + 40 + 8 < 1280
     assert PAYLOAD_MAX + OVERHEAD == OUTER_MAX
+
+
+def test_example_of_the_protocol_page_is_true() -> None:
+    page = PAGE.read_text()
+    line = page.rpartition("    00 02")[2].splitlines()[0]
+    body = bytes.fromhex("00 02" + line)
+    data = Data(1, TrafficClass.VIDEO, Copy.FIRST, 5, 77, 1, 0, 3, 2, None, "", b"hi")
+    assert encode_data(data) == body
+    assert decode_body(body) == data
+
+
+def test_figures_of_the_protocol_page_are_true() -> None:
+    page = PAGE.read_text()
+    for figure in (f"at most {OUTER_MAX} bytes", f"over {PAYLOAD_MAX} bytes", "25 bytes, one for"):
+        assert figure in page, figure
