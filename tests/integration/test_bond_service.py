@@ -1,0 +1,184 @@
+"""The box's end as a service on a real bus, against the hub's end in the same process."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from edgebox.bond import service
+from edgebox.bond.far_end import FarEnd
+from edgebox.bus import Bus
+from edgebox.config import Bond, Box, Config, Forward, Link
+from edgebox.config import Bus as BusConfig
+from edgebox.host.netlink import Interfaces, read_interfaces, watch_interfaces
+from edgebox.messages import BOND_STATUS, BondStatus
+from tests.conftest import Broker, free_port
+
+
+class Ports:
+    """Free ports of one test."""
+
+    def __init__(self) -> None:
+        self.udp, self.listen, self.sink = (free_port(socket.SOCK_DGRAM) for _ in range(3))
+        self.tcp = free_port()
+
+
+def box_config(
+    directory: Path, broker: str, ports: Ports, links: tuple[Link, ...] | None = None
+) -> Config:
+    (directory / "key").write_text("5a" * 32)
+    forward = Forward(name="f", listen=f"127.0.0.1:{ports.listen}", to=f"127.0.0.1:{ports.sink}")
+    bond = Bond(
+        hub=f"127.0.0.1:{ports.udp}",
+        key_exchange=f"127.0.0.1:{ports.tcp}",
+        static_key="key",
+        link=links
+        or tuple(Link(name=f"l{n}", source=f"127.0.0.{n}", label=f"Link {n}") for n in (2, 3)),
+        forward=(forward,),
+    )
+    return Config(
+        box=Box(id="b1"), bus=BusConfig(address=broker), bond=bond, directory=str(directory)
+    )
+
+
+def hub_config(directory: Path, ports: Ports) -> Config:
+    bond = Bond(
+        role="hub",
+        listen=f"127.0.0.1:{ports.udp}",
+        key_exchange_listen=f"127.0.0.1:{ports.tcp}",
+        static_key="key",
+        allow=(f"127.0.0.1:{ports.sink}",),
+    )
+    return Config(bond=bond, directory=str(directory))
+
+
+@contextlib.asynccontextmanager
+async def running(*work: asyncio.Task[None]) -> AsyncIterator[None]:
+    try:
+        yield
+        for task in work:
+            if task.done():
+                task.result()
+    finally:
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def statuses(broker: str) -> AsyncIterator[asyncio.Queue[BondStatus]]:
+    seen: asyncio.Queue[BondStatus] = asyncio.Queue()
+
+    async def keep(status: BondStatus, keys: dict[str, str]) -> None:
+        await seen.put(status)
+
+    async with Bus(broker, "watcher", box="b1") as bus:
+        await bus.subscribe(BOND_STATUS, keep)
+        yield seen
+
+
+async def until(seen: asyncio.Queue[BondStatus], state: str) -> BondStatus:
+    async with asyncio.timeout(15):
+        while (status := await seen.get()).state != state:
+            continue
+        return status
+
+
+async def test_status_is_true_while_the_hub_comes_goes_and_returns(
+    broker: Broker, tmp_path: Path
+) -> None:
+    ports = Ports()
+    config = box_config(tmp_path, broker.address, ports)
+    box = asyncio.create_task(service.run(config))
+    async with running(box), statuses(broker.address) as seen:
+        first = await until(seen, "connecting")
+        assert first.target_bps == 0
+        assert all(link.rtt_ms is None for link in first.links)
+        async with running(asyncio.create_task(FarEnd(hub_config(tmp_path, ports)).run())):
+            up = await until(seen, "up")
+            for _ in range(5):
+                up = await seen.get()
+            assert [(link.name, link.label) for link in up.links] == [
+                ("l2", "Link 2"),
+                ("l3", "Link 3"),
+            ]
+            assert up.target_bps > 0
+            assert {link.state for link in up.links} == {"up"}
+        down = await until(seen, "down")
+        assert down.target_bps == 0
+        async with running(asyncio.create_task(FarEnd(hub_config(tmp_path, ports)).run())):
+            await until(seen, "up")
+
+
+async def test_status_comes_ten_times_a_second(broker: Broker, tmp_path: Path) -> None:
+    box = asyncio.create_task(service.run(box_config(tmp_path, broker.address, Ports())))
+    async with running(box), statuses(broker.address) as seen:
+        begun = await until(seen, "connecting")
+        for _ in range(10):
+            last = await seen.get()
+        assert last.at_utc - begun.at_utc < 3
+
+
+async def test_forwards_without_any_broker(tmp_path: Path) -> None:
+    ports = Ports()
+    config = box_config(tmp_path, str(tmp_path / "none.sock"), ports)
+    loop = asyncio.get_running_loop()
+    hub = asyncio.create_task(FarEnd(hub_config(tmp_path, ports)).run())
+    box = asyncio.create_task(service.run(config))
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        sink.setblocking(False)
+        sink.bind(("127.0.0.1", ports.sink))
+        client.setblocking(False)
+        async with running(hub, box), asyncio.timeout(15):
+            arrival = asyncio.create_task(loop.sock_recvfrom(sink, 2000))
+            while not arrival.done():
+                client.sendto(b"hello", ("127.0.0.1", ports.listen))
+                await asyncio.sleep(0.05)
+            assert (await arrival)[0] == b"hello"
+
+
+async def test_link_without_its_interface_is_absent(broker: Broker, tmp_path: Path) -> None:
+    ports = Ports()
+    links = (Link(name="here", source="127.0.0.2"), Link(name="gone", interface="nosuch0"))
+    config = box_config(tmp_path, broker.address, ports, links)
+    box = asyncio.create_task(service.run(config))
+    hub = asyncio.create_task(FarEnd(hub_config(tmp_path, ports)).run())
+    async with running(box, hub), statuses(broker.address) as seen:
+        up = await until(seen, "up")
+        assert [link.state for link in up.links] == ["up", "absent"]
+
+
+async def test_interfaces_are_read() -> None:
+    interfaces = await read_interfaces()
+    assert interfaces["lo"].up
+    assert "127.0.0.1" in interfaces["lo"].addresses
+
+
+@pytest.mark.privileged
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes an interface")
+async def test_interface_that_comes_and_goes_is_told() -> None:
+    name = f"eb{os.getpid() % 100_000}"
+    seen: asyncio.Queue[Interfaces] = asyncio.Queue()
+    watcher = asyncio.create_task(watch_interfaces(seen.put))
+
+    async def ip(*words: str) -> None:
+        process = await asyncio.create_subprocess_exec("ip", *words, stderr=subprocess.DEVNULL)
+        if await process.wait():
+            pytest.skip("no TUN device here")
+
+    async with running(watcher), asyncio.timeout(10):
+        assert name not in await seen.get()
+        await ip("tuntap", "add", "dev", name, "mode", "tun")
+        while name not in await seen.get():
+            continue
+        await ip("link", "del", name)
+        while name in await seen.get():
+            continue
