@@ -12,7 +12,7 @@ import logging
 import struct
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import av
 from av.video.frame import PictureType
@@ -159,9 +159,9 @@ def hardware_works(width: int, height: int, fps: float) -> bool:
     return False
 
 
-def open_encoder(hardware: Literal["auto", "off"], width: int, height: int, fps: float) -> Encoder:
-    """The best encoder that works here. Raises DeviceError if there is none."""
-    if hardware == "auto" and hardware_works(width, height, fps):
+def open_encoder(*, hardware: bool, width: int, height: int, fps: float) -> Encoder:
+    """The encoder to use where `hardware_works` or not. Raises DeviceError if there is none."""
+    if hardware:
         return V4l2M2m(width, height, fps)
     try:
         av.Codec("libx264", "w")

@@ -30,6 +30,7 @@ from edgebox.host import notify
 from edgebox.media import pipe
 from edgebox.media.cameras import open_source
 from edgebox.media.cameras.source import AccessUnit, CameraGoneError, Picture, Source
+from edgebox.media.codec import hardware_works
 from edgebox.media.pipeline import Output, PicturePipeline, StreamPipeline
 
 logger = logging.getLogger(__name__)
@@ -139,7 +140,11 @@ class Worker:
         self._channel = channel
         self._incoming: BinaryIO = channel.makefile("rb")
         start = _read_record(self._incoming, pipe.Start)
-        self._start = start
+        camera = self._camera = start.camera
+        # Now, not when somebody waits for the first picture.
+        self._hardware = start.hardware == "auto" and hardware_works(
+            camera.width, camera.height, camera.fps
+        )
         self._orders = pipe.Orders()
         self._mailbox = Mailbox()
         self._capture = Capture(start, self._mailbox)
@@ -195,8 +200,8 @@ class Worker:
     def _pipeline_for(self, item: Picture | AccessUnit) -> PicturePipeline | StreamPipeline:
         kind = PicturePipeline if isinstance(item, Picture) else StreamPipeline
         if not isinstance(self._pipeline, kind):
-            camera = self._start.camera
-            self._pipeline = kind(self._start.hardware, camera.width, camera.height, camera.fps)
+            camera = self._camera
+            self._pipeline = kind(camera.width, camera.height, camera.fps, hardware=self._hardware)
             self._bitrate_bps = 0
         return self._pipeline
 

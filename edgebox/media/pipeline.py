@@ -10,7 +10,6 @@ at a keyframe of the camera.
 import contextlib
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
 
 import av
 from av.codec.context import Flags
@@ -19,8 +18,6 @@ from edgebox.media import h264
 from edgebox.media.cameras.source import AccessUnit, Picture
 from edgebox.media.codec import CLOCK_HZ, Encoder, open_encoder
 from edgebox.media.pace import Pace
-
-Hardware = Literal["auto", "off"]
 
 FORWARD_BELOW, TRANSCODE_ABOVE = 1.1, 1.3
 """The camera's rate as a share of the target. Between the two: as before."""
@@ -43,7 +40,7 @@ class Output:
 class PicturePipeline:
     """Encodes pictures, scaled down to the configured size where they are larger."""
 
-    def __init__(self, hardware: Hardware, width: int, height: int, fps: float):
+    def __init__(self, width: int, height: int, fps: float, *, hardware: bool):
         self._hardware = hardware
         self._limit = (width, height)
         self._fps = fps
@@ -76,7 +73,9 @@ class PicturePipeline:
         width, height = fit(frame.width, frame.height, *self._limit)
         encoder = self._encoder
         if encoder is None or (encoder.width, encoder.height) != (width, height):
-            encoder = self._encoder = open_encoder(self._hardware, width, height, self._fps)
+            encoder = self._encoder = open_encoder(
+                hardware=self._hardware, width=width, height=height, fps=self._fps
+            )
             self._pace = Pace(self._fps, width * height)
             self.retune(self._bitrate_bps, now)
         if (frame.width, frame.height, frame.format.name) != (width, height, "yuv420p"):
@@ -96,8 +95,8 @@ class PicturePipeline:
 class StreamPipeline:
     """Forwards or transcodes what a camera encoded."""
 
-    def __init__(self, hardware: Hardware, width: int, height: int, fps: float):
-        self._transcode = PicturePipeline(hardware, width, height, fps)
+    def __init__(self, width: int, height: int, fps: float, *, hardware: bool):
+        self._transcode = PicturePipeline(width, height, fps, hardware=hardware)
         self._target_bps = 1_000_000
         self._arrived: deque[tuple[float, int]] = deque()
         self._gop: list[AccessUnit] = []

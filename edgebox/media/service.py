@@ -14,6 +14,8 @@ import secrets
 import time
 from contextlib import AsyncExitStack
 
+import msgspec
+
 from edgebox.config import Config, parse_address
 from edgebox.errors import ConfigError
 from edgebox.host.service import Service
@@ -46,7 +48,9 @@ from edgebox.messages import (
 )
 
 CHECK_EVERY_S = 1.0
-"""Figures are brought up to date this often; states are published at once."""
+FIGURES_EVERY_S = 2.0
+"""Mere bit and frame rates are published no more often: each goes over the links to the hub, too.
+States are published at once."""
 RETAINED_S = 0.5
 """The broker sends what it retains right after the subscription; later there is nothing."""
 ROUND_BPS = 10_000
@@ -84,6 +88,7 @@ class _MediaService:
         self._was_live = False
         self._dirty = asyncio.Event()
         self._published: MediaSession | None = None
+        self._published_at = 0.0
         self._problem = ""
         self._resumed: asyncio.Future[MediaSession] = asyncio.get_running_loop().create_future()
 
@@ -210,9 +215,14 @@ class _MediaService:
                 self._service.progress()
 
     async def _publish(self) -> None:
-        session = self._snapshot()
+        session, now = self._snapshot(), time.monotonic()
+        same_but_figures = self._published is not None and _without_figures(
+            session
+        ) == _without_figures(self._published)
+        if same_but_figures and now - self._published_at < FIGURES_EVERY_S:
+            return
         if session != self._published:
-            self._published = session
+            self._published, self._published_at = session, now
             await self._bus.publish(MEDIA_SESSION, session)
             await self._report_health(session)
 
@@ -256,3 +266,10 @@ class _MediaService:
             bitrate_bps=round(encoder.bitrate_bps / ROUND_BPS) * ROUND_BPS if live else 0,
             encoder=report.encoder if live else "",
         )
+
+
+def _without_figures(session: MediaSession) -> MediaSession:
+    cameras = tuple(
+        msgspec.structs.replace(camera, fps=0.0, bitrate_bps=0) for camera in session.cameras
+    )
+    return msgspec.structs.replace(session, cameras=cameras)

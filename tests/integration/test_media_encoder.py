@@ -216,7 +216,7 @@ async def test_a_film_above_the_target_is_encoded_anew(tmp_path: Path) -> None:
         one.encoder.set_bitrate(200_000)
         one.encoder.encode(True)
         await one.frame_after(0)
-        await asyncio.sleep(2)
+        await asyncio.sleep(1.3)
         assert one.encoder.report.encoder == "libx264"
         assert one.encoder.bitrate_bps < 300_000
 

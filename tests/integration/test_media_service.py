@@ -105,7 +105,11 @@ async def test_session_follows_the_crew(broker: Broker) -> None:
         assert [c.state for c in after.cameras] == ["ready", "ready"]
 
 
-async def test_the_bond_sets_the_rate_and_its_silence_leaves_it(broker: Broker) -> None:
+async def test_the_bond_sets_the_rate_and_its_silence_leaves_it(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "FIGURES_EVERY_S", 0.2)
+    monkeypatch.setattr(service, "CHECK_EVERY_S", 0.25)
     large = Camera(id="large", name="Kabin", kind="pattern")
     async with media_running(configuration(broker, NOWHERE, large)) as box:
         await box.bus.publish(BOND_STATUS, bond(2_000_000))
@@ -217,6 +221,20 @@ async def test_a_taken_port_says_so(broker: Broker) -> None:
             await service.run(config)
 
 
+def children(pid: int) -> list[int]:
+    """Processes started by `pid` (proc_pid_task(5))."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def alive(pid: int) -> bool:
+    """Runs; one that nobody has waited for yet does not."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
 @pytest.mark.browser
 async def test_a_killed_service_goes_on_with_the_same_session(
     broker: Broker, turn_server: TurnServer, tmp_path: Path
@@ -230,11 +248,14 @@ async def test_a_killed_service_goes_on_with_the_same_session(
             before = await box.until(lambda s: s.state == "live")
             assert isinstance(await watch(box, page, turn_server), WatchAnswer)
             await frames_seen(page, "p1", {"0"})
+            encoders = children(process.pid)
+            assert len(encoders) == 2
             process.kill()
             await process.wait()
             killed_at = time.monotonic()
             process = await media_process(config, tmp_path)
             after = await box.until(lambda s: s.instance != before.instance)
+            assert not any(alive(pid) for pid in encoders)
             assert (after.id, after.state, after.sent) == (before.id, "live", ("rear",))
             assert after.since_utc == before.since_utc
             # The page sees a new instance and offers anew, as the same peer.
