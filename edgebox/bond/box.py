@@ -32,7 +32,7 @@ from edgebox.bond.transport import (
     send,
     udp_socket,
 )
-from edgebox.bond.wire import session_of
+from edgebox.bond.wire import ANNOUNCE_MAX, LINKS_MAX, session_of
 from edgebox.config import Config, Forward, Link, parse_address
 from edgebox.errors import ConfigError
 from edgebox.host.netlink import Interfaces, watch_interfaces
@@ -117,6 +117,7 @@ class BoxEnd:
 
     def open(self) -> None:
         """Listen on the forwards. Raises ConfigError when a port is taken."""
+        _check(self.config)
         try:
             for forward in self.config.bond.forward:
                 self._open_forward(forward)
@@ -407,6 +408,8 @@ class BoxEnd:
         for link in self.links:
             if link.sock is not None:
                 connection.attach_path(link.number, link.number, now)
+        if self.session is not None:
+            connection.inherit(self.session.connection)
         session.driver.flush()
 
     def _settle_sessions(self) -> None:
@@ -430,6 +433,17 @@ class BoxEnd:
         for name in Counters.__slots__:
             spent = getattr(session.connection.counters, name)
             setattr(self._ended, name, getattr(self._ended, name) + spent)
+
+
+def _check(config: Config) -> None:
+    """What the wire has no room for. Raises ConfigError."""
+    if not 0 < len(config.bond.link) <= LINKS_MAX:
+        raise ConfigError(f"bond.link: a box needs 1 to {LINKS_MAX} links")
+    for forward in config.bond.forward:
+        if len(forward.to) > ANNOUNCE_MAX:
+            raise ConfigError(
+                f"bond.forward {forward.name!r}: to: at most {ANNOUNCE_MAX} characters"
+            )
 
 
 def _family(text: str) -> int:

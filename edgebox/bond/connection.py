@@ -165,6 +165,13 @@ class Connection:
         """The system cannot send on the link any more."""
         self.sender.detach(link, now)
 
+    def inherit(self, earlier: "Connection") -> None:
+        """Take over what an earlier session of the same links found out about their rates."""
+        for link, path in self.paths.items():
+            known = earlier.paths.get(link)
+            if known is not None and known.estimate.capacity_bps > path.estimate.capacity_bps:
+                path.estimate.capacity_bps = known.estimate.capacity_bps
+
     def open_flow(self, flow: int, destination: str, now: float) -> None:
         """Box: say where a flow goes."""
         self.sender.open_flow(flow, destination, now)

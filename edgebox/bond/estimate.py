@@ -34,6 +34,8 @@ GROWTH = 1.08
 REGAIN_S = 20.0
 HEADROOM = 1.5
 """Capacity never grows beyond this many times the highest delivered rate."""
+STALE_S = 60.0
+"""A capacity that was not made use of for so long is worth half, and so on down to the start."""
 LOSS_S = 1.0
 
 
@@ -80,6 +82,7 @@ class Estimate:
         self._peak = WindowedMin(BASE_WINDOW_S)
         self._points: deque[tuple[float, int, float]] = deque()
         self._grown_at = now
+        self._used_at = now
         self._seen_bps = 0.0
         self._seen_at = now
         self._losses: deque[tuple[float, int, int]] = deque()
@@ -169,6 +172,7 @@ class Estimate:
         return (last_bytes - first_bytes) * 8 / span_s if span_s >= MIN_RATE_S else 0.0
 
     def _update_capacity(self, now: float) -> None:
+        self._age(now)
         elapsed_s = min(now - self._grown_at, 0.2)
         self._grown_at = now
         if self.standing_s > QUEUE_LOW_S:
@@ -177,6 +181,15 @@ class Estimate:
                 self._take_sample(sample_bps, now)
         elif self.standing_s < QUEUE_LOW_S:
             self._grow(elapsed_s, now)
+
+    def _age(self, now: float) -> None:
+        """The vehicle has moved on since."""
+        if self.delivered_bps > 0.2 * self.capacity_bps:
+            self._used_at = now
+        elif now - self._used_at > STALE_S and self.capacity_bps > START_BPS:
+            self.capacity_bps = max(START_BPS, self.capacity_bps / 2)
+            self.starting = True
+            self._used_at = now
 
     def _take_sample(self, sample_bps: float, now: float) -> None:
         """The link was busy all the time: this is what it carries."""

@@ -21,6 +21,7 @@ import re
 import secrets
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -40,7 +41,9 @@ TRY_S = 5.0
 STAGGER_S = 0.3
 """The next link is tried when the one before has not answered by then."""
 LINE_MAX = 2048
-CONNECTIONS_MAX = 64
+CONNECTIONS_MAX = 256
+CONNECTIONS_PER_HOST = 8
+"""One stranger who holds connections open must not keep all boxes out."""
 NONCE_SIZE = 32
 BOX_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
@@ -265,6 +268,7 @@ class KeyServer:
         self._static = static_secret(config)
         self._context = None if self._static else tls_context(config)
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._hosts: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self.refused = 0
 
@@ -274,8 +278,9 @@ class KeyServer:
         try:
             while True:
                 await self._slots.acquire()
-                client = await _accept(loop, sock)
-                task = asyncio.create_task(self._serve(client))
+                client, host = await _accept(loop, sock)
+                self._hosts[host] += 1
+                task = asyncio.create_task(self._serve(client, self._hosts[host]), name=host)
                 self._tasks.add(task)
                 task.add_done_callback(self._done)
         finally:
@@ -285,10 +290,18 @@ class KeyServer:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _done(self, task: asyncio.Task[None]) -> None:
+        host = task.get_name()
         self._tasks.discard(task)
         self._slots.release()
+        self._hosts[host] -= 1
+        if not self._hosts[host]:
+            del self._hosts[host]
 
-    async def _serve(self, client: socket.socket) -> None:
+    async def _serve(self, client: socket.socket, of_host: int) -> None:
+        if of_host > CONNECTIONS_PER_HOST:
+            self.refused += 1
+            client.close()
+            return
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=LINE_MAX)
         protocol = asyncio.StreamReaderProtocol(reader)
@@ -361,16 +374,18 @@ def listening_socket(address: str) -> socket.socket:
     return sock
 
 
-async def _accept(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> socket.socket:
-    """The next connection; out of file descriptors, it comes a little later."""
+async def _accept(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket
+) -> tuple[socket.socket, str]:
+    """The next connection and its host; out of file descriptors, it comes a little later."""
     while True:
         try:
-            client, _ = await loop.sock_accept(sock)
+            client, address = await loop.sock_accept(sock)
         except OSError as error:
             logger.warning("key exchange: cannot accept: %s", error)
             await asyncio.sleep(0.1)
         else:
-            return client
+            return client, str(address[0])
 
 
 async def _until_closed(reader: asyncio.StreamReader) -> None:

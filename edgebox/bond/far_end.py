@@ -82,6 +82,7 @@ class FarEnd:
         self._boxes: dict[str, _Box] = {}
         self._allowed: dict[str, tuple[int, Address]] = {}
         self._sock: socket.socket | None = None
+        self._listener: socket.socket | None = None
         self.strangers = 0
         """Packets that name no session."""
         self.refused = 0
@@ -96,9 +97,9 @@ class FarEnd:
                 raise ConfigError(f"bond.allow: {address}: {error}") from error
         try:
             self._listen()
-            listener = listening_socket(self._config.bond.key_exchange_listen)
+            self._listener = listening_socket(self._config.bond.key_exchange_listen)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._server.run(listener))
+                group.create_task(self._server.run(self._listener))
                 ready()
                 await self._sweep_for_ever()
         finally:
@@ -123,6 +124,8 @@ class FarEnd:
         for box in self._boxes.values():
             for flow in box.flows.values():
                 self._close_flow(flow)
+        if self._listener is not None:
+            self._listener.close()
         if self._sock is not None:
             self._loop.remove_reader(self._sock)
             self._sock.close()

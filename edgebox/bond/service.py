@@ -20,7 +20,6 @@ from edgebox.bond.box import BoxEnd
 from edgebox.bond.far_end import FarEnd
 from edgebox.bond.status import Reporter
 from edgebox.config import Config
-from edgebox.errors import ConfigError
 from edgebox.host import notify
 from edgebox.host.service import Service
 from edgebox.messages import BOND_STATUS
@@ -40,8 +39,6 @@ async def run(config: Config) -> None:
     if config.bond.role == "hub":
         await FarEnd(config).run(ready=lambda: _ready("hub"))
         return
-    if not config.bond.link:
-        raise ConfigError("bond.link: a box needs at least one")
     await _run_box(config)
 
 

@@ -57,11 +57,15 @@ async def read_interfaces() -> Interfaces:
 
 async def watch_interfaces(changed: Callable[[Interfaces], Awaitable[None]]) -> None:
     """Call `changed` with the state now and after every change, until cancelled."""
+    said = ""
     while True:
         try:
             await _watch(changed)
         except* (OSError, NetlinkError) as errors:
-            logger.warning("netlink: %s, listening anew", errors.exceptions[0])
+            problem = str(errors.exceptions[0])
+            if problem != said:
+                logger.warning("netlink: %s, listening anew every second", problem)
+            said = problem
         await asyncio.sleep(RETRY_S)
 
 

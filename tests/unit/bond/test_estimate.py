@@ -72,6 +72,18 @@ def test_start_grows_fast() -> None:
     assert feed.estimate.capacity_bps > 2.5 * START_BPS
 
 
+def test_unused_capacity_is_believed_less_and_less() -> None:
+    feed = Feed(Estimate(10.0))
+    feed.run(4, 4_000_000, 8_000_000)
+    before = feed.estimate.capacity_bps
+    assert before > 3_000_000
+    feed.run(65, 10_000, 8_000_000)
+    assert feed.estimate.capacity_bps == pytest.approx(before / 2, rel=0.1)
+    assert feed.estimate.starting
+    feed.run(300, 10_000, 8_000_000)
+    assert feed.estimate.capacity_bps == START_BPS
+
+
 def test_jump_of_the_far_clock_is_no_queue() -> None:
     estimate = Estimate(10.0)
     for step in range(100):
