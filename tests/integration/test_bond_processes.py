@@ -1,5 +1,6 @@
 """Two real `edgebox bond` processes over loopback links, with keys fetched over TLS."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -220,6 +221,16 @@ def test_garbage_gets_no_answer_and_does_no_harm(rig: Rig) -> None:
             stranger.sendall(junk)
     assert rig.echo_once(b"still there", 1)
     assert "Traceback" not in rig.log("hub")
+
+
+def test_stranger_who_holds_connections_keeps_nobody_out(rig: Rig) -> None:
+    rig.start("hub", rig.hub_config())
+    rig.wait_for_log("hub", "ready")
+    with contextlib.ExitStack() as held:
+        for _ in range(300):
+            held.enter_context(socket.create_connection(("127.0.0.1", rig.tcp), timeout=2))
+        rig.start("box", rig.box_config())
+        rig.wait_for_echo(4)
 
 
 def test_box_of_another_fleet_gets_no_keys(rig: Rig) -> None:
