@@ -92,7 +92,7 @@ async def bench_start() -> None:
         link = running.room
         for _ in range(STARTS):
             doctor = await join(browser, link)
-            await until_true(doctor, "window.edgebox.situation === 'waiting'")
+            await until_true(doctor, "window.edgebox?.situation === 'waiting'")
             tapped_utc = utc()
             await panel.click(START)
             first = await until_frames(doctor, since_utc=tapped_utc, count=1)

@@ -9,6 +9,7 @@ multiple of what has been delivered, until a queue shows where the limit is.
 """
 
 from collections import deque
+from typing import NamedTuple
 
 BASE_WINDOW_S = 10.0
 POINTS_S = 1.0
@@ -20,7 +21,8 @@ STANDING_S = 0.08
 """The least queue over this long is standing, not the transient of one frame."""
 QUEUE_LOW_S = 0.010
 QUEUE_HIGH_S = 0.020
-QUEUE_BUSY_S = 0.005
+IDLE_S = 0.002
+"""A link is not idle for less than this: clocks and acknowledgements are not finer."""
 START_BPS = 600_000.0
 FLOOR_BPS = 50_000.0
 START_GROWTH = 3.0
@@ -61,6 +63,17 @@ class WindowedMin:
         self.value = min(least for _, least in buckets)
 
 
+class _Point(NamedTuple):
+    """What an acknowledgement said of its newest packet."""
+
+    received_s: float
+    bytes_total: int
+    queue_s: float
+    """It met."""
+    busy: bool
+    """The link was sending all the time since the point before."""
+
+
 class Estimate:
     """Fed with each acknowledgement that moves a link on."""
 
@@ -80,7 +93,7 @@ class Estimate:
         self._base = WindowedMin(BASE_WINDOW_S)
         self._rtt = WindowedMin(BASE_WINDOW_S)
         self._peak = WindowedMin(BASE_WINDOW_S)
-        self._points: deque[tuple[float, int, float]] = deque()
+        self._points: deque[_Point] = deque()
         self._grown_at = now
         self._used_at = now
         self._seen_bps = 0.0
@@ -108,9 +121,15 @@ class Estimate:
         return -self._peak.value if self._points else 0.0
 
     def on_progress(
-        self, now: float, rtt_s: float, delay_s: float, received_s: float, bytes_total: int
+        self,
+        now: float,
+        rtt_s: float,
+        delay_s: float,
+        received_s: float,
+        bytes_total: int,
+        size: int,
     ) -> None:
-        """An acknowledgement with a new highest packet came.
+        """An acknowledgement with a new highest packet of `size` bytes came.
 
         `delay_s`: its one-way delay with the common offset. `received_s`: receiver's clock then.
         `bytes_total`: all that has arrived on the link until then.
@@ -118,8 +137,11 @@ class Estimate:
         self._take_rtt(rtt_s, now)
         self._base.update(delay_s, now)
         # A jump of the far clock looks like a queue on every link; the round trip knows better.
-        self.queue_s = max(0.0, min(delay_s - self._base.value, rtt_s - self._rtt.value + 0.005))
-        self._take_point(received_s, bytes_total)
+        taken_s = max(0.0, min(delay_s - self._base.value, rtt_s - self._rtt.value + 0.005))
+        # The least delay is that of a small packet. On a slow link a large one needs long to be
+        # sent even with nothing before it, and that is no queue.
+        self.queue_s = max(0.0, taken_s - size * 8 / self.capacity_bps)
+        self._take_point(received_s, bytes_total, taken_s)
         if self.delivered_bps:
             self._peak.update(-self.delivered_bps, now)
         self._update_capacity(now)
@@ -152,24 +174,32 @@ class Estimate:
             self.srtt_s += (rtt_s - self.srtt_s) / 8
         self._rtt.update(rtt_s, now)
 
-    def _take_point(self, received_s: float, bytes_total: int) -> None:
+    def _take_point(self, received_s: float, bytes_total: int, taken_s: float) -> None:
         points = self._points
-        points.append((received_s, bytes_total, self.queue_s))
-        while points[0][0] < received_s - POINTS_S:
+        # It was at the link before the point before it came out: no moment was idle in between.
+        busy = bool(points) and taken_s >= received_s - points[-1].received_s - IDLE_S
+        points.append(_Point(received_s, bytes_total, self.queue_s, busy))
+        while points[0].received_s < received_s - POINTS_S:
             points.popleft()
-        self.standing_s = min(queue for at, _, queue in points if at >= received_s - STANDING_S)
+        self.standing_s = min(
+            point.queue_s for point in points if point.received_s >= received_s - STANDING_S
+        )
         self.delivered_bps = self._rate(busy=False) or self.delivered_bps
 
     def _rate(self, *, busy: bool) -> float:
-        """Delivered rate over up to RATE_S; `busy`: only back to where the queue began."""
-        last_at, last_bytes, _ = self._points[-1]
-        first_at, first_bytes = last_at, last_bytes
-        for at, total, queue in reversed(self._points):
-            if last_at - at > RATE_S or (busy and queue < QUEUE_BUSY_S):
+        """Delivered rate over up to RATE_S; `busy`: only back to the link's last idle moment."""
+        first = last = self._points[-1]
+        for point in reversed(self._points):
+            if last.received_s - point.received_s > RATE_S:
                 break
-            first_at, first_bytes = at, total
-        span_s = last_at - first_at
-        return (last_bytes - first_bytes) * 8 / span_s if span_s >= MIN_RATE_S else 0.0
+            first = point
+            if busy and not point.busy:
+                # The link was idle before this point, but it is where the busy time began.
+                break
+        span_s = last.received_s - first.received_s
+        if span_s < MIN_RATE_S:
+            return 0.0
+        return (last.bytes_total - first.bytes_total) * 8 / span_s
 
     def _update_capacity(self, now: float) -> None:
         self._age(now)

@@ -400,6 +400,7 @@ class Sender:
             difference(delay, self._delay_offset) / 1e6,
             path.received_s,
             path.bytes_total,
+            newest.size,
         )
         path.correct_queue(newest, path.estimate.queue_s, now)
 

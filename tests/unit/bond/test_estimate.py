@@ -21,7 +21,7 @@ class Feed:
             out_bps = carried_bps if self.queue_s else sent_bps
             self.total += round(out_bps * 0.01 / 8)
             self.estimate.on_progress(
-                self.now, 0.05 + self.queue_s, 0.02 + self.queue_s, self.now + 5, self.total
+                self.now, 0.05 + self.queue_s, 0.02 + self.queue_s, self.now + 5, self.total, 50
             )
 
 
@@ -89,7 +89,7 @@ def test_jump_of_the_far_clock_is_no_queue() -> None:
     for step in range(100):
         jump_s = 0.5 if step > 50 else 0.0
         now = 10.0 + step * 0.01
-        estimate.on_progress(now, 0.05, 0.02 + jump_s, now + jump_s, step * 1000)
+        estimate.on_progress(now, 0.05, 0.02 + jump_s, now + jump_s, step * 1000, 50)
     assert estimate.queue_s < 0.010
     assert estimate.capacity_bps >= START_BPS
 

@@ -14,7 +14,7 @@ from edgebox.bond.path import (
 def warm_path(rate_bps: float = 8_000_000) -> Path:
     path = Path(0, "address", 0.0)
     for step in range(20):
-        path.estimate.on_progress(step * 0.01, 0.050, 0.025, step * 0.01, step * 10_000)
+        path.estimate.on_progress(step * 0.01, 0.050, 0.025, step * 0.01, step * 10_000, 50)
     path.estimate.capacity_bps = rate_bps
     path.estimate.starting = False
     path.last_progress_at = 0.2

@@ -12,7 +12,7 @@ def path(link: int, base_s: float, rate_bps: float) -> Path:
     one = Path(link, link, 0.0)
     for step in range(20):
         at = step * 0.01
-        one.estimate.on_progress(at, 2 * base_s, base_s, at, step * 10_000)
+        one.estimate.on_progress(at, 2 * base_s, base_s, at, step * 10_000, 50)
     one.estimate.capacity_bps = rate_bps
     one.estimate.starting = False
     return one

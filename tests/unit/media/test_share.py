@@ -34,8 +34,17 @@ def test_an_estimate_above_what_is_sent_says_nothing() -> None:
     assert limit.cap_bps(10.0) == float("inf")
 
 
-def test_an_estimate_below_what_is_sent_is_a_cap_that_fades() -> None:
+def test_a_dip_of_the_estimate_is_no_cap() -> None:
     limit = ViewerLimit()
+    for now, estimate_bps in ((10.0, 850_000), (10.5, 600_000), (10.9, 600_000), (11.0, 900_000)):
+        limit.reported(estimate_bps, 1_000_000, now)
+    limit.reported(600_000, 1_000_000, 11.6)
+    assert limit.cap_bps(11.6) == float("inf")
+
+
+def test_an_estimate_that_stays_below_what_is_sent_is_a_cap_that_fades() -> None:
+    limit = ViewerLimit()
+    limit.reported(600_000, 1_000_000, 9.0)
     limit.reported(600_000, 1_000_000, 10.0)
     assert limit.cap_bps(10.0) == 600_000
     assert limit.cap_bps(12.0) == 600_000 * 1.5**2
