@@ -204,7 +204,8 @@ async def watch(
         turn=TurnCredentials(username=username, password=password),
     )
     await asyncio.sleep(delay_s)
-    asked = asyncio.create_task(box.bus.request(WATCH, offer, timeout_s=8))
+    question = box.bus.request(WATCH, offer, timeout_s=8)
+    asked = asyncio.create_task(question)
     trickled = asyncio.create_task(trickle(box, page, peer, delay_s))
     answer = await asked
     await asyncio.sleep(delay_s)
