@@ -13,7 +13,7 @@ import statistics
 import time
 from pathlib import Path
 
-from playwright.async_api import Page
+from playwright.async_api import Page, ViewportSize
 
 from bench.report import machine, percentile, table
 from edgebox.media.cameras.timestamp import READ_JS
@@ -33,6 +33,8 @@ STARTS = 20
 CUTS = 8
 STEPS = 3
 SETTLE_S = 8.0
+SMALL: ViewportSize = {"width": 480, "height": 360}
+"""The browser draws without a graphics card: a large page would show every second picture."""
 MEASURE_S = 20.0
 CUT_S = 3.0
 BOX_PARTS = {"bond", "media", "panel", "mosquitto"}
@@ -91,7 +93,7 @@ async def bench_start() -> None:
         await panel.goto(running.panel)
         link = running.room
         for _ in range(STARTS):
-            doctor = await join(browser, link)
+            doctor = await join(browser, link, SMALL)
             await until_true(doctor, "window.edgebox?.situation === 'waiting'")
             tapped_utc = utc()
             await panel.click(START)
@@ -107,7 +109,7 @@ async def bench_start() -> None:
 async def bench_latency() -> None:
     """Glass to glass: from exposure (drawn into the picture) to shown, per link profile."""
     rows = []
-    async with mission() as (running, _panel, doctor):
+    async with mission(viewport=SMALL) as (running, _panel, doctor):
         await doctor.evaluate(READ_LATENCY)
         for name, profile in PROFILES.items():
             set_all_links(running, **profile)
@@ -129,7 +131,7 @@ async def bench_latency() -> None:
 async def bench_cut() -> None:
     """The link that carries most goes silent: longest time without a new picture."""
     gaps_s, usual_s = [], []
-    async with mission() as (running, _panel, doctor):
+    async with mission(viewport=SMALL) as (running, _panel, doctor):
         set_all_links(running, **PROFILES["RTT 60 ms, clean"])
         await asyncio.sleep(SETTLE_S)
         for _ in range(CUTS):
@@ -155,7 +157,7 @@ async def bench_cut() -> None:
 async def bench_step() -> None:
     """All links together fall from 2.5 to 1 Mbit/s: longest freeze, highest latency."""
     rows = []
-    async with mission() as (running, _panel, doctor):
+    async with mission(viewport=SMALL) as (running, _panel, doctor):
         await doctor.evaluate(READ_LATENCY)
         for number in range(STEPS):
             set_all_links(running, rate_bps=2_500_000 // 3, delay_ms=30, loss=0.0)
@@ -174,7 +176,7 @@ async def bench_step() -> None:
 
 async def bench_load() -> None:
     """Processor and memory of each process while one doctor watches two cameras."""
-    async with mission() as (running, _panel, _doctor):
+    async with mission(viewport=SMALL) as (running, _panel, _doctor):
         await asyncio.sleep(SETTLE_S)
         pids = running.pids()
         before = {name: family_cpu_s(pid) for name, pid in pids.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, ViewportSize
 
 from tests.demo import WATCH_FRAMES, RunningDemo, chromium, demo, until_frames, until_true, utc
 from tests.rtsp import H264, NetworkCamera
@@ -20,24 +20,27 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 START = "#start"
 JOIN = "form button[type=submit]"
 BACK_WITHIN_S = 5.0
+LAPTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
 @contextlib.asynccontextmanager
-async def mission(*args: str) -> AsyncIterator[tuple[RunningDemo, Page, Page]]:
+async def mission(
+    *args: str, viewport: ViewportSize = LAPTOP
+) -> AsyncIterator[tuple[RunningDemo, Page, Page]]:
     """A demo after the crew's tap, with a doctor who sees pictures: demo, panel, her page."""
     async with demo(*args) as running, chromium() as browser:
         panel = await browser.new_page(viewport={"width": 800, "height": 480})
         await panel.goto(running.panel)
         tapped_utc = utc()
         await panel.click(START)
-        doctor = await join(browser, running.room)
+        doctor = await join(browser, running.room, viewport)
         await until_frames(doctor, since_utc=tapped_utc, count=20)
         yield running, panel, doctor
 
 
-async def join(browser: Browser, link: str) -> Page:
+async def join(browser: Browser, link: str, viewport: ViewportSize = LAPTOP) -> Page:
     """Open an invitation in a browser of its own and press the button."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context = await browser.new_context(viewport=viewport)
     page = await context.new_page()
     await page.add_init_script(WATCH_FRAMES)
     await page.goto(link)
