@@ -188,7 +188,7 @@ class Bus:
             del self._waiting[correlation]
         try:
             answered: A | Fault = msgspec.json.decode(payload, type=request.answer | Fault)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             self.undecodable += 1
             return Fault(reason="invalid", text=str(error)[:200])
         return answered
@@ -331,7 +331,8 @@ class Bus:
     ) -> AnyMessage | None:
         try:
             return decoder.decode(raw.payload)
-        except (msgspec.DecodeError, RecursionError) as error:  # the latter: nested too deeply
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            # Also: nested too deeply, and a text in it that is not UTF-8.
             self.undecodable += 1
             logger.warning("bus: dropped what came on %s: %s", raw.topic, error)
             return None

@@ -12,7 +12,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 Text = Annotated[str, Meta(max_length=200)]
 Sdp = Annotated[str, Meta(max_length=65_536)]
 Role = Literal["doctor", "pilot", "interpreter", "observer", "technician", "bystander"]

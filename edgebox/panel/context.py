@@ -50,5 +50,5 @@ def read_body(kind: type[B]) -> B:
         abort(415)
     try:
         return msgspec.json.decode(request.get_data(), type=kind)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         abort(400)

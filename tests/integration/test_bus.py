@@ -65,6 +65,17 @@ async def test_retained_state_survives_a_killed_broker(broker: Broker) -> None:
 
 
 NESTED = b'{"type":"Room","x":' + b"[" * 5000
+JUNK = (
+    b"",
+    b"\xff",
+    b"{}",
+    b'{"type":"Room","session":1}',
+    b'{"type":"Room","session":"s\\n","participants":[]}',
+    b'{"type":"Room","session":"\xff","participants":[]}',
+    b'{"type":"Room","\xff":1}',
+    b'{"type":"\xff"}',
+    NESTED,
+)
 
 CRASHER = """
 import asyncio, os, signal, sys
@@ -108,11 +119,24 @@ async def test_undecodable_payload_is_dropped_and_counted(broker: Broker) -> Non
         await panel.subscribe(ROOM, keep)
         await panel.connected.wait()
         assert panel._client is not None
-        for junk in (b"", b"\xff", b"{}", b'{"type":"Room","session":1}', NESTED):
+        for junk in JUNK:
             await panel._client.publish("box/b1/down/room", junk)
         await panel.publish(ROOM, Room(session="s2", participants=()))
         assert (await asyncio.wait_for(seen.get(), 5)).session == "s2"
-        assert panel.undecodable == 5
+        assert panel.undecodable == len(JUNK)
+
+
+async def test_answer_that_is_not_utf8_is_a_fault(broker: Broker) -> None:
+    async with Bus(broker.address, "panel", box="b1") as panel:
+        asking = asyncio.create_task(panel.request(START_VIDEO, StartVideo()))
+        async with asyncio.timeout(5):
+            while not panel._waiting:
+                await asyncio.sleep(0.01)
+        (waiting,) = panel._waiting.values()
+        waiting.set_result(b'{"type":"\xff"}')
+        answer = await asking
+        assert isinstance(answer, Fault)
+        assert answer.reason == "invalid"
 
 
 async def test_bus_can_be_left_while_it_connects(

@@ -269,6 +269,7 @@ def test_reading_changes_nothing(pages: Pages, path: str) -> None:
     [
         (b"", 400),
         (b"\xff\xfe", 400),
+        (b'{"camera": "\xff", "role": "\xff", "language": "\xff"}', 400),
         (b"[" * 2000, 400),
         (b'{"role": 1}', 400),
         (b'{"unknown": "key"}', 400),
