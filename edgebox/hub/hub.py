@@ -274,10 +274,12 @@ class Hub:
             return
         del self._pages[page.peer]
         room = self._rooms[row.room]
+        person = room.people[row.id]
         room.close_page(row.id, page.peer)
         if gone:
             await self._close_peers(room, [page.peer])
-        if not room.people[row.id].pages:
+        # Meanwhile they may have left, or the session may have ended.
+        if not person.pages and room.people.get(row.id) is person:
             await self._store.call(self._store.note_presence, room.box, row, "went", time.time())
         await self._changed(room)
 

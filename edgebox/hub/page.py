@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 MESSAGE_RATE_HZ = 20.0
 MESSAGE_BURST = 200.0
-OFFER_RATE_HZ = 1.0
-OFFER_BURST = 10.0
+CANDIDATES_MAX = 64
+"""Of one offer; the box takes no more either."""
 OUTBOX_MAX = 200
 """Messages that wait for a page that does not read."""
 
@@ -48,9 +48,9 @@ class RemotePage:
         self._socket = socket
         self._outbox: asyncio.Queue[ToPage | None] = asyncio.Queue(OUTBOX_MAX)
         self._messages = Bucket(MESSAGE_RATE_HZ, MESSAGE_BURST, MESSAGE_BURST, now)
-        self._offers = Bucket(OFFER_RATE_HZ, OFFER_BURST, OFFER_BURST, now)
         self._answering: asyncio.Task[None] | None = None
         self._newest_offer = -1
+        self._candidates = 0
         self._held: list[Candidate] = []
         """Candidates of an offer the box has not answered yet: it may not know the peer."""
 
@@ -62,7 +62,7 @@ class RemotePage:
             self._empty_outbox()
             self._outbox.put_nowait(None)
 
-    def end(self, reason: Literal["ended", "left", "expired"] | None) -> None:
+    def end(self, reason: Literal["ended", "left", "expired", "pages"] | None) -> None:
         """The last message, then close."""
         self._empty_outbox()
         if reason is not None:
@@ -79,7 +79,8 @@ class RemotePage:
                 gone = self._socket.close_code == WSCloseCode.GOING_AWAY
                 await self._hub.close_page(self._row, self, gone)
             else:
-                await self._cut("too many pages")
+                self.end("pages")
+                await writer
         finally:
             for task in (writer, renewer, self._answering):
                 if task is not None:
@@ -110,18 +111,22 @@ class RemotePage:
             case Offer():
                 self._receive_offer(message)
             case Candidate() if message.offer == self._newest_offer:
+                self._candidates += 1
+                if self._candidates > CANDIDATES_MAX:
+                    return
                 if self._answering is not None and not self._answering.done():
                     self._held.append(message)
                 else:
                     await self._relay(message)
 
     def _receive_offer(self, offer: Offer) -> None:
-        if not self._offers.take(time.monotonic()):
+        if not self._signalling.may_offer(self._row):
             self.send(protocol.Refused(offer=offer.id, reason="busy"))
             return
         if self._answering is not None:
             self._answering.cancel()
         self._newest_offer = offer.id
+        self._candidates = 0
         self._held = []
         self._answering = asyncio.create_task(self._answer(offer))
 

@@ -124,9 +124,12 @@ class Pong(_Message, frozen=True):
 
 
 class Ended(_Message, frozen=True):
-    """The last message: the session ended, the person left, or their time is over."""
+    """The last message: the session ended, the person left, or their time is over.
 
-    reason: Literal["ended", "left", "expired"]
+    `pages`: they have too many pages open; only this one ends.
+    """
+
+    reason: Literal["ended", "left", "expired", "pages"]
 
 
 ToPage = State | IceServers | Answer | Refused | Pong | Ended

@@ -9,6 +9,7 @@ import time
 
 from edgebox.bus import Bus
 from edgebox.hub.hub import Hub
+from edgebox.hub.limit import Limiter
 from edgebox.hub.protocol import Answer, Candidate, IceServer, IceServers, Offer, Refused
 from edgebox.hub.room import SEES_PICTURES, Room
 from edgebox.hub.store import ParticipantRow
@@ -25,6 +26,9 @@ from edgebox.messages import (
 logger = logging.getLogger(__name__)
 
 WATCH_TIMEOUT_S = 6.0
+OFFER_RATE_HZ = 2.0
+OFFER_BURST = 10.0
+"""Of one person, however many pages they open: an offer may take 64 KiB of the box's links."""
 
 
 class Signalling:
@@ -35,6 +39,11 @@ class Signalling:
         self._hub = hub
         self._turn_urls = turn_urls
         self._turn_secret = turn_secret
+        self._offers = Limiter(OFFER_RATE_HZ, OFFER_BURST)
+
+    def may_offer(self, row: ParticipantRow) -> bool:
+        """Counts one offer of theirs; False if they made too many."""
+        return self._offers.take(row.id, time.monotonic())
 
     def ice_servers(self, row: ParticipantRow) -> IceServers:
         """Where this participant's page reaches the TURN server, and how; if it needs to."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, WebSocketRoute
 
+from edgebox.hub.room import PAGES_MAX
 from tests.conftest import Broker, TurnServer
 from tests.integration.hub_box import (
     RunningHub,
@@ -271,6 +272,51 @@ async def test_person_leaves_by_pressing_twice(box: StandInBox, browser: Browser
     await until(lambda: box.room is not None and box.room.participants == ())
     await page.reload()
     assert await page.inner_text("h1") == "Denne lenken kan ikke brukes"
+
+
+async def test_person_who_leaves_while_the_hub_is_away_is_out_once_it_is_back(
+    hub: RunningHub, box: StandInBox, browser: Browser
+) -> None:
+    page = await enter(browser, await box.invite("doctor"))
+    await box.go("live")
+    await until_flowing(page)
+    await hub.stop()
+    await page.click("#leave")
+    await page.click("#leave")
+    await until_seen(page, "edgebox.situation === 'leaving'")
+    assert await page.locator("video").count() == 0
+    await hub.start()
+    await until_seen(page, "edgebox.situation === 'left'")
+    await until(lambda: box.room is not None and box.room.participants == ())
+    assert len(box.offers) == 1
+
+
+async def test_one_page_too_many_is_told_and_stays_quiet(box: StandInBox, browser: Browser) -> None:
+    page = await enter(browser, await box.invite("doctor"))
+    for _ in range(PAGES_MAX):
+        last = await page.context.new_page()
+        await last.goto(page.url)
+    await until_seen(last, "edgebox.situation === 'pages'")
+    assert await words(last) == "Rommet er åpent i for mange vinduer"
+    assert await seen(page, "situation") == "waiting"
+
+
+async def test_hub_that_ends_each_connection_is_not_hammered(
+    box: StandInBox, browser: Browser
+) -> None:
+    page = await enter(browser, await box.invite("doctor"))
+    connections = 0
+
+    async def end(socket: WebSocketRoute) -> None:
+        nonlocal connections
+        connections += 1
+        await socket.close(code=1013)
+
+    await page.route_web_socket("**/ws?*", end)
+    await page.reload()
+    await until(lambda: connections >= 3)
+    await asyncio.sleep(1.5)
+    assert connections <= 6
 
 
 async def test_browser_without_h264_is_told(box: StandInBox, browser: Browser) -> None:

@@ -234,10 +234,37 @@ async def test_flood_of_offers_is_held_back(box: StandInBox, doctor: Remote) -> 
         assert len(box.offers) <= 11
 
 
+async def test_new_connections_do_not_bring_more_offers(box: StandInBox, doctor: Remote) -> None:
+    for number in range(6):
+        async with await doctor.open(number % 2) as page:
+            for offer in range(6):
+                await page.send_json({**OFFER, "id": offer})
+            await page.send_json({"type": "Ping"})
+            await receive(page, "Pong")
+    await asyncio.sleep(0.3)
+    assert 1 <= len(box.offers) <= 14
+
+
+async def test_candidates_of_an_offer_are_bounded(box: StandInBox, doctor: Remote) -> None:
+    async with await doctor.open() as page:
+        await page.send_json({**OFFER, "id": 1})
+        await receive(page, "Refused")
+        for number in range(100):
+            found = {"candidate": f"c{number}", "mid": "0", "offer": 1}
+            await page.send_json({"type": "Candidate", **found})
+        await page.send_json({"type": "Ping"})
+        await receive(page, "Pong")
+        await until(lambda: len(box.candidates) >= 64)
+        await page.send_json({"type": "Ping"})
+        await receive(page, "Pong")
+    assert len(box.candidates) == 64
+
+
 async def test_open_pages_are_bounded(doctor: Remote) -> None:
     pages = [await doctor.open(number) for number in range(4)]
     async with await doctor.open(4) as fifth:
-        assert (await close_of(fifth))[1] == 1008
+        assert (await receive(fifth, "Ended"))["reason"] == "pages"
+        assert (await close_of(fifth))[0] is WSMsgType.CLOSE
     # The same page again takes the place of its old connection.
     async with await doctor.open(3) as again:
         await receive(again, "State")

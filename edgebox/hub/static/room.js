@@ -4,7 +4,7 @@
 // milliseconds since the page was asked for:
 //   situation     name of what the page says now: waiting, connecting, live, weak, reconnecting,
 //                 away, hub, nocamera, starting, restricted, unsupported, blocked, unknown,
-//                 ended, left, expired
+//                 ended, leaving, left, expired, pages
 //   framesDecoded {camera: count of the connection that is shown}
 //   lastFrameAt   {camera: time of the newest decoded frame}
 //   firstFrameAt  time the first frame of all was decoded, or null
@@ -35,11 +35,15 @@ let firstFrameAt = null;
 let shown = null;
 
 const view = new View(() => {
-  if (socket.send({ type: "Leave" })) return;
-  finish("left");
+  finish("leaving");
+  socket.send({ type: "Leave" });
 });
 const socket = new Socket(`${start.page}?page=${page}`, receive, () => {
-  if (socket?.isOpen) marks.socket ??= performance.now();
+  if (socket?.isOpen) {
+    marks.socket ??= performance.now();
+    // Said anew until the hub answers: only then is the way back closed.
+    if (ended === "leaving") socket.send({ type: "Leave" });
+  }
   queueMicrotask(refresh);
 });
 const watch = new Watch(
@@ -51,6 +55,7 @@ const watch = new Watch(
 view.repaint = refresh;
 
 function receive(message) {
+  if (ended && message.type !== "Ended") return;
   switch (message.type) {
     case "State":
       marks.state ??= performance.now();
@@ -68,7 +73,7 @@ function receive(message) {
       watch.handleRefused(message);
       break;
     case "Ended":
-      finish(message.reason);
+      finish(ended === "leaving" ? "left" : message.reason);
       break;
   }
 }
@@ -82,7 +87,7 @@ function merged(message) {
 
 function finish(reason) {
   ended = reason;
-  socket.end();
+  if (ended !== "leaving") socket.end();
   watch.end();
   view.end();
   refresh();

@@ -2,6 +2,7 @@
 
 const BACKOFF_MS = [0, 300, 600, 1000, 2000, 3000];
 const PING_MS = 2000;
+const STEADY_MS = 5000; // a connection that lasts: the next loss starts without back-off
 const SILENCE_MS = 5000; // no Pong for this long: the connection is dead, whatever the browser says
 
 export class Socket {
@@ -16,6 +17,7 @@ export class Socket {
     this.downSince = Date.now(); // wall time, ms; null while connected
     this.ended = false;
     this.tries = 0;
+    this.openedAt = null; // performance.now(), ms
     this.open();
   }
 
@@ -30,7 +32,7 @@ export class Socket {
     this.heardAt = performance.now();
     ws.onopen = () => {
       if (ws !== this.ws) return;
-      this.tries = 0;
+      this.openedAt = performance.now();
       this.downSince = null;
       this.changed();
     };
@@ -59,6 +61,9 @@ export class Socket {
   lost() {
     clearInterval(this.pinger);
     this.ws = null;
+    // A hub that takes every connection and ends it at once must not be hammered either.
+    if (this.openedAt !== null && performance.now() - this.openedAt > STEADY_MS) this.tries = 0;
+    this.openedAt = null;
     if (this.downSince === null) this.downSince = Date.now();
     if (!this.ended) {
       const wait = BACKOFF_MS[Math.min(this.tries++, BACKOFF_MS.length - 1)];
