@@ -128,7 +128,8 @@ async def test_undecodable_payload_is_dropped_and_counted(broker: Broker) -> Non
 
 async def test_answer_that_is_not_utf8_is_a_fault(broker: Broker) -> None:
     async with Bus(broker.address, "panel", box="b1") as panel:
-        asking = asyncio.create_task(panel.request(START_VIDEO, StartVideo()))
+        answering = panel.request(START_VIDEO, StartVideo())
+        asking = asyncio.create_task(answering)
         async with asyncio.timeout(5):
             while not panel._waiting:
                 await asyncio.sleep(0.01)

@@ -307,9 +307,15 @@ async def test_hub_that_ends_each_connection_is_not_hammered(
     page = await enter(browser, await box.invite("doctor"))
     connections = 0
 
+    tasks = set()
+
     async def end(socket: WebSocketRoute) -> None:
         nonlocal connections
         connections += 1
+        tasks.add(asyncio.create_task(close(socket)))
+
+    async def close(socket: WebSocketRoute) -> None:
+        await asyncio.sleep(0.02)  # it is open by then
         await socket.close(code=1013)
 
     await page.route_web_socket("**/ws?*", end)
@@ -317,6 +323,7 @@ async def test_hub_that_ends_each_connection_is_not_hammered(
     await until(lambda: connections >= 3)
     await asyncio.sleep(1.5)
     assert connections <= 6
+    await asyncio.gather(*tasks)
 
 
 async def test_browser_without_h264_is_told(box: StandInBox, browser: Browser) -> None:
