@@ -11,7 +11,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edgebox.bond.connection import (
     Connection,
@@ -23,6 +23,7 @@ from edgebox.bond.connection import (
 )
 from edgebox.bond.exchange import ExchangeError, KeyClient, resolve
 from edgebox.bond.meter import Counters
+from edgebox.bond.path import PathState
 from edgebox.bond.transport import (
     PASSING,
     Address,
@@ -82,13 +83,6 @@ class _Session:
     driver: Driver
     started_at: float
     replaced_at: float = 0.0
-
-
-@dataclass
-class _Totals:
-    """Counters of sessions that have ended."""
-
-    base: Counters = field(default_factory=Counters)
 
 
 class BoxEnd:
@@ -278,32 +272,30 @@ class BoxEnd:
         if link.sock is not None and not present:
             logger.info("link %s is gone", link.config.name)
             self._close_link(link)
-        elif link.sock is None and present and now >= link.reopen_at:
+        elif link.sock is not None:
+            self._follow_hub(link, now)
+        elif present and now >= link.reopen_at:
             self._open_link(link, now)
 
     def _is_present(self, config: Link) -> bool:
         if config.interface:
             interface = self._interfaces.get(config.interface)
             return interface is not None and interface.up
-        with socket.socket(_family(config.source), socket.SOCK_DGRAM) as probe:
-            try:
+        try:
+            with socket.socket(_family(config.source), socket.SOCK_DGRAM) as probe:
                 probe.bind((config.source, 0))
-            except OSError:
-                return False
+        except OSError:
+            return False
         return True
 
     def _open_link(self, link: BoxLink, now: float) -> None:
-        addresses = self._remotes.get(link.config.remote or self.config.bond.hub, [])
-        families = self._families(link.config)
-        fitting = [entry for entry in addresses if entry[0] in families]
+        fitting = self._fitting(link)
         if not fitting:
             return
         family, link.remote = fitting[0]
-        sock = udp_socket(family)
         try:
-            bind_to_link(sock, link.config)
+            sock = self._link_socket(link, family)
         except OSError as error:
-            sock.close()
             link.reopen_at = now + REOPEN_S
             logger.warning("link %s: %s", link.config.name, error)
             return
@@ -312,6 +304,33 @@ class BoxEnd:
         for session in self._sessions.values():
             session.connection.attach_path(link.number, link.number, now)
             session.driver.flush()
+
+    def _link_socket(self, link: BoxLink, family: int) -> socket.socket:
+        sock = udp_socket(family)
+        try:
+            bind_to_link(sock, link.config)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _follow_hub(self, link: BoxLink, now: float) -> None:
+        """A hub that does not answer where it was may be where its name leads now."""
+        path = self.connection.paths.get(link.number) if self.connection else None
+        if path is not None and path.state is PathState.UP and path.estimate.known:
+            return
+        fitting = self._fitting(link)
+        if not fitting or link.remote in [address for _, address in fitting]:
+            return
+        logger.info("link %s: the hub has moved", link.config.name)
+        self._close_link(link)
+        self._open_link(link, now)
+
+    def _fitting(self, link: BoxLink) -> list[tuple[int, Address]]:
+        """The hub's addresses that this link can send to."""
+        addresses = self._remotes.get(link.config.remote or self.config.bond.hub, [])
+        families = self._families(link.config)
+        return [entry for entry in addresses if entry[0] in families]
 
     def _families(self, config: Link) -> set[int]:
         if config.source:
@@ -377,18 +396,23 @@ class BoxEnd:
                 await asyncio.sleep(LOOK_S)
                 continue
             try:
-                keys = await self._keys.fetch(
-                    [link.config for link in self.links if link.sock is not None]
-                )
+                connection = await self._connect()
             except ExchangeError as error:
                 if str(error) != self.problem:
                     logger.warning("no session keys: %s", error)
                 self.problem = str(error)
             else:
                 self.problem = ""
-                self._begin(Connection("box", keys, self._loop.time()))
+                self._begin(connection)
+                attempt = 0
+                continue
             await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             attempt += 1
+
+    async def _connect(self) -> Connection:
+        """A session with fresh keys, which live on in it only. Raises ExchangeError."""
+        links = [link.config for link in self.links if link.sock is not None]
+        return Connection("box", await self._keys.fetch(links), self._loop.time())
 
     def _needs_keys(self) -> bool:
         if self._next is not None:

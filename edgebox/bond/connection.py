@@ -177,7 +177,8 @@ class Connection:
         self.sender.open_flow(flow, destination, now)
 
     def refuse_flow(self, flow: int) -> None:
-        """Hub: this flow will not be served; tell the box."""
+        """Hub: this flow will not be served; tell the box. It takes no other flow's place."""
+        self.forget_flow(flow)
         self._tell(FlowRefused(flow))
 
     def forget_flow(self, flow: int) -> None:

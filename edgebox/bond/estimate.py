@@ -14,6 +14,8 @@ from typing import NamedTuple
 BASE_WINDOW_S = 10.0
 POINTS_S = 1.0
 """Acknowledged points kept for rates."""
+POINTS_MAX = 512
+"""Of them, whatever the far end says of its clock."""
 RATE_S = 0.3
 """A delivered rate is an average over this, at least MIN_RATE_S."""
 MIN_RATE_S = 0.06
@@ -93,7 +95,7 @@ class Estimate:
         self._base = WindowedMin(BASE_WINDOW_S)
         self._rtt = WindowedMin(BASE_WINDOW_S)
         self._peak = WindowedMin(BASE_WINDOW_S)
-        self._points: deque[_Point] = deque()
+        self._points: deque[_Point] = deque(maxlen=POINTS_MAX)
         self._grown_at = now
         self._used_at = now
         self._seen_bps = 0.0

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import ipaddress
 import logging
 import re
 import secrets
@@ -24,6 +25,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -31,6 +33,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from edgebox.bond.seal import SECRET_SIZE, SUITES, Keys, Suite
 from edgebox.bond.transport import Address, bind_to_link
+from edgebox.bond.wire import WRAP
 from edgebox.config import Config, Link, parse_address, read_secret, resolve_file
 from edgebox.errors import ConfigError, EdgeboxError
 
@@ -66,7 +69,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """From the hub."""
 
-    session: int
+    session: Annotated[int, msgspec.Meta(ge=0, lt=WRAP)]
     suite: Suite
     to_hub: str = ""
     """TLS only: secrets in hex."""
@@ -108,6 +111,8 @@ def tls_context(config: Config) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     context.check_hostname = not is_hub
+    # The common name is a box's: a box of the hub's name must not pass for the hub.
+    context.hostname_checks_common_name = False
     try:
         context.load_verify_locations(resolve_file(config, bond.ca))
         context.load_cert_chain(
@@ -217,7 +222,7 @@ class KeyClient:
                 raise ValueError("secrets of a wrong size")
             return Keys(answer.session, answer.suite, to_hub, to_box)
         proof = _answer_proof(self._static, request, answer)
-        if not hmac.compare_digest(proof, answer.proof):
+        if not hmac.compare_digest(proof.encode(), answer.proof.encode()):
             raise ExchangeError("the hub does not hold our static key")
         return _static_keys(self._static, request.nonce, answer.nonce, answer)
 
@@ -327,7 +332,7 @@ class KeyServer:
         """None: say nothing."""
         try:
             request = msgspec.json.decode(line, type=Request)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.refused += 1
             return None
         box = self._box_of(request, transport)
@@ -385,7 +390,17 @@ async def _accept(
             logger.warning("key exchange: cannot accept: %s", error)
             await asyncio.sleep(0.1)
         else:
-            return client, str(address[0])
+            return client, host_of(address)
+
+
+def host_of(address: Address) -> str:
+    """Who connects, for counting: an IPv4 address, or an IPv6 /64, which is one customer's."""
+    ip = ipaddress.ip_address(address[0])
+    if ip.version == 4:
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((int(ip), 64), strict=False))
 
 
 async def _until_closed(reader: asyncio.StreamReader) -> None:

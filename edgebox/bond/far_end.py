@@ -56,6 +56,8 @@ class _Box:
     flows: dict[tuple[str, int], _Flow] = field(default_factory=dict)
     sessions: list["_Session"] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    unreachable: set[str] = field(default_factory=set)
+    """Allowed destinations that there is no socket for just now; told once."""
 
     def current(self) -> "_Session | None":
         """The newest session in which the box has been heard."""
@@ -169,19 +171,31 @@ class FarEnd:
         if event.destination not in self._allowed or len(box.flows) >= FLOWS_PER_BOX:
             self._refuse(session, event)
             return None
-        family, address = self._allowed[event.destination]
-        sock = udp_socket(family)
-        _bind_by_name(sock, f"{box.name}|{event.destination}|{event.flow}")
         try:
-            sock.connect(address)
+            sock = self._flow_socket(box, event)
         except OSError as error:
-            sock.close()
-            logger.warning("%s: cannot reach %s: %s", box.name, event.destination, error)
+            # No route, or no file descriptor left: the next datagram tries again.
+            session.connection.forget_flow(event.flow)
+            if event.destination not in box.unreachable:
+                box.unreachable.add(event.destination)
+                logger.warning("%s: cannot reach %s: %s", box.name, event.destination, error)
             return None
+        box.unreachable.discard(event.destination)
         flow = _Flow(event.flow, sock, self._loop.time())
         box.flows[event.destination, event.flow] = flow
         self._loop.add_reader(sock, self._on_replies, box, flow)
         return flow
+
+    def _flow_socket(self, box: _Box, event: DatagramReceived) -> socket.socket:
+        family, address = self._allowed[event.destination]
+        sock = udp_socket(family)
+        try:
+            _bind_by_name(sock, f"{box.name}|{event.destination}|{event.flow}")
+            sock.connect(address)
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
     def _refuse(self, session: _Session, event: DatagramReceived) -> None:
         self.refused += 1

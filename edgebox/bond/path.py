@@ -213,7 +213,12 @@ class Path:
         return False
 
     def on_alive(self, now: float) -> bool:
-        """Something of it was acknowledged; True if the state changed."""
+        """Something of it was acknowledged; True if the state changed.
+
+        Word of what it carried may come over another link when the system has lost this one.
+        """
+        if not self.attached:
+            return False
         if self.state is PathState.DOWN:
             self.share = 0.25
             self.proof = 0

@@ -161,7 +161,9 @@ class Opener:
             raise RemoteProtocolError("packet number before the first")
         if window is not None and window.has(number):
             raise ReplayedError("packet seen before")
-        cipher = self._cipher_of(epoch, now)
+        if self._old is not None and now >= self._old_until:
+            self._old = None
+        cipher = self._cipher_of(epoch)
         nonce = _NONCE.pack(self._direction, link, epoch, number)
         try:
             body = cipher.decrypt(nonce, packet[HEADER_SIZE:], packet[:HEADER_SIZE])
@@ -174,13 +176,13 @@ class Opener:
         window.add(number)
         return link, number, body
 
-    def _cipher_of(self, epoch: int, now: float) -> AESGCM | ChaCha20Poly1305:
+    def _cipher_of(self, epoch: int) -> AESGCM | ChaCha20Poly1305:
         ahead = (epoch - self.epoch) % _EPOCHS
         if ahead == 0:
             return self._cipher
         if ahead == 1:
             return self._next_cipher
-        if ahead == _EPOCHS - 1 and self._old is not None and now < self._old_until:
+        if ahead == _EPOCHS - 1 and self._old is not None:
             return self._old
         raise RemoteProtocolError("key epoch out of reach")
 

@@ -270,9 +270,14 @@ def _decode_fragment(body: bytes, at: int) -> Fragment:
 def _decode_announce(body: bytes, at: int) -> tuple[str, int]:
     size = body[at] if len(body) > at else 0
     text = body[at + 1 : at + 1 + size]
-    if not 0 < size <= ANNOUNCE_MAX or len(text) != size or not text.isascii():
+    if not 0 < size <= ANNOUNCE_MAX or len(text) != size or not _is_printable(text):
         raise RemoteProtocolError("bad announcement")
     return text.decode("ascii"), at + 1 + size
+
+
+def _is_printable(text: bytes) -> bool:
+    """ASCII without spaces and line ends: it is looked up and stands in logs."""
+    return all(33 <= byte <= 126 for byte in text)
 
 
 def _decode_control(body: bytes) -> Control:

@@ -341,3 +341,18 @@ def test_self_check_passes_and_can_fail(monkeypatch: pytest.MonkeyPatch) -> None
     assert selfcheck.datagram_passes(os.urandom(32), 5.0)
     monkeypatch.setattr(Connection, "datagrams_to_send", lambda self, now: [])
     assert not selfcheck.datagram_passes(os.urandom(32), 5.0)
+
+
+def test_refused_flow_takes_no_other_flows_place() -> None:
+    pair = Pair()
+    for flow in range(2, FLOWS_MAX + 2):
+        pair.box.open_flow(flow, "forbidden:1", pair.now)
+        pair.box.send_datagram(flow, b"x", pair.now)
+        pair.run(0.01)
+    pair.run(0.2)
+    for event in pair.events["hub"]:
+        if isinstance(event, DatagramReceived) and event.destination == "forbidden:1":
+            pair.hub.refuse_flow(event.flow)
+    pair.box.send_datagram(1, b"allowed", pair.now)
+    pair.run(0.2)
+    assert b"allowed" in pair.payloads()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgebox.bond.estimate import QUEUE_HIGH_S, START_BPS, Estimate, WindowedMin
+from edgebox.bond.estimate import POINTS_MAX, QUEUE_HIGH_S, START_BPS, Estimate, WindowedMin
 
 
 class Feed:
@@ -101,3 +101,11 @@ def test_loss_is_a_share_of_the_last_second() -> None:
     assert estimate.loss == pytest.approx(0.1)
     estimate.on_loss(13.0, 10, 0)
     assert estimate.loss == 0.0
+
+
+@pytest.mark.parametrize("step_s", [0.0, -1.0])
+def test_far_clock_that_stands_or_runs_backwards_costs_no_memory(step_s: float) -> None:
+    estimate = Estimate(0.0)
+    for number in range(POINTS_MAX + 100):
+        estimate.on_progress(number * 0.01, 0.05, 0.02, number * step_s, number * 1000, 1000)
+    assert len(estimate._points) <= POINTS_MAX

@@ -126,3 +126,13 @@ def test_link_the_system_lost_is_down_at_once() -> None:
     path.attached = False
     assert path.update_state(1.0)
     assert path.state is PathState.DOWN
+
+
+def test_link_the_system_has_lost_is_not_up_for_what_it_carried_before() -> None:
+    path = warm_path()
+    path.attached = False
+    assert path.update_state(1.0)
+    capacity_bps = path.estimate.capacity_bps
+    assert not path.on_alive(1.01)
+    assert path.state is PathState.DOWN
+    assert path.estimate.capacity_bps == capacity_bps

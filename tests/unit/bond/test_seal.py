@@ -141,3 +141,15 @@ def test_next_secret_does_not_give_away_the_one_before() -> None:
     sealer.acknowledged(0.0)
     sealer.seal(0, b"x", 1000.0)
     assert sealer._secret != before
+
+
+def test_key_of_an_epoch_gone_by_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seal, "REKEY_PACKETS", 1)
+    sealer, opener = Sealer(keys(), TO_HUB, 0.0), Opener(keys(), TO_HUB)
+    opener.open(sealer.seal(0, b"x", 0.0), 0.0)
+    sealer.acknowledged(0.0)
+    opener.open(sealer.seal(0, b"x", 1.0), 1.0)
+    assert opener.epoch == 1
+    assert opener._old is not None
+    opener.open(sealer.seal(0, b"x", 20.0), 20.0)
+    assert opener._old is None

@@ -164,3 +164,10 @@ def test_figures_of_the_protocol_page_are_true() -> None:
     page = PAGE.read_text()
     for figure in (f"at most {OUTER_MAX} bytes", f"over {PAYLOAD_MAX} bytes", "25 bytes, one for"):
         assert figure in page, figure
+
+
+@pytest.mark.parametrize("text", ["a:1\nforged line", "a :1", "a:1\x7f", "\x00"])
+def test_announcement_that_would_forge_a_log_line_is_refused(text: str) -> None:
+    data = Data(0, TrafficClass.VIDEO, Copy.FIRST, 0, 1, 0, 0, 0, 0, None, text, b"")
+    with pytest.raises(RemoteProtocolError):
+        decode_body(encode_data(data))
