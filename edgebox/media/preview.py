@@ -7,6 +7,8 @@ Who may reach it: processes of this machine. It listens on loopback only (anythi
 start), asks for a loopback name in `Host` (a page elsewhere cannot lead a browser here by DNS), and
 lets no web page but the panel's in: `Origin` must be the panel's if a browser sends one.
 
+`POST /stop` ends the session. The panel uses it when the bus is away: a stop must not depend on it.
+
 Media travels over 127.0.0.1 alone: modems that come and go do not touch it. Chromium itself makes
 no connection while loopback is the machine's only interface (156, even with its switch
 --allow-loopback-in-peer-connection); any other one that is up, such as the vehicle's own access
@@ -37,8 +39,16 @@ SDP = "application/sdp"
 class Preview:
     """The HTTP endpoint and its connections."""
 
-    def __init__(self, config: Config, sent: Callable[[], dict[str, Encoder]]):
-        """`sent`: encoders of the cameras sent right now, by id. Raises ConfigError."""
+    def __init__(
+        self,
+        config: Config,
+        sent: Callable[[], dict[str, Encoder]],
+        stop: Callable[[], Awaitable[object]],
+    ):
+        """`sent`: encoders of the cameras sent right now, by id. `stop` ends the session.
+
+        Raises ConfigError.
+        """
         self._host, self._port = parse_address(config.media.preview_listen)
         if not _is_loopback(self._host):
             raise ConfigError("media.preview_listen: it has no log-in, so only loopback is allowed")
@@ -46,6 +56,7 @@ class Preview:
         self._origins = {f"http://{name}:{panel_port}" for name in ("127.0.0.1", "localhost")}
         self._cameras = {camera.id for camera in config.media.camera}
         self._sent = sent
+        self._stop = stop
         self._connections: dict[str, tuple[str, Connection]] = {}
         self._closing = Closing()
 
@@ -55,6 +66,7 @@ class Preview:
         application = web.Application(client_max_size=SIZE_MAX, middlewares=[self._guard])
         application.router.add_route("OPTIONS", "/whep/{path:.+}", self._options)
         application.router.add_post("/whep/{camera}", self._post)
+        application.router.add_post("/stop", self._end)
         application.router.add_delete("/whep/session/{session}", self._delete)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
@@ -117,17 +129,18 @@ class Preview:
             return _refusal(415, f"send {SDP}")
         if camera not in self._cameras:
             return _refusal(404, "no such camera")
-        encoder = self._sent().get(camera)
-        if encoder is None:
-            return _refusal(409, "this camera is not sent now", retry_after_s=1)
-        if len(self._connections) >= PREVIEWS_MAX:
-            return _refusal(503, "too many previews", retry_after_s=5)
         try:
             offer = Offer(await request.text())
         except (RemoteProtocolError, UnicodeDecodeError, LookupError) as error:
             return _refusal(400, f"not an offer: {error}")
         if not offer.served:
             return _refusal(422, "no section that receives H.264 video")
+        # Only now: while the body came in the session may have ended.
+        encoder = self._sent().get(camera)
+        if encoder is None:
+            return _refusal(409, "this camera is not sent now", retry_after_s=1)
+        if len(self._connections) >= PREVIEWS_MAX:
+            return _refusal(503, "too many previews", retry_after_s=5)
         return await self._answer(camera, encoder, offer)
 
     async def _answer(self, camera: str, encoder: Encoder, offer: Offer) -> web.Response:
@@ -152,6 +165,10 @@ class Preview:
             content_type=SDP,
             headers={"Location": f"/whep/session/{session}"},
         )
+
+    async def _end(self, request: web.Request) -> web.Response:
+        await self._stop()
+        return web.Response(status=204)
 
     async def _delete(self, request: web.Request) -> web.Response:
         session = request.match_info["session"]

@@ -82,7 +82,7 @@ class _MediaService:
             tuple(self._encoders), lambda: secrets.token_urlsafe(16), time.time()
         )
         self._watchers = Watchers(config.media, self._changed)
-        self._preview = Preview(config, self._sent_encoders)
+        self._preview = Preview(config, self._sent_encoders, self._stop)
         self._target_bps = config.media.bitrate_max_bps
         self._bond_up = True
         self._was_live = False
@@ -135,6 +135,9 @@ class _MediaService:
         return fault or await self._applied()
 
     async def _stop_video(self, wish: StopVideo, keys: dict[str, str]) -> Done | Fault:
+        return await self._stop()
+
+    async def _stop(self) -> Done:
         self._session.stop(time.time())
         self._watchers.cut_all()
         self._preview.cut_all()

@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 from typing import Any, Protocol, TypeVar
 
 from edgebox.bus import Bus
+from edgebox.config import parse_address
 from edgebox.messages import (
     CREATE_INVITE,
     SELECT_CAMERAS,
@@ -29,6 +30,7 @@ ANSWER_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 2.5
 STOP_TRIES = 3
 """A media that is just restarting does not hear the first; stopping twice does no harm."""
+DIRECT_STOP_TIMEOUT_S = 2.0
 QUESTIONS_MAX = 4
 """At the same time, so that server threads are left for a stop (server.REQUEST_THREADS)."""
 
@@ -57,9 +59,13 @@ class Actions(Protocol):
 class BusActions:
     """Runs each question in the loop that owns bus and state."""
 
-    def __init__(self, state: PanelState, bus: Bus, changed: Callable[[], None]):
-        """`changed` is called in the loop when an answer changed `state`."""
+    def __init__(self, state: PanelState, bus: Bus, media: str, changed: Callable[[], None]):
+        """`media`: host:port of its own listener. `changed`: called when an answer changed `state`.
+
+        To be made in the loop, where `changed` is called as well.
+        """
         self._state = state
+        self._media = media
         self._bus = bus
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -121,10 +127,12 @@ class BusActions:
             return await self._bus.request(START_VIDEO, question, timeout_s=START_TIMEOUT_S)
 
     async def _stop(self) -> Done | Fault:
+        if not self._bus.connected.is_set() and await _stop_directly(self._media):
+            return Done()
         for _ in range(STOP_TRIES):
             answer = await self._bus.request(STOP_VIDEO, StopVideo(), timeout_s=STOP_TIMEOUT_S)
-            if not isinstance(answer, Fault) or answer.reason != "timeout":
-                break
+            if not isinstance(answer, Fault) or await _stop_directly(self._media):
+                return Done()
         return answer
 
     async def _change_camera(self, camera: str, operation: Operation) -> Done | Fault:
@@ -154,3 +162,19 @@ class BusActions:
             self._state.receive_invite(answer, session)
             self._changed()
         return answer
+
+
+async def _stop_directly(media: str) -> bool:
+    """Tell media at its own listener, for which no broker is needed; True if it has stopped."""
+    host, port = parse_address(media)
+    head = f"POST /stop HTTP/1.1\r\nHost: {media}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    try:
+        async with asyncio.timeout(DIRECT_STOP_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(head.encode())
+                return b" 204 " in await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

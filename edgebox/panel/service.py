@@ -47,7 +47,7 @@ async def run(config: Config) -> None:
     state = PanelState(config, time.monotonic())
     feed = Feed(state.view(time.monotonic(), time.time()))
     cabin = _Cabin(service, state, feed)
-    actions = BusActions(state, service.bus, cabin.show)
+    actions = BusActions(state, service.bus, config.media.preview_listen, cabin.show)
     # The port first: a second panel must not speak on the bus in the name of this one.
     async with WebServer(create_app(config, feed, actions), config.panel.listen), service:
         try:

@@ -88,6 +88,10 @@ async def test_preview_lets_in_nobody_it_should_not(broker: Broker) -> None:
         assert await status("GET") == 405
         assert await status("PATCH") == 405
         assert await status("OPTIONS", Origin=ORIGIN) == 200
+        stop = f"http://{config.media.preview_listen}/stop"
+        assert await status(url=stop, Origin="http://evil.example") == 403
+        assert await status(url=stop, Host="evil.example") == 403
+        assert await status("GET", url=stop) == 405
         for _ in range(PREVIEWS_MAX):
             assert await status() == 201
         assert await status() == 503

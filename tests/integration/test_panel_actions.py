@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
 from edgebox.bus import Bus
@@ -15,17 +16,21 @@ from edgebox.panel import service
 from edgebox.panel.actions import QUESTIONS_MAX, BusActions
 from edgebox.panel.state import PanelState
 from tests.conftest import Broker
+from tests.integration.media_rig import configuration, media_running
+from tests.unit.media.test_offer import CHROMIUM
 
 
 @asynccontextmanager
-async def tapping(broker: Broker) -> AsyncIterator[tuple[BusActions, Bus]]:
+async def tapping(
+    broker: Broker, listener: str = "127.0.0.1:9"
+) -> AsyncIterator[tuple[BusActions, Bus]]:
     """What pages use, and the bus media would be on."""
     async with (
         Bus(broker.address, "panel", box="b1") as bus,
         Bus(broker.address, "media", box="b1") as media,
     ):
         await media.connected.wait()
-        yield BusActions(PanelState(Config(), 0.0), bus, lambda: None), media
+        yield BusActions(PanelState(Config(), 0.0), bus, listener, lambda: None), media
 
 
 def in_thread(ask: Callable[[], Done | Fault]) -> asyncio.Future[Done | Fault]:
@@ -43,6 +48,36 @@ async def test_stop_reaches_a_media_that_is_just_restarting(broker: Broker) -> N
 
         await media.serve(STOP_VIDEO, stop)
         assert await stopping == Done()
+
+
+@pytest.mark.parametrize("broken", ["killed", "deaf"])
+async def test_stop_needs_no_broker(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setattr(module, "STOP_TIMEOUT_S", 0.2)
+    config = configuration(broker, "127.0.0.1:9")
+    async with media_running(config) as box:
+        assert await box.bus.request(START_VIDEO, StartVideo()) == Done()
+        listener = config.media.preview_listen
+        async with tapping(broker, listener) as (actions, _):
+            if broken == "killed":
+                broker.kill()
+                async with asyncio.timeout(5):
+                    while actions._bus.connected.is_set():
+                        await asyncio.sleep(0.01)
+            # "deaf": it is connected, but questions reach nobody (the box of that name is another).
+            monkeypatch.setattr(actions._bus, "_box", "b2")
+            assert await in_thread(actions.stop) == Done()
+        url = f"http://{listener}/whep/front"
+        headers = {"Content-Type": "application/sdp"}
+        async with (
+            aiohttp.ClientSession() as web,
+            web.post(url, data=CHROMIUM, headers=headers) as answer,
+        ):
+            assert answer.status == 409, "nothing is sent any more"
+        if broken == "killed":
+            broker.start()
+        await box.until(lambda session: session.state == "idle")
 
 
 async def test_stop_and_watchdog_pass_questions_that_wait(broker: Broker) -> None:
