@@ -14,13 +14,7 @@ from pathlib import Path
 
 import pytest
 
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from edgebox.sim.ports import free_port
 
 
 class Broker:
@@ -80,7 +74,7 @@ class TurnServer:
     secret = "tests-only"
 
     def __init__(self, directory: Path):
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.port = free_port()
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -20,6 +20,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
+from edgebox.sim.ports import free_port, is_free
+
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -57,16 +59,11 @@ WATCH_FRAMES = """
 
 def free_ports() -> int:
     """First of PORTS_NEEDED consecutive loopback ports that were free a moment ago."""
-    for first in range(20_000 + os.getpid() % 5_000 * 4, 60_000, PORTS_NEEDED):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(first, first + PORTS_NEEDED):
-                    probe = stack.enter_context(socket.socket())
-                    probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+    while True:
+        first = free_port()
+        ports = range(first, first + PORTS_NEEDED)
+        if all(is_free(port, socket.SOCK_STREAM) for port in ports):
             return first
-    raise AssertionError("no free ports")
 
 
 class RunningDemo:

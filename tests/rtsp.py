@@ -3,7 +3,7 @@
 import subprocess
 
 from edgebox.config import Camera
-from tests.conftest import free_port
+from edgebox.sim.ports import free_port
 
 SERVER = """
 import sys

@@ -40,9 +40,9 @@ from edgebox.messages import (
 )
 from edgebox.sim import pki
 from edgebox.sim.demo_view import DemoView
+from edgebox.sim.ports import LOOPBACK, free_port, is_free
 
 BOX = "demo-box"
-LOOPBACK = "127.0.0.1"
 READY_S = 45.0
 VIEW_HZ = 4
 SERVICES = ("bond", "media", "panel")
@@ -82,13 +82,15 @@ def choose_ports(first: int) -> Ports:
     Raises DeviceError naming the port that is taken and what to do.
     """
     for offset, what in enumerate(("panel", "room", "control", "preview")):
-        if not _is_free(first + offset):
+        if not is_free(first + offset, socket.SOCK_STREAM):
             raise DeviceError(
                 f"port {first + offset} ({what}) is in use on {LOOPBACK}: is another demo running? "
                 f"Stop it, or choose other ports with --port"
             )
-    with contextlib.ExitStack() as stack:
-        rest = [_reserve(stack) for _ in range(10)]
+    rest: list[int] = []
+    while len(rest) < 10:
+        if (port := free_port()) not in rest:
+            rest.append(port)
     return Ports(
         panel=first,
         room=first + 1,
@@ -103,30 +105,6 @@ def choose_ports(first: int) -> Ports:
         relay_broker=rest[8],
         relay_key_exchange=rest[9],
     )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-        return True
-
-
-def _reserve(stack: contextlib.ExitStack) -> int:
-    """A port free for UDP and TCP; kept until all are chosen, so that none comes twice."""
-    while True:
-        tcp = stack.enter_context(socket.socket())
-        tcp.bind((LOOPBACK, 0))
-        port: int = tcp.getsockname()[1]
-        udp = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-        try:
-            udp.bind((LOOPBACK, port))
-        except OSError:
-            continue
-        return port
 
 
 def camera_from_argument(index: int, argument: str) -> Camera:

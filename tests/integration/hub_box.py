@@ -49,7 +49,8 @@ from edgebox.messages import (
     Watcher,
     WatchOffer,
 )
-from tests.conftest import Broker, TurnServer, free_port
+from edgebox.sim.ports import free_port
+from tests.conftest import Broker, TurnServer
 
 CHROMIUM_ARGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),

@@ -28,7 +28,8 @@ from edgebox.messages import (
     WatchCandidate,
     WatchOffer,
 )
-from tests.conftest import Broker, TurnServer, free_port
+from edgebox.sim.ports import free_port
+from tests.conftest import Broker, TurnServer
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (

@@ -48,7 +48,8 @@ from edgebox.messages import (
     Watcher,
 )
 from edgebox.panel import service
-from tests.conftest import Broker, free_port
+from edgebox.sim.ports import free_port
+from tests.conftest import Broker
 
 BOX = "b1"
 CAMERAS = (

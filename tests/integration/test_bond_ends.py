@@ -16,7 +16,7 @@ from edgebox.bond.far_end import FarEnd
 from edgebox.bond.seal import Keys
 from edgebox.bond.transport import udp_socket
 from edgebox.config import Link
-from tests.conftest import free_port
+from edgebox.sim.ports import free_port
 from tests.integration.test_bond_service import Ports, box_config, hub_config, running
 
 
@@ -56,7 +56,7 @@ async def test_keys_after_long_failure_are_used_at_once_and_kept_nowhere_else(
 async def test_link_follows_a_hub_that_has_moved(tmp_path: Path) -> None:
     ports = Ports()
     moved_to = ("127.0.0.1", ports.udp)
-    was_at = ("127.0.0.1", free_port(socket.SOCK_DGRAM))
+    was_at = ("127.0.0.1", free_port())
     config = box_config(tmp_path, "none", ports)
     box = BoxEnd(config)
     try:

@@ -16,7 +16,7 @@ import pytest
 
 from edgebox.host.daemons import TlsFiles
 from edgebox.sim import pki
-from tests.conftest import free_port
+from edgebox.sim.ports import free_port
 
 START_S = 15.0
 
@@ -52,10 +52,10 @@ class Rig:
     def __init__(self, directory: Path):
         self.directory = directory
         self.echo = EchoServer()
-        self.udp = free_port(socket.SOCK_DGRAM)
+        self.udp = free_port()
         self.tcp = free_port()
-        self.listen = free_port(socket.SOCK_DGRAM)
-        self.listen_refused = free_port(socket.SOCK_DGRAM)
+        self.listen = free_port()
+        self.listen_refused = free_port()
         self.hub_files = pki.hub_credentials(directory / "pki", ["127.0.0.1"])
         self.box_files = pki.box_credentials(directory / "pki", "box-1")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -17,14 +17,15 @@ from edgebox.config import Bond, Box, Config, Forward, Link
 from edgebox.config import Bus as BusConfig
 from edgebox.host.netlink import Interfaces, read_interfaces, watch_interfaces
 from edgebox.messages import BOND_STATUS, BondStatus
-from tests.conftest import Broker, free_port
+from edgebox.sim.ports import free_port
+from tests.conftest import Broker
 
 
 class Ports:
     """Free ports of one test."""
 
     def __init__(self) -> None:
-        self.udp, self.listen, self.sink = (free_port(socket.SOCK_DGRAM) for _ in range(3))
+        self.udp, self.listen, self.sink = (free_port() for _ in range(3))
         self.tcp = free_port()
 
 

@@ -41,8 +41,8 @@ from edgebox.messages import (
 from edgebox.sim import links as links_module
 from edgebox.sim import pki
 from edgebox.sim.lane import LaneSettings
+from edgebox.sim.ports import free_port
 from edgebox.sim.tcp_relay import TcpRelay
-from tests.conftest import free_port
 
 BACK_S = 5.0
 """Everything has to be back within this after a kill."""
@@ -456,7 +456,7 @@ async def test_message_too_large_stops_at_the_box_and_not_the_bridge(fleet: Flee
 
 
 async def test_bridge_goes_on_after_all_links_were_cut(fleet: Fleet) -> None:
-    links = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    links = f"127.0.0.1:{free_port()}"
     over_links = f"127.0.0.1:{free_port()}"
     address = fleet.socket_of("b3")
     box = Program(
@@ -499,7 +499,7 @@ SECRET = b"lab-secret-of-this-test"
 async def turn() -> AsyncIterator[str]:
     """A running TURN server with the written configuration; its address."""
     with tempfile.TemporaryDirectory(prefix="edgebox ") as name:  # a space: paths are quoted
-        address = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+        address = f"127.0.0.1:{free_port()}"
         command = daemons.write_turn_server(
             Path(name) / "coturn",
             listen=address,

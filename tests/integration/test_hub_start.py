@@ -9,7 +9,8 @@ import pytest
 from edgebox.config import Config, Hub
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.hub.service import run
-from tests.conftest import Broker, free_port
+from edgebox.sim.ports import free_port
+from tests.conftest import Broker
 
 
 def _config(broker: Broker, directory: Path) -> Config:

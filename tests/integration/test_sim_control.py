@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from playwright.async_api import async_playwright, expect
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.sim.lane import LaneSettings
 from edgebox.sim.link_settings import LinkSettings, LinksSettings, RelaySettings, load
+from edgebox.sim.ports import free_port
 from edgebox.sim.service import running
-from tests.conftest import free_port
 from tests.demo import CHROMIUM, CHROMIUM_ARGS
 
 START = LaneSettings(trace="lte:1:3000000", delay_ms=20)
@@ -27,7 +26,7 @@ def settings(**other: Any) -> LinksSettings:
         LinkSettings(
             name=name,
             label=label,
-            listen=f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}",
+            listen=f"127.0.0.1:{free_port()}",
             target="127.0.0.1:9",
             up=START,
             down=LaneSettings(rate_bps=20_000_000, delay_ms=20),

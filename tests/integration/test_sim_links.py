@@ -11,7 +11,7 @@ import pytest
 from edgebox.errors import DeviceError
 from edgebox.sim.lane import LaneSettings
 from edgebox.sim.links import CLIENTS_MAX, Path, SimLink
-from tests.conftest import free_port
+from edgebox.sim.ports import free_port
 
 
 class Peer:
@@ -55,7 +55,7 @@ def target() -> Iterator[Peer]:
 async def connected(
     target: Peer, up: LaneSettings, down: LaneSettings | None = None
 ) -> AsyncIterator[tuple[SimLink, Peer]]:
-    listen = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    listen = f"127.0.0.1:{free_port()}"
     async with SimLink(listen, target.address, Path(up, down or LaneSettings())) as link:
         client = Peer(link.listen)
         with contextlib.closing(client.socket):
@@ -145,8 +145,8 @@ async def test_clients_are_bounded(target: Peer) -> None:
 async def test_target_that_is_away_does_no_harm(target: Peer) -> None:
     gone = Peer()
     gone.socket.close()
-    listen = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
-    closed = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    listen = f"127.0.0.1:{free_port()}"
+    closed = f"127.0.0.1:{free_port()}"
     async with SimLink(listen, closed, Path()) as link:
         client = Peer(listen)
         with contextlib.closing(client.socket):
@@ -160,7 +160,7 @@ async def test_target_that_is_away_does_no_harm(target: Peer) -> None:
 async def test_ipv6() -> None:
     target = Peer(host="::1")
     with contextlib.closing(target.socket):
-        listen = f"[::1]:{free_port(socket.SOCK_DGRAM)}"
+        listen = f"[::1]:{free_port()}"
         async with SimLink(listen, target.address, Path()):
             client = Peer(listen, host="::1")
             with contextlib.closing(client.socket):

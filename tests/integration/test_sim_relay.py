@@ -11,8 +11,8 @@ import pytest
 from edgebox.errors import DeviceError
 from edgebox.sim.lane import LaneSettings
 from edgebox.sim.links import Path, SimLink
+from edgebox.sim.ports import free_port
 from edgebox.sim.tcp_relay import TcpRelay
-from tests.conftest import free_port
 
 CUT = Path(LaneSettings(cut=True), LaneSettings(cut=True))
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -37,7 +37,7 @@ async def relayed(
     async with contextlib.AsyncExitStack() as stack:
         links = []
         for path in paths:
-            listen = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+            listen = f"127.0.0.1:{free_port()}"
             link = SimLink(listen, "127.0.0.1:9", path)
             links.append(await stack.enter_async_context(link))
         relay = TcpRelay(f"127.0.0.1:{port}", target, links)
