@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from edgebox.bus import Bus
 from edgebox.hub import tokens
 from edgebox.hub.box import Box
+from edgebox.hub.limit import Limiter
 from edgebox.hub.protocol import (
     State,
     ToPage,
@@ -39,9 +40,10 @@ from edgebox.messages import Room as RoomMessage
 
 logger = logging.getLogger(__name__)
 
-WATCH_TIMEOUT_S = 6.0
 TICK_S = 0.5
-OPEN_INVITES_MAX = 50
+ROOM_RATE_HZ = 0.5
+ROOM_BURST = 10.0
+"""Of one box: each room is written to the database that all boxes share."""
 PARTICIPANT_TTL_S = 24 * 3600
 """Nobody stays in a room longer, should a box never end its session."""
 BOXES_MAX = 10_000
@@ -72,6 +74,7 @@ class Hub:
         self._by_cookie: dict[str, str] = {}
         self._pages: dict[str, Page] = {}
         self._said: dict[str, RoomMessage] = {}
+        self._openings = Limiter(ROOM_RATE_HZ, ROOM_BURST)
 
     # Life
 
@@ -97,6 +100,7 @@ class Hub:
             for box in list(self._boxes.values()):
                 if box.refresh(self._bus.connected.is_set(), time.time()):
                     self._show(box)
+                await self._open_room(box)
                 if box.room is not None and box.session is not None:
                     watchers = [watcher.peer for watcher in box.session.watchers]
                     lost = box.room.peers_to_close(watchers, time.monotonic())
@@ -131,12 +135,10 @@ class Hub:
         if box.room is not None and box.room.session != session.id:
             await self._close_room(box.room)
         box.session = session
-        if box.room is None:
-            row = RoomRow(tokens.make_id(), box.id, session.id)
-            await self._store.call(self._store.open_room, row, time.time())
-            box.room = self._add_room(row)
         box.refresh(self._bus.connected.is_set(), time.time())
-        await self._tell_box(box.room)
+        await self._open_room(box)
+        if box.room is not None:
+            await self._tell_box(box.room)
         self._show(box)
 
     async def _box(self, box_id: str) -> Box | None:
@@ -161,6 +163,17 @@ class Hub:
         self._rooms[row.id] = room
         self._boxes.setdefault(row.box, Box(row.box)).room = room
         return room
+
+    async def _open_room(self, box: Box) -> None:
+        """If it has none and may; the clock tries again."""
+        if box.room is not None or box.session is None:
+            return
+        if not self._openings.take(box.id, time.monotonic()):
+            return
+        row = RoomRow(tokens.make_id(), box.id, box.session.id)
+        room = self._add_room(row)
+        await self._store.call(self._store.open_room, row, time.time())
+        await self._changed(room)
 
     async def _close_room(self, room: Room) -> None:
         # First all that needs no waiting: nobody may be let in or shown anything from now on.

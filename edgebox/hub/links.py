@@ -10,10 +10,14 @@ from edgebox.config import Hub as HubConfig
 from edgebox.hub import tokens
 from edgebox.hub.door import CLOSED, Door
 from edgebox.hub.hub import Hub
+from edgebox.hub.limit import Limiter
 from edgebox.hub.store import ParticipantRow, RoomRow, Store
 from edgebox.messages import CreateInvite, Fault, Invite
 
 OPEN_INVITES_MAX = 50
+INVITE_RATE_HZ = 1.0
+INVITE_BURST = 60.0
+"""Of one box."""
 
 
 class Links:
@@ -23,12 +27,15 @@ class Links:
         self._config = config
         self._hub = hub
         self._store = store
+        self._asked = Limiter(INVITE_RATE_HZ, INVITE_BURST)
 
     async def create(self, question: CreateInvite, keys: dict[str, str]) -> Invite | Fault:
         """Answers CREATE_INVITE."""
         room = self._hub.room_of(keys["box"])
         if room is None or room.session != question.session:
             return Fault(reason="refused", text="not the session the hub knows of this box")
+        if not self._asked.take(room.box, time.monotonic()):
+            return Fault(reason="busy", text="too many invitations in a short time")
         now_utc = time.time()
         count = await self._store.call(self._store.count_open_invites, room.id, now_utc)
         if count >= OPEN_INVITES_MAX:

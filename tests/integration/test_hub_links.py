@@ -185,6 +185,31 @@ async def test_invitations_are_bounded(hub: RunningHub, box: StandInBox) -> None
     assert answer.reason == "busy"
 
 
+async def test_box_that_asks_without_end_gets_few_links(hub: RunningHub, box: StandInBox) -> None:
+    question = CreateInvite(session=box.session, role="doctor")
+    questions = [box.bus.request(CREATE_INVITE, question) for _ in range(150)]
+    answers = await asyncio.gather(*questions)
+    assert sum(isinstance(one, Invite) for one in answers) <= 61
+    assert {one.reason for one in answers if isinstance(one, Fault)} == {"busy"}
+
+
+async def test_box_that_changes_its_session_without_end_opens_few_rooms(
+    hub: RunningHub, box: StandInBox, tmp_path: Path
+) -> None:
+    for number in range(60):
+        box.session = f"session-{number}"
+        await box.say()
+    await until(lambda: box.room is not None and box.room.session == "session-59")
+    with sqlite3.connect(tmp_path / "hub.db") as database:
+        rooms, still_open = database.execute(
+            "SELECT count(*), sum(closed_utc IS NULL) FROM room"
+        ).fetchone()
+    database.close()
+    assert rooms <= 14
+    assert still_open == 1
+    await box.invite("doctor")
+
+
 async def test_rooms_of_two_boxes_are_apart(
     broker: Broker, hub: RunningHub, box: StandInBox
 ) -> None:
