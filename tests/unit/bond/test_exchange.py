@@ -1,16 +1,21 @@
 """The key exchange's own decisions; the exchange itself is in test_bond_processes."""
 
 import asyncio
+import contextlib
+import ssl
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgebox.bond.exchange import Answer, KeyServer, host_of
+from edgebox.bond.exchange import Answer, KeyServer, host_of, tls_context
 from edgebox.bond.seal import Keys
 from edgebox.config import Bond, Config
+from edgebox.host.daemons import TlsFiles
+from edgebox.sim import pki
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +51,47 @@ def test_session_id_that_the_wire_has_no_room_for_is_refused(session: int) -> No
     line = msgspec.json.encode({"session": session, "suite": "aes-256-gcm"})
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(line, type=Answer)
+
+
+def shake_hands(hub: ssl.SSLContext, box: ssl.SSLContext, host: str) -> None:
+    """In memory. Raises ssl.SSLError."""
+    to_hub, to_box = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        box.wrap_bio(to_box, to_hub, server_hostname=host),
+        hub.wrap_bio(to_hub, to_box, server_side=True),
+    ]
+    for _ in range(4):
+        for end in ends:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+
+
+def context_of(role: Literal["box", "hub"], files: TlsFiles) -> ssl.SSLContext:
+    bond = Bond(
+        role=role,
+        ca=str(files.ca),
+        certificate=str(files.certificate),
+        private_key=str(files.private_key),
+    )
+    return tls_context(Config(bond=bond))
+
+
+def test_common_name_of_the_hubs_host_does_not_make_a_hub(tmp_path: Path) -> None:
+    """Common names are boxes' names: a box called like the hub's host is not the hub."""
+    box = context_of("box", pki.box_credentials(tmp_path, "box-1"))
+    shake_hands(context_of("hub", pki.hub_credentials(tmp_path, ["there"])), box, "there")
+    nameless = pki._credentials(tmp_path, "nameless", "there", [], server=True)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(context_of("hub", nameless), box, "there")
+
+
+def test_tls_is_1_3_with_certificates_on_both_sides(tmp_path: Path) -> None:
+    hub = context_of("hub", pki.hub_credentials(tmp_path, ["there"]))
+    box = context_of("box", pki.box_credentials(tmp_path, "box-1"))
+    anybody = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    with pytest.raises(ssl.SSLError):
+        shake_hands(hub, anybody, "there")
+    box.minimum_version = ssl.TLSVersion.TLSv1_2
+    box.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError):
+        shake_hands(hub, box, "there")
