@@ -7,7 +7,7 @@ Who may reach it: processes of this machine. It listens on loopback only (anythi
 start), asks for a loopback name in `Host` (a page elsewhere cannot lead a browser here by DNS), and
 lets no web page but the panel's in: `Origin` must be the panel's if a browser sends one.
 
-`POST /stop` ends the session. The panel uses it when the bus is away: a stop must not depend on it.
+`POST /stop` ends the session. The panel's page and the panel ask here: a stop needs no bus.
 
 Media travels over 127.0.0.1 alone: modems that come and go do not touch it. Chromium itself makes
 no connection while loopback is the machine's only interface (156, even with its switch

@@ -95,6 +95,11 @@ async def test_preview_lets_in_nobody_it_should_not(broker: Broker) -> None:
         for _ in range(PREVIEWS_MAX):
             assert await status() == 201
         assert await status() == 503
+        async with web.post(stop, headers={"Origin": ORIGIN}) as response:
+            assert response.status == 204
+            assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+        await box.until(lambda session: session.state == "idle")
+        assert await status() == 409
 
 
 async def test_garbage_on_the_port_changes_nothing(broker: Broker) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from edgebox.config import Config
 from edgebox.errors import DeviceError
@@ -87,6 +87,27 @@ async def test_one_tap_is_live_and_a_held_button_ends_it() -> None:
         await expect(page.locator("body")).to_have_attribute("data-screen", "idle")
         assert here.box.asked[-1] == StopVideo()
         await expect(page.locator("#watchers")).to_be_empty()
+
+
+async def test_stop_reaches_media_without_the_panels_server() -> None:
+    async with cabin() as here:
+        page = await here.open()
+        await page.tap("#start")
+        await expect(page.locator("body")).to_have_attribute("data-screen", "live")
+        origins: list[str | None] = []
+
+        async def answer(route: Route) -> None:
+            assert route.request.method == "POST"
+            origins.append(await route.request.header_value("origin"))
+            allowed = {"Access-Control-Allow-Origin": "*"}
+            await route.fulfill(status=204, headers=allowed)
+
+        await page.route(f"http://{here.config.media.preview_listen}/stop", answer)
+        await hold(page, "#stop", 1.2)
+        await expect(page.locator("#stop .label")).to_have_text("STOPP")
+        assert origins == [f"http://{here.config.panel.listen}"]
+        assert not any(isinstance(one, StopVideo) for one in here.box.asked)
+        await expect(page.locator("#toast")).to_be_hidden()
 
 
 async def test_cameras_are_chosen_before_and_during() -> None:

@@ -1,8 +1,9 @@
 // Requests to the panel's server. Every answer comes back; none blocks the page.
 
-import { find, say } from "./page.js";
+import { find, previewBase, say } from "./page.js";
 
 const TIMEOUT_MS = 12_000;
+const STOP_MS = 1_500;
 const TOAST_MS = 7_000;
 let toastTimer = 0;
 
@@ -30,6 +31,18 @@ export async function ask(path, body) {
     tell(say("page.no-answer"));
     return null;
   }
+}
+
+/** Media hears this page itself: a stop needs neither the panel's server nor the bus. */
+export async function askStop() {
+  try {
+    const options = { method: "POST", signal: AbortSignal.timeout(STOP_MS) };
+    const response = await fetch(new URL("/stop", previewBase), options);
+    if (response.status === 204) return;
+  } catch {
+    // Then by way of the panel's server, which tells what went wrong.
+  }
+  await ask("/stop", {});
 }
 
 /** Show one sentence for some seconds; it never takes a tap. */

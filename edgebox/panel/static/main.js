@@ -1,6 +1,6 @@
 // The panel's page: wires the parts together.
 
-import { ask, tell } from "./ask.js";
+import { ask, askStop, tell } from "./ask.js";
 import { drawInvite, drawTimeLeft, prepareInvite } from "./invite.js";
 import { find, firstState, say, version } from "./page.js";
 import { showPreview } from "./preview.js";
@@ -23,22 +23,22 @@ function show(state) {
 }
 
 /** One question at a time for this button, with other words on it while it waits. */
-async function press(button, waiting, path) {
+async function press(button, waiting, act) {
   const label = button.querySelector(".label");
   if (button.classList.contains("asked")) return;
   const words = label.textContent;
   button.classList.add("asked");
   label.textContent = waiting;
-  await ask(path, {});
+  await act();
   label.textContent = words;
   button.classList.remove("asked");
 }
 
-onTap(find("start"), () => press(find("start"), say("start.waiting"), "/start"));
+onTap(find("start"), () => press(find("start"), say("start.waiting"), () => ask("/start", {})));
 onHold(
   find("stop"),
   HOLD_MS,
-  () => press(find("stop"), say("stop.waiting"), "/stop"),
+  () => press(find("stop"), say("stop.waiting"), askStop),
   () => tell(say("stop.hold")),
 );
 onTap(find("language"), async () => {
