@@ -1,8 +1,9 @@
 """What one link can do, seen from its sender: delays, queue, delivered rate, capacity, loss.
 
 Theory. All one-way delays are receiver's clock minus sender's clock, so they hold an unknown but
-common offset: the 10 s minimum of a link is its base delay, what exceeds it is its queue, and
-differences between links are exact. While a queue stands, what comes out is what the link
+common offset: the 10 s minimum of a link is its base delay, that of a small packet. What exceeds
+it, less the time the packet's own bytes take, is the link's queue, and differences between links
+are exact. While a queue stands, what has come out since the link was last idle is what it
 carries: that sample sets the capacity, up or down. Without a queue a sample only says what was
 sent (application-limited): it never lowers the capacity, which then grows by itself, held to a
 multiple of what has been delivered, until a queue shows where the limit is.

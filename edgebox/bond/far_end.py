@@ -12,6 +12,7 @@ and flow, so this holds, ports being free, also when we restart ourselves.
 import asyncio
 import hashlib
 import logging
+import resource
 import secrets
 import socket
 from collections.abc import Callable, Hashable
@@ -92,6 +93,7 @@ class FarEnd:
 
     async def run(self, *, ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled. Raises ConfigError when a port is taken."""
+        _raise_file_limit()
         for address in self._config.bond.allow:
             try:
                 self._allowed[address] = (await resolve(address, socket.SOCK_DGRAM))[0]
@@ -281,6 +283,12 @@ class FarEnd:
                 self._close_flow(flow)
                 for session in box.sessions:
                     session.connection.forget_flow(flow.number)
+
+
+def _raise_file_limit() -> None:
+    """The usual 1024 descriptors are used up by the flows of four boxes that mean harm."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _last_sign(session: _Session) -> float:

@@ -47,11 +47,12 @@ class PathState(Enum):
 class Sent:
     """A packet under way."""
 
-    __slots__ = ("datagram", "eliciting", "number", "queue_s", "sent_at", "sent_us", "size")
+    __slots__ = ("announces", "datagram", "eliciting", "number", "queue_s", "sent_at", "sent_us",
+                 "size")  # fmt: skip
 
     def __init__(
         self, number: int, size: int, sent_at: float, sent_us: int, *, eliciting: bool,
-        datagram: Any,
+        datagram: Any, announces: bool = False,
     ):  # fmt: skip
         self.number = number
         self.size = size
@@ -59,6 +60,8 @@ class Sent:
         self.sent_us = sent_us
         self.eliciting = eliciting
         self.datagram = datagram
+        self.announces = announces
+        """It says where its flow goes."""
         self.queue_s = 0.0
         """Queue this packet was predicted to meet, less the corrections known then."""
 

@@ -244,6 +244,7 @@ class Sender:
         if datagram.sequence < 0:
             self._number(datagram, flow)
         sent_us = microseconds(now)
+        announce = _announcement(datagram, flow)
         body = encode_data(
             Data(
                 sent_us,
@@ -256,13 +257,15 @@ class Sender:
                 datagram.frame,
                 datagram.place,
                 datagram.fragment,
-                "" if flow.announced else flow.destination,
+                announce,
                 datagram.payload,
             )
         )
         estimate = path.estimate
         queue_s = path.queue_s(now)
-        size = self._seal(path, body, sent_us, now, eliciting=True, datagram=datagram)
+        size = self._seal(
+            path, body, sent_us, now, eliciting=True, datagram=datagram, announces=bool(announce),
+        )  # fmt: skip
         datagram.links |= 1 << path.link
         datagram.under_way += 1
         path.last_data_at = now
@@ -286,7 +289,7 @@ class Sender:
 
     def _seal(
         self, path: Path, body: bytes, sent_us: int, now: float, *, eliciting: bool,
-        datagram: Datagram | None = None,
+        datagram: Datagram | None = None, announces: bool = False,
     ) -> int:  # fmt: skip
         number = self._sealer.next_number(path.link)
         packet = self._sealer.seal(path.link, body, now)
@@ -294,6 +297,7 @@ class Sender:
         size = len(packet)
         sent = Sent(
             number, size, now, sent_us, eliciting=eliciting, datagram=datagram,
+            announces=announces,
         )  # fmt: skip
         path.on_sent(sent, now)
         return size
@@ -372,7 +376,7 @@ class Sender:
         datagram.under_way -= 1
         datagram.acknowledged = True
         flow = self.flows.get(datagram.flow)
-        if flow is not None:
+        if flow is not None and sent.announces:
             flow.announced = True
 
     def _on_lost(self, path: Path, sent: Sent, now: float) -> None:
@@ -557,3 +561,14 @@ class Sender:
         """Share of the last second's bytes that were copies."""
         total = self._rate.bps(now)
         return self._extra_rate.bps(now) / total if total else 0.0
+
+
+def _announcement(datagram: Datagram, flow: Flow) -> str:
+    """Where the flow goes, if the far end must be told.
+
+    A datagram that was cut when the far end still knew may have no room left; one cut now has.
+    """
+    size = len(datagram.payload) + 1 + len(flow.destination)
+    if datagram.fragment is not None:
+        size += FRAGMENT_SIZE
+    return "" if flow.announced or size > PAYLOAD_MAX else flow.destination

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import resource
 import socket
 from pathlib import Path
 
@@ -130,3 +131,17 @@ async def test_hub_without_file_descriptors_goes_on_and_recovers(
                 await asyncio.sleep(0.02)
             assert (await arrival)[0] in {b"hello", b"lost"}
     assert problems == []
+
+
+async def test_hub_takes_all_file_descriptors_it_may_have(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    (tmp_path / "key").write_text("5a" * 32)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1] - 1, before[1]))
+    ready = asyncio.Event()
+    try:
+        far_end = FarEnd(hub_config(tmp_path, Ports()))
+        async with running(asyncio.create_task(far_end.run(ready=ready.set))):
+            await asyncio.wait_for(ready.wait(), 5)
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == before[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -19,7 +19,7 @@ from edgebox.bond.connection import (
 )
 from edgebox.bond.path import PathState
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Sealer
-from edgebox.bond.wire import Ack, encode_control
+from edgebox.bond.wire import OUTER_MAX, PAYLOAD_MAX, Ack, FlowUnknown, encode_control
 from edgebox.errors import LocalProtocolError
 
 DELAY_S = 0.02
@@ -356,3 +356,31 @@ def test_refused_flow_takes_no_other_flows_place() -> None:
     pair.box.send_datagram(1, b"allowed", pair.now)
     pair.run(0.2)
     assert b"allowed" in pair.payloads()
+
+
+def test_flow_announced_again_makes_no_packet_too_large() -> None:
+    pair = Pair(links=1)
+    sizes: list[int] = []
+
+    def passes(direction: str, link: int, packet: bytes) -> bool:
+        sizes.append(len(packet))
+        return True
+
+    pair.passes = passes
+    pair.box.send_datagram(1, b"x", pair.now)
+    pair.run(0.2)
+    assert pair.box.sender.flows[1].announced
+    for number in range(60):
+        pair.box.send_datagram(1, rtp(number, PAYLOAD_MAX), pair.now)
+    assert pair.box.sender.queued_bytes
+    pair.hub.forget_flow(1)
+    sealer = Sealer(keys(), TO_BOX, pair.now)
+    sealer._next[9] = 5
+    body = encode_control(0, eliciting=False, items=[FlowUnknown(1)])
+    pair.box.receive_datagram(0, sealer.seal(9, body, pair.now), pair.now)
+    pair.run(0.1)
+    assert max(sizes) == OUTER_MAX
+    pair.box.send_datagram(1, rtp(99, PAYLOAD_MAX), pair.now)
+    pair.run(1.0)
+    assert rtp(99, PAYLOAD_MAX) in pair.payloads()
+    assert max(sizes) == OUTER_MAX
