@@ -30,8 +30,8 @@ from tests.demo import (
 from tests.integration.test_main_job import START, join, mission
 
 STARTS = 20
-CUTS = 8
-STEPS = 3
+CUTS = 7
+STEPS = 5
 SETTLE_S = 8.0
 SMALL: ViewportSize = {"width": 480, "height": 360}
 """The browser draws without a graphics card: a large page would show every second picture."""

@@ -128,7 +128,7 @@ class Control:
             return _refusal(415, "send application/json")
         try:
             change = msgspec.json.decode(await request.read(), type=LinkChange)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return _refusal(400, str(error))
         self._apply(name, change)
         return _json(self._shown(name))

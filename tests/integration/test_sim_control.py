@@ -100,6 +100,7 @@ async def test_preset_does_not_restore_a_cut_link() -> None:
         (b"[]", "Expected `object`"),
         (b"", "truncated"),
         (b"\xff\x00", "malformed"),
+        (b'{"preset": "\xff"}', "utf-8"),
         (b'{"up":' + b"[" * 4000, ""),
     ],
 )
