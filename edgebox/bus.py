@@ -16,6 +16,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiomqtt
@@ -70,7 +71,26 @@ class _Client(aiomqtt.Client):
             with contextlib.suppress(aiomqtt.MqttError):
                 await entering
                 await self.__aexit__(None, None, None)
+            self._close_socket()
             raise
+        except aiomqtt.MqttError:
+            self._close_socket()
+            raise
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        try:
+            await super().__aexit__(exc_type, exc, tb)
+        finally:
+            self._close_socket()
+
+    def _close_socket(self) -> None:
+        """Also of a connection that was refused or broke off: paho keeps it open then."""
+        self._client._sock_close()
 
 
 class Bus:
