@@ -17,7 +17,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import aiomqtt
 import msgspec
@@ -38,6 +38,7 @@ BRIDGE_STATE = "$SYS/broker/connection/{box}/state"
 
 REPLY_TOPIC = re.compile(r"box/[a-z0-9-]+/(local|up|down)/reply/[a-z0-9-]+")
 AnyMessage = TypeVar("AnyMessage", bound=Message)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,20 @@ class _Route:
     pattern: re.Pattern[str]
     qos: int
     receive: Callable[[aiomqtt.Message, dict[str, str]], Awaitable[None]]
+
+
+async def obey_cancellation(work: Awaitable[T]) -> T:
+    """Await `work`, and end if this task was cancelled meanwhile.
+
+    Before Python 3.12 asyncio.wait_for, in aiomqtt, swallows a cancellation that comes at the
+    moment of its result; a loop around it would go on for ever.
+    """
+    task = cast("asyncio.Task[object]", asyncio.current_task())
+    before = task.cancelling()
+    result = await work
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 class _Client(aiomqtt.Client):
@@ -196,8 +211,10 @@ class Bus:
                 await self.connected.wait()
                 if self._client is None:
                     return Fault(reason="unreachable", text="the local broker is away")
-                await self._client.publish(
-                    topic, msgspec.json.encode(question), qos=1, properties=properties
+                await obey_cancellation(
+                    self._client.publish(
+                        topic, msgspec.json.encode(question), qos=1, properties=properties
+                    )
                 )
                 payload = await future
         except TimeoutError:
@@ -324,7 +341,9 @@ class Bus:
         self.connected.set()
 
     async def _subscribe(self, client: aiomqtt.Client, route: _Route) -> None:
-        await client.subscribe(route.filter, options=SubscribeOptions(qos=route.qos))
+        await obey_cancellation(
+            client.subscribe(route.filter, options=SubscribeOptions(qos=route.qos))
+        )
 
     async def _dispatch(self, raw: aiomqtt.Message) -> None:
         for route in self._routes:
@@ -341,7 +360,9 @@ class Bus:
         if self._client is None:
             return False
         try:
-            await self._client.publish(where, payload, qos=topic.qos, retain=topic.retained)
+            await obey_cancellation(
+                self._client.publish(where, payload, qos=topic.qos, retain=topic.retained)
+            )
         except aiomqtt.MqttError:
             return False
         return True

@@ -7,7 +7,7 @@ import time
 import aiomqtt
 import pytest
 
-from edgebox.bus import Bus
+from edgebox.bus import Bus, obey_cancellation
 from edgebox.messages import (
     ROOM,
     SERVICE_STATUS,
@@ -188,3 +188,14 @@ async def test_bug_in_a_handler_comes_out_of_the_bus(broker: Broker) -> None:
 
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(use(), 5)
+
+
+async def test_cancellation_at_the_moment_of_the_result_is_obeyed() -> None:
+    result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(obey_cancellation(asyncio.wait_for(result, 5)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    result.set_result(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
