@@ -126,13 +126,15 @@ class Encoder:
     async def _run_process(self) -> str:
         """Start one and serve it until it ends. Returns how it ended."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with contextlib.ExitStack() as unless_started, theirs:
+            unless_started.callback(ours.close)
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", "edgebox.media.encoder_process", str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
             )
+            unless_started.pop_all()
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)
         try:
             self._writer = writer
