@@ -141,6 +141,8 @@ class Camera(_Section, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=40)]
     """Shown to crew and remote help."""
     kind: Literal["pattern", "file", "v4l2", "rtsp", "picamera"]
+    view: Literal["patient", "outside"] = "patient"
+    """`outside`: never shows a patient; the only pictures a pilot gets."""
     source: str = ""
     """`file`: path (plays in a loop). `v4l2`: /dev/v4l/by-path/... `rtsp`: rtsp://...
     `picamera`: camera number. `pattern`: nothing."""

@@ -13,6 +13,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from msgspec import Meta, Struct
 
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+OptionalId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}\Z")]
 Text = Annotated[str, Meta(max_length=200)]
 Sdp = Annotated[str, Meta(max_length=65_536)]
 Role = Literal["doctor", "pilot", "interpreter", "observer", "technician", "bystander"]
@@ -187,13 +188,55 @@ class CameraStatus(Message, frozen=True):
 
 
 class Watcher(Message, frozen=True):
-    """One connection that gets pictures, as the box itself sees it."""
+    """One connection of a person, as the box itself sees it: what really flows, not what may."""
 
     peer: Id
     name: Text
     role: Role
     state: Literal["connecting", "connected", "lost"]
     since_utc: float
+    participant: OptionalId = ""
+    sees: tuple[str, ...] = ()
+    """Ids of the cameras they are sent now."""
+    hears: bool = False
+    speaks: bool = False
+    """Sound comes from them (not: their microphone is muted)."""
+    shows: bool = False
+    """Their own camera's picture comes in; the panel gets it at `/guest/<peer>`."""
+
+
+class Admitted(Message, frozen=True):
+    """A person the crew let in, with the role they were let in with."""
+
+    participant: Id
+    role: Role
+    name: Text
+
+
+class SoundStatus(Message, frozen=True):
+    """Microphone and loudspeaker of the cabin. `none`: not configured."""
+
+    microphone: Literal["none", "starting", "ready", "live", "absent", "failed"] = "none"
+    loudspeaker: Literal["none", "starting", "ready", "live", "absent", "failed"] = "none"
+    muted: bool = False
+    """The crew muted the cabin: nothing of it is sent to anybody."""
+    detail: Text = ""
+    """What is wrong and what to plug, in English, for the technician."""
+    bitrate_bps: int = 0
+
+
+class Sending(Message, frozen=True):
+    """What goes out now and why, best level first. The pages put it into words."""
+
+    level: Literal[
+        "nothing", "full", "reduced", "main-only", "few-frames", "stills", "sound-only"
+    ] = "nothing"
+    """`reduced`: all pictures, with fewer bits than they could use. `main-only`: thumbnails are
+    left out. `few-frames`: under about 300 kbit/s. `stills`: a picture every few seconds."""
+    reason: Literal["", "capacity", "links-down", "hidden", "viewer", "camera"] = ""
+    since_utc: float = 0.0
+    total_bps: int = 0
+    """What may be sent now, sound included."""
 
 
 class MediaSession(Message, frozen=True):
@@ -211,6 +254,13 @@ class MediaSession(Message, frozen=True):
     sent: tuple[str, ...]
     """Ids of the cameras remote help gets, main picture first."""
     watchers: tuple[Watcher, ...] = ()
+    hidden: bool = False
+    """The crew hid the pictures: none leaves the box, sound goes on."""
+    admitted: tuple[Admitted, ...] = ()
+    refused: tuple[Id, ...] = ()
+    """Participants the crew turned away; the hub ends them."""
+    sound: SoundStatus = SoundStatus()
+    sending: Sending = Sending()
 
 
 MEDIA_SESSION = Topic("box/{box}/up/session", MediaSession, retained=True)
@@ -232,6 +282,46 @@ class SelectCameras(Message, frozen=True):
     cameras: tuple[Id, ...]
 
 
+class HidePictures(Message, frozen=True):
+    """Hide or show all pictures at once. Done when none leaves any more."""
+
+    hidden: bool
+
+
+class MuteCabin(Message, frozen=True):
+    """Stop or start sending the sound of the cabin. Done when none leaves any more."""
+
+    muted: bool
+
+
+class Admit(Message, frozen=True):
+    """The crew lets a waiting person in, with what the role gets (edgebox.roles)."""
+
+    session: Id
+    participant: Id
+    role: Role
+    name: Text
+
+
+class Refuse(Message, frozen=True):
+    """The crew turns a person away, or puts them out again: all that flows stops at once."""
+
+    session: Id
+    participant: Id
+
+
+class GuestMuted(Message, frozen=True):
+    """The crew silences one person's sound in the cabin, or lets it be heard again."""
+
+    participant: Id
+    muted: bool
+
+
+HIDE_PICTURES = Request("box/{box}/local/media/hide", HidePictures, Done)
+MUTE_CABIN = Request("box/{box}/local/media/mute", MuteCabin, Done)
+ADMIT = Request("box/{box}/local/media/admit", Admit, Done)
+REFUSE = Request("box/{box}/local/media/refuse", Refuse, Done)
+MUTE_GUEST = Request("box/{box}/local/media/mute-guest", GuestMuted, Done)
 START_VIDEO = Request("box/{box}/local/media/start", StartVideo, Done)
 STOP_VIDEO = Request("box/{box}/local/media/stop", StopVideo, Done)
 SELECT_CAMERAS = Request("box/{box}/local/media/select", SelectCameras, Done)
@@ -245,7 +335,11 @@ class TurnCredentials(Message, frozen=True):
 
 
 class WatchOffer(Message, frozen=True):
-    """A remote page's SDP offer: recvonly video, one section for each picture it can take."""
+    """A remote page's SDP offer: recvonly video, one section for each picture it can take.
+
+    Besides, as far as the role has the right (edgebox.roles): one audio section, one video section
+    in the direction of the cabin, and a data channel (edgebox/media/data_messages.py).
+    """
 
     session: Id
     peer: Id
@@ -255,6 +349,8 @@ class WatchOffer(Message, frozen=True):
     sdp: Sdp
     turn: TurnCredentials
     """For the box's side of the connection."""
+    participant: OptionalId = ""
+    """Whom the crew admitted; offers of others are refused by the box."""
 
 
 class Stream(Message, frozen=True):
@@ -290,6 +386,93 @@ WATCH = Request("box/{box}/down/watch/offer", WatchOffer, WatchAnswer)
 WATCH_CANDIDATE = Topic("box/{box}/down/watch/candidate", WatchCandidate)
 WATCH_CLOSE = Topic("box/{box}/down/watch/close", WatchClose)
 
+# What remote help points at ---------------------------------------------------------------------
+
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class Pointing(Message, frozen=True):
+    """Where somebody points in a camera's picture; not `on`: they stopped."""
+
+    participant: Id
+    name: Text
+    camera: Id
+    on: bool
+    x: Fraction = 0.0
+    """From the left, of the picture's width."""
+    y: Fraction = 0.0
+    """From the top, of the picture's height."""
+
+
+class Stroke(Message, frozen=True):
+    """A line somebody draws on a camera's picture; more points of the same `stroke` may follow."""
+
+    participant: Id
+    camera: Id
+    stroke: Annotated[int, Meta(ge=0, le=2**31)]
+    points: Annotated[tuple[tuple[Fraction, Fraction], ...], Meta(max_length=200)]
+
+
+class Wipe(Message, frozen=True):
+    """All lines on this camera's picture are gone."""
+
+    camera: Id
+
+
+POINTING = Topic("box/{box}/local/pointing", Pointing, qos=0)
+STROKE = Topic("box/{box}/local/stroke", Stroke)
+WIPE = Topic("box/{box}/local/wipe", Wipe)
+
+# Modems and position ----------------------------------------------------------------------------
+
+
+class Modem(Message, frozen=True):
+    """A modem as ModemManager knows it."""
+
+    interface: Text
+    """The network interface; equals `interface` of the bond's link."""
+    state: Literal["absent", "locked", "off", "searching", "registered", "connected", "failed"]
+    operator: Text = ""
+    generation: Literal["", "2G", "3G", "4G", "5G"] = ""
+    signal: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """Percent; None: not known or too old."""
+    detail: Text = ""
+
+
+class Modems(Message, frozen=True):
+    """All modems; empty without ModemManager."""
+
+    modems: tuple[Modem, ...] = ()
+
+
+MODEMS = Topic("box/{box}/up/modems", Modems, retained=True)
+
+
+class Position(Message, frozen=True):
+    """Where the vehicle is, by gpsd only. None of the values: no fix."""
+
+    at_utc: float
+    """Source time: of the fix."""
+    received_utc: float
+    latitude_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude_deg: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    error_m: float | None = None
+    speed_mps: float | None = None
+    track_deg: float | None = None
+
+
+POSITION = Topic("box/{box}/up/position", Position, qos=0)
+
+
+class SendInvite(Message, frozen=True):
+    """Send a link by SMS, through a modem or the configured gateway. The number is not kept."""
+
+    url: Annotated[str, Meta(max_length=500)]
+    phone: Annotated[str, Meta(pattern=r"^\+?[0-9]{5,15}\Z")]
+
+
+SEND_INVITE = Request("box/{box}/local/sms", SendInvite, Done)
+
 # Room -------------------------------------------------------------------------------------------
 
 
@@ -301,6 +484,8 @@ class Participant(Message, frozen=True):
     role: Role
     state: Literal["present", "away"]
     joined_utc: float
+    muted: bool = False
+    """They muted their own microphone."""
 
 
 class Room(Message, frozen=True):

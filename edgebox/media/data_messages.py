@@ -1,0 +1,172 @@
+"""What remote page and box say to each other on the data channel: JSON, class name in `type`.
+
+The page opens the channel, label `edgebox`, ordered and reliable, in the same connection as the
+pictures; DTLS takes it from end to end, so the hub reads none of it. Pointing goes over a second
+one, label `pointing`, unordered and without retransmission. A text message holds at most
+MESSAGE_MAX_BYTES; a still's bytes follow its StillStart as binary messages of at most CHUNK_BYTES.
+
+The box answers only what the person's role may do (edgebox.roles): the rest is Denied.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edgebox.errors import RemoteProtocolError
+from edgebox.messages import Fraction, Id
+
+LABEL = "edgebox"
+POINTING_LABEL = "pointing"
+MESSAGE_MAX_BYTES = 8192
+CHUNK_BYTES = 1024
+"""One chunk is one datagram on the way: SCTP need not put pieces together."""
+STILL_MAX_BYTES = 8 * 1024 * 1024
+
+Speed = Annotated[float, Meta(ge=-1.0, le=1.0)]
+
+
+class _Message(Struct, frozen=True, tag=True, kw_only=True):
+    """Base of all; unknown fields are ignored."""
+
+
+# Page to box
+
+
+class Focus(_Message, frozen=True):
+    """Make this camera the main picture."""
+
+    camera: Id
+
+
+class Point(_Message, frozen=True):
+    """Where the person points; fractions of the whole sensor picture, from its top left."""
+
+    camera: Id
+    on: bool
+    x: Fraction = 0.0
+    y: Fraction = 0.0
+
+
+class Draw(_Message, frozen=True):
+    """More points of a line; `stroke` is new for each line."""
+
+    camera: Id
+    stroke: Annotated[int, Meta(ge=0, le=2**31)]
+    points: Annotated[tuple[tuple[Fraction, Fraction], ...], Meta(max_length=200)]
+
+
+class Erase(_Message, frozen=True):
+    """Wipe all lines of this camera's picture."""
+
+    camera: Id
+
+
+class TakeStill(_Message, frozen=True):
+    """A picture in the camera's full resolution; `id` is the page's own."""
+
+    id: Annotated[int, Meta(ge=0, le=2**31)]
+    camera: Id
+
+
+class Zoom(_Message, frozen=True):
+    """Show this part of the sensor's picture, cut out before encoding. All of it: 0, 0, 1."""
+
+    camera: Id
+    x: Fraction
+    """Left edge, of the whole width."""
+    y: Fraction
+    """Top edge, of the whole height."""
+    size: Annotated[float, Meta(ge=0.1, le=1.0)]
+    """Of the whole width and height."""
+
+
+class Move(_Message, frozen=True):
+    """Turn or zoom a camera that can (ONVIF PTZ), at a speed, until the next Move or 1 s."""
+
+    camera: Id
+    pan: Speed = 0.0
+    tilt: Speed = 0.0
+    zoom: Speed = 0.0
+
+
+FromPage = Focus | Point | Draw | Erase | TakeStill | Zoom | Move
+
+# Box to page
+
+
+class Pointed(_Message, frozen=True):
+    """Where another person points."""
+
+    name: str
+    participant: str
+    camera: str
+    on: bool
+    x: float = 0.0
+    y: float = 0.0
+
+
+class Drawn(_Message, frozen=True):
+    """A line somebody drew, oneself included: everybody sees the same."""
+
+    participant: str
+    camera: str
+    stroke: int
+    points: tuple[tuple[float, float], ...]
+
+
+class Erased(_Message, frozen=True):
+    """All lines of this camera's picture are gone."""
+
+    camera: str
+
+
+class View(_Message, frozen=True):
+    """Which part of a camera's sensor picture is sent from now on, and whether it can Move."""
+
+    camera: str
+    x: float
+    y: float
+    size: float
+    movable: bool
+
+
+class StillStart(_Message, frozen=True):
+    """`bytes` of this JPEG follow as binary messages. One still at a time for each page."""
+
+    id: int
+    camera: str
+    at_utc: float
+    width: int
+    height: int
+    bytes: int
+
+
+class Denied(_Message, frozen=True):
+    """What was asked is not done."""
+
+    what: str
+    """Class name of the message."""
+    reason: Literal["not-allowed", "not-found", "busy", "failed"]
+    id: int = 0
+    """Of a TakeStill."""
+
+
+ToPage = Pointed | Drawn | Erased | View | StillStart | Denied
+
+_decoder: msgspec.json.Decoder[FromPage] = msgspec.json.Decoder(FromPage)
+
+
+def decode(data: str | bytes) -> FromPage:
+    """Raises RemoteProtocolError for anything that is not one of the page's messages."""
+    if len(data) > MESSAGE_MAX_BYTES:
+        raise RemoteProtocolError("a data message is too long")
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise RemoteProtocolError(f"not a message of a remote page: {error}") from error
+
+
+def encode(message: ToPage) -> str:
+    """JSON text."""
+    return msgspec.json.encode(message).decode()
