@@ -97,6 +97,17 @@ class Link(_Section, frozen=True):
     """Reach the hub's bond here instead of at `bond.hub`."""
     label: Annotated[str, Meta(max_length=40)] = ""
     """What people call it, an operator's name for instance; empty shows `name`."""
+    priority: Annotated[int, Meta(ge=1, le=9)] = 1
+    """1 is used first. Links of a higher number help while those before carry less than
+    `bond.enough_bps`, and at once when those before fail."""
+    price_per_gb: Annotated[float, Meta(ge=0, le=100_000)] = 0.0
+    """In any currency; shown with the month's volume. Of the same priority the cheaper goes first.
+    A link with a price gets no copies to measure it: less than 20 kbit/s while it is idle."""
+    monthly_cap_mb: Annotated[int, Meta(ge=0, le=100_000_000)] = 0
+    """Never exceeded by the bond, in 10^6 bytes both ways with IP headers; 0: no cap. From 90 % on
+    it is a reserve, from 98 % on for when no other link is up, at 100 % closed."""
+    month_starts_on: Annotated[int, Meta(ge=1, le=28)] = 1
+    """Day of the month, at 00:00 UTC, when the operator counts anew."""
 
 
 class Forward(_Section, frozen=True):
@@ -128,6 +139,14 @@ class Bond(_Section, frozen=True):
     private_key: str = "credential:device.key"
     static_key: str = ""
     """Lab only: file with 32 random bytes in hex on both ends; replaces the key exchange."""
+    enough_bps: Annotated[int, Meta(ge=100_000, le=1_000_000_000)] = 3_500_000
+    """Box: links of a later priority or a higher price are spared while the others carry this."""
+    usage_file: str = "/var/lib/edgebox/bond-usage.json"
+    """Box: how much each link has carried this month, kept over restarts."""
+    metrics_listen: OptionalAddress = ""
+    """Prometheus figures by HTTP; empty: none. It has no log-in: loopback, or a guarded network."""
+    revoked: str = ""
+    """Hub: file of boxes and certificates that are shut out, read again when it changes."""
     link: tuple[Link, ...] = ()
     forward: tuple[Forward, ...] = ()
     allow: tuple[Address, ...] = ("127.0.0.1:3478",)
@@ -302,6 +321,8 @@ def _addresses(config: Config) -> list[tuple[Steps, str]]:
         (("hub", "listen"), config.hub.listen),
     ]
     found += [(("bond", "allow", n), address) for n, address in enumerate(bond.allow)]
+    if bond.metrics_listen:
+        found += [(("bond", "metrics_listen"), bond.metrics_listen)]
     for n, link in enumerate(bond.link):
         found += [(("bond", "link", n, "remote"), link.remote)] if link.remote else []
     for n, forward in enumerate(bond.forward):

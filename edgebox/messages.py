@@ -125,9 +125,22 @@ class LinkStatus(Message, frozen=True):
     loss: float
     """Share of packets lost towards the hub, 0 to 1."""
     capacity_bps: int
-    """Estimated towards the hub."""
+    """Estimated towards the hub; a mere starting value while `measured_utc` is None."""
     sent_bps: int
     received_bps: int
+    measured_utc: float | None = None
+    """When traffic last showed what the link carries; None: not since it came up."""
+    use: Literal["ordinary", "reserve", "last", "closed"] = "ordinary"
+    """`reserve`: only when those before it do not suffice. `last`: only when no other is up.
+    `closed`: its monthly cap is used up, nothing is sent on it."""
+    priority: int = 1
+    price_per_gb: float = 0.0
+    used_bytes: int = 0
+    """On this link since its month began, both ways, IP headers included."""
+    cap_bytes: int = 0
+    """What it may carry in a month; 0: as much as it likes."""
+    mtu_bytes: int = 0
+    """Largest outer UDP payload that is known to pass towards the hub; 0: not known."""
 
 
 class BondCounters(Message, frozen=True):
@@ -162,6 +175,8 @@ class BondStatus(Message, frozen=True):
     redundancy: float
     """Bytes sent more than once or as parity, as a share of all, last second."""
     counters: BondCounters
+    problem: Text = ""
+    """Why there are no session keys, for the technician."""
 
 
 BOND_STATUS = Topic("box/{box}/local/bond", BondStatus, retained=True, qos=0)
