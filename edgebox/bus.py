@@ -75,7 +75,14 @@ async def obey_cancellation(work: Awaitable[T]) -> T:
 
 
 class _Client(aiomqtt.Client):
-    """Left in good order when cancelled while it connects."""
+    """Left in good order when its connection fails, or is cancelled while it is made."""
+
+    def __init__(self, path: str, **options: Any):
+        """`path`: of the broker's Unix socket, or nothing."""
+        super().__init__(**options)
+        if path:
+            # paho leaves the socket of a refused connection to the collector.
+            self._client._create_unix_socket_connection = lambda: _connect_to(path)  # type: ignore[method-assign]
 
     async def __aenter__(self) -> Self:
         # paho connects in a thread, which goes on after a cancellation and opens its socket.
@@ -106,6 +113,15 @@ class _Client(aiomqtt.Client):
     def _close_socket(self) -> None:
         """Also of a connection that was refused or broke off: paho keeps it open then."""
         self._client._sock_close()
+
+
+def _connect_to(path: str) -> socket.socket:
+    """In a thread of its own: it may wait."""
+    with contextlib.ExitStack() as on_error:
+        opened = on_error.enter_context(socket.socket(socket.AF_UNIX))
+        opened.connect(path)
+        on_error.pop_all()
+    return opened
 
 
 class Bus:
@@ -279,8 +295,7 @@ class Bus:
         # Before Python 3.12 asyncio.wait_for, in aiomqtt, swallows a cancellation that comes at the
         # moment of its result: so look as well.
         while not self._is_leaving:
-            if self._is_listening():
-                await self._serve_connection()
+            await self._serve_connection()
             await asyncio.sleep(RECONNECT_S)
 
     async def _serve_connection(self) -> None:
@@ -298,18 +313,6 @@ class Bus:
             self._client = None
             self.connected.clear()
 
-    def _is_listening(self) -> bool:
-        """Ask the socket first: paho leaves the one of a failed attempt to the collector."""
-        if not self._address.startswith("/"):
-            return True
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.setblocking(False)
-            try:
-                probe.connect(self._address)
-            except OSError:
-                return False
-        return True
-
     def _connect(self) -> aiomqtt.Client:
         is_path = self._address.startswith("/")
         host, _, port = self._address.rpartition(":")
@@ -322,7 +325,8 @@ class Bus:
                 retain=self._will.topic.retained,
             )
         return _Client(
-            self._address if is_path else host.strip("[]"),
+            self._address if is_path else "",
+            hostname=self._address if is_path else host.strip("[]"),
             port=1 if is_path else int(port),
             transport="unix" if is_path else "tcp",
             identifier=self._name,

@@ -112,7 +112,8 @@ class _Cabin:
                 self._state.receive_hub(time.monotonic(), time.time())
                 self.show()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ask_now.wait(), HUB_ASK_EVERY_S)
+                async with asyncio.timeout(HUB_ASK_EVERY_S):
+                    await self._ask_now.wait()
 
     async def listen(self) -> None:
         """Subscribe to everything the panel shows."""
