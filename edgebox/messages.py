@@ -269,6 +269,8 @@ class MediaSession(Message, frozen=True):
     sent: tuple[str, ...]
     """Ids of the cameras remote help gets, main picture first."""
     watchers: tuple[Watcher, ...] = ()
+    focus_by: Text = ""
+    """Name of the person who chose the main picture; empty: the crew."""
     hidden: bool = False
     """The crew hid the pictures: none leaves the box, sound goes on."""
     admitted: tuple[Admitted, ...] = ()

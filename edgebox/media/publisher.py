@@ -108,6 +108,11 @@ class CameraTrack(MediaStreamTrack):
         self._queue.clear()
         self._arrived.set()
 
+    def flush(self) -> None:
+        """Nothing that waits leaves any more; the next picture will be a keyframe."""
+        self._queue.clear()
+        self._broken = True
+
     def keyframe_age_s(self) -> float:
         """How much older the last keyframe is than the newest picture."""
         return (self._newest_pts - self._keyframe_pts) / CLOCK_HZ
@@ -231,6 +236,11 @@ class Connection:
                 sdpMid=mid,
             )
         )
+
+    def flush(self) -> None:
+        """Pictures that wait to be sent are not sent any more."""
+        for track in self.tracks.values():
+            track.flush()
 
     def cut(self) -> None:
         """No picture leaves any more, from this moment."""

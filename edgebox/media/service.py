@@ -4,6 +4,9 @@ One encoder process per camera runs all the time (encoder.py). While the session
 selected cameras are encoded, once each, and given to every viewer (watch.py, preview.py). The bond
 says how much may be sent; that is divided over the cameras (share.py).
 
+Nobody gets anything before the crew let them in (admission.py), nor more than their role has a
+right to (edgebox.roles), whatever hub and page say.
+
 `MediaSession` on the bus is the truth about all this. It is retained by the broker: a service that
 was killed finds its own last copy there and goes on with the same session.
 """
@@ -14,30 +17,35 @@ import secrets
 import time
 from contextlib import AsyncExitStack
 
-import msgspec
-
 from edgebox.config import Config, parse_address
 from edgebox.errors import ConfigError
 from edgebox.host.service import Service
+from edgebox.media.admission import Admission
 from edgebox.media.encoder import Encoder
 from edgebox.media.preview import Preview
+from edgebox.media.report import camera_status, problem_of, without_figures
 from edgebox.media.session import Session
 from edgebox.media.share import divide
 from edgebox.media.watch import Watchers
 from edgebox.messages import (
+    ADMIT,
     BOND_STATUS,
+    HIDE_PICTURES,
     MEDIA_SESSION,
+    REFUSE,
     SELECT_CAMERAS,
     START_VIDEO,
     STOP_VIDEO,
     WATCH,
     WATCH_CANDIDATE,
     WATCH_CLOSE,
+    Admit,
     BondStatus,
-    CameraStatus,
     Done,
     Fault,
+    HidePictures,
     MediaSession,
+    Refuse,
     SelectCameras,
     StartVideo,
     StopVideo,
@@ -46,6 +54,7 @@ from edgebox.messages import (
     WatchClose,
     WatchOffer,
 )
+from edgebox.roles import RIGHTS
 
 CHECK_EVERY_S = 1.0
 FIGURES_EVERY_S = 2.0
@@ -53,7 +62,6 @@ FIGURES_EVERY_S = 2.0
 States are published at once."""
 RETAINED_S = 0.5
 """The broker sends what it retains right after the subscription; later there is nothing."""
-ROUND_BPS = 10_000
 
 
 async def run(config: Config) -> None:
@@ -81,6 +89,7 @@ class _MediaService:
         self._session = Session(
             tuple(self._encoders), lambda: secrets.token_urlsafe(16), time.time()
         )
+        self._admission = Admission()
         self._watchers = Watchers(config.media, self._changed)
         self._preview = Preview(config, self._sent_encoders, self._stop)
         self._target_bps = config.media.bitrate_max_bps
@@ -105,6 +114,9 @@ class _MediaService:
         await self._bus.serve(START_VIDEO, self._start_video)
         await self._bus.serve(STOP_VIDEO, self._stop_video)
         await self._bus.serve(SELECT_CAMERAS, self._select_cameras)
+        await self._bus.serve(HIDE_PICTURES, self._hide_pictures)
+        await self._bus.serve(ADMIT, self._admit)
+        await self._bus.serve(REFUSE, self._refuse)
         await self._bus.serve(WATCH, self._watch)
         await self._bus.subscribe(WATCH_CANDIDATE, self._watch_candidate)
         await self._bus.subscribe(WATCH_CLOSE, self._watch_close)
@@ -121,7 +133,9 @@ class _MediaService:
         await self._bus.subscribe(MEDIA_SESSION, self._own_session)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETAINED_S):
-                self._session.resume(await self._resumed)
+                last = await self._resumed
+                self._session.resume(last)
+                self._admission.resume(last)
         self._apply()
 
     async def _own_session(self, last: MediaSession, keys: dict[str, str]) -> None:
@@ -138,7 +152,9 @@ class _MediaService:
         return await self._stop()
 
     async def _stop(self) -> Done:
-        self._session.stop(time.time())
+        if self._session.state == "live":
+            self._session.stop(time.time())
+            self._admission.clear()
         self._watchers.cut_all()
         self._preview.cut_all()
         return await self._applied()
@@ -147,10 +163,40 @@ class _MediaService:
         fault = self._session.select(wish.cameras)
         return fault or await self._applied()
 
+    async def _hide_pictures(self, wish: HidePictures, keys: dict[str, str]) -> Done | Fault:
+        self._session.hidden = wish.hidden
+        self._apply()
+        self._watchers.flush()
+        return await self._applied()
+
+    async def _admit(self, wish: Admit, keys: dict[str, str]) -> Done | Fault:
+        if wish.session != self._session.id:
+            return Fault(reason="refused", text="this session has ended")
+        fault = self._admission.admit(wish)
+        if fault is None:
+            self._watchers.keep_role(wish.participant, wish.role)
+        return fault or await self._applied()
+
+    async def _refuse(self, wish: Refuse, keys: dict[str, str]) -> Done | Fault:
+        if wish.session != self._session.id:
+            return Fault(reason="refused", text="this session has ended")
+        self._admission.refuse(wish.participant)
+        self._watchers.cut(wish.participant)
+        return await self._applied()
+
     async def _watch(self, offer: WatchOffer, keys: dict[str, str]) -> WatchAnswer | Fault:
         if self._session.state != "live" or offer.session != self._session.id:
             return Fault(reason="refused", text="this session is not live")
-        return await self._watchers.offer(offer, list(self._sent_encoders().values()))
+        guest = self._admission.find(offer.participant, offer.role)
+        if guest is None:
+            return Fault(reason="refused", text="the crew has not let this person in")
+        rights = RIGHTS[guest.role]
+        cameras = [
+            encoder
+            for encoder in self._sent_encoders().values()
+            if encoder.camera.view in rights.views
+        ]
+        return await self._watchers.offer(offer, guest, cameras)
 
     async def _watch_candidate(self, message: WatchCandidate, keys: dict[str, str]) -> None:
         await self._watchers.candidate(message)
@@ -170,10 +216,10 @@ class _MediaService:
         return {camera: self._encoders[camera] for camera in self._session.sent}
 
     def _apply(self) -> None:
-        sent = self._session.sent
+        sent, shown = self._session.sent, self._session.shown
         self._set_bitrates()
         for camera, encoder in self._encoders.items():
-            encoder.encode(camera in sent)
+            encoder.encode(camera in shown)
         self._preview.keep_only(set(sent))
         if bool(sent) != self._was_live:
             self._was_live = bool(sent)
@@ -219,9 +265,9 @@ class _MediaService:
 
     async def _publish(self) -> None:
         session, now = self._snapshot(), time.monotonic()
-        same_but_figures = self._published is not None and _without_figures(
+        same_but_figures = self._published is not None and without_figures(
             session
-        ) == _without_figures(self._published)
+        ) == without_figures(self._published)
         if same_but_figures and now - self._published_at < FIGURES_EVERY_S:
             return
         if session != self._published:
@@ -231,48 +277,28 @@ class _MediaService:
 
     async def _report_health(self, session: MediaSession) -> None:
         """`degraded` names the cameras that give no picture."""
-        missing = [c.name for c in session.cameras if c.state in {"absent", "failed"}]
-        if not session.cameras:
-            problem = "no camera is configured"
-        else:
-            problem = f"no picture from {', '.join(missing)}" if missing else ""
+        problem = problem_of(session)
         if problem != self._problem:
             self._problem = problem
             await self._service.set_state("degraded" if problem else "running", problem)
 
     def _snapshot(self) -> MediaSession:
+        shown = self._session.shown
+        cameras = tuple(
+            camera_status(encoder, wanted=camera in shown)
+            for camera, encoder in self._encoders.items()
+        )
+        flowing = {camera.id for camera in cameras if camera.state == "live"}
         return MediaSession(
             id=self._session.id,
             state=self._session.state,
             since_utc=self._session.since_utc,
             instance=self._service.instance,
-            cameras=tuple(self._camera_status(encoder) for encoder in self._encoders.values()),
+            cameras=cameras,
             sent=self._session.selected,
-            watchers=self._watchers.watchers,
+            watchers=self._watchers.watchers(flowing),
+            focus_by=self._session.focus_by,
+            hidden=self._session.hidden,
+            admitted=self._admission.admitted,
+            refused=self._admission.refused,
         )
-
-    def _camera_status(self, encoder: Encoder) -> CameraStatus:
-        camera, report = encoder.camera, encoder.report
-        # The process learns of a stop a moment later than we.
-        live = report.state == "live" and camera.id in self._session.sent
-        state = "ready" if report.state == "live" and not live else report.state
-        return CameraStatus(
-            id=camera.id,
-            name=camera.name,
-            kind=camera.kind,
-            state=state,
-            since_utc=encoder.since_utc,
-            detail=report.detail[:200],
-            width=report.width,
-            height=report.height,
-            fps=float(round(encoder.fps if live else report.fps)),
-            bitrate_bps=round(encoder.bitrate_bps / ROUND_BPS) * ROUND_BPS if live else 0,
-            encoder=report.encoder if live else "",
-        )
-
-
-def _without_figures(session: MediaSession) -> MediaSession:
-    cameras = tuple(
-        msgspec.structs.replace(camera, fps=0.0, bitrate_bps=0) for camera in session.cameras
-    )
-    return msgspec.structs.replace(session, cameras=cameras)

@@ -1,4 +1,4 @@
-"""The video session: idle or live, which cameras are sent, and its name (no I/O).
+"""The video session: idle or live, which cameras are sent, hidden or not, its name (no I/O).
 
 The name belongs to the current session, or while idle to the next one: the hub makes a room for it
 so that the crew can invite before starting. Every stop gives a new name, which ends all invitations
@@ -12,7 +12,7 @@ from edgebox.messages import Fault, MediaSession
 
 
 class Session:
-    """What START_VIDEO, STOP_VIDEO and SELECT_CAMERAS change."""
+    """What START_VIDEO, STOP_VIDEO, SELECT_CAMERAS, HIDE_PICTURES and a Focus change."""
 
     def __init__(self, cameras: Sequence[str], new_id: Callable[[], str], now_utc: float):
         """`cameras`: those configured, in order. `new_id`: at least 128 random bits each time."""
@@ -23,10 +23,19 @@ class Session:
         self.since_utc = now_utc
         self.selected = self._cameras
         """Main picture first; sent while live."""
+        self.hidden = False
+        """The crew hid the pictures; sound goes on."""
+        self.focus_by = ""
+        """Name of the person who chose the main picture; empty: the crew."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Cameras whose pictures may leave the box now."""
+        return () if self.hidden else self.sent
 
     @property
     def sent(self) -> tuple[str, ...]:
-        """What remote help gets now."""
+        """Cameras of the live session, hidden or not."""
         return self.selected if self.state == "live" else ()
 
     def resume(self, last: MediaSession) -> None:
@@ -34,6 +43,8 @@ class Session:
         self.id, self.state, self.since_utc = last.id, last.state, last.since_utc
         known = tuple(camera for camera in last.sent if camera in self._cameras)
         self.selected = known or self._cameras
+        self.hidden = last.hidden
+        self.focus_by = last.focus_by
         if not self._cameras:
             self.state = "idle"
 
@@ -47,9 +58,10 @@ class Session:
         return fault
 
     def stop(self, now_utc: float) -> None:
-        """End it; the next one has a new name."""
+        """End it; the next one has a new name and hides nothing."""
         if self.state == "live":
             self.state, self.since_utc, self.id = "idle", now_utc, self._new_id()
+            self.hidden, self.focus_by = False, ""
 
     def select(self, cameras: Sequence[str]) -> Fault | None:
         """Choose what is sent, main picture first."""
@@ -59,5 +71,16 @@ class Session:
         unknown = [camera for camera in wanted if camera not in self._cameras]
         if unknown:
             return Fault(reason="not-found", text=f"no camera {', '.join(unknown)}"[:200])
+        if wanted[0] != self.selected[0]:
+            self.focus_by = ""
         self.selected = wanted
+        return None
+
+    def focus(self, camera: str, name: str) -> Fault | None:
+        """Somebody called `name` makes a camera that is sent the main picture."""
+        if camera not in self.selected:
+            return Fault(reason="not-found", text=f"camera {camera} is not sent"[:200])
+        if camera != self.selected[0]:
+            others = tuple(one for one in self.selected if one != camera)
+            self.selected, self.focus_by = (camera, *others), name
         return None

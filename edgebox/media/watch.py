@@ -6,7 +6,7 @@ Offers come from the hub over the bus. The only way out is the TURN server behin
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from edgebox.config import Media, parse_address
@@ -22,7 +22,9 @@ from edgebox.media.publisher import (
 )
 from edgebox.media.share import ViewerLimit
 from edgebox.messages import (
+    Admitted,
     Fault,
+    Role,
     Stream,
     WatchAnswer,
     WatchCandidate,
@@ -34,6 +36,8 @@ from edgebox.messages import (
 logger = logging.getLogger(__name__)
 
 WATCHERS_MAX = 8
+PAGES_MAX = 3
+"""Of one person: nobody takes all places."""
 CANDIDATES_MAX = 64
 """A viewer that trickles more is not asked any more."""
 
@@ -41,13 +45,20 @@ CANDIDATES_MAX = 64
 class _Viewer:
     """One connection and whose it is."""
 
-    def __init__(self, offer: WatchOffer, cameras: Sequence[Encoder], changed: Callable[[], None]):
-        self.offer = offer
+    def __init__(self, guest: Admitted, cameras: Sequence[Encoder], changed: Callable[[], None]):
+        self.guest = guest
         self.connection = Connection(cameras, changed, self._rate_limited)
         self.since_utc = time.time()
         self.state: Literal["connecting", "connected", "lost"] = "connecting"
         self.candidates = 0
         self.limit = ViewerLimit()
+
+    def sees(self, flowing: Collection[str]) -> tuple[str, ...]:
+        """Cameras whose pictures this person is sent now."""
+        if self.state != "connected":
+            return ()
+        carried = (track.encoder.camera.id for track in self.connection.tracks.values())
+        return tuple(camera for camera in carried if camera in flowing)
 
     def _rate_limited(self, estimate_bps: int) -> None:
         sent_bps = sum(track.encoder.bitrate_bps for track in self.connection.tracks.values())
@@ -73,18 +84,25 @@ class Watchers:
         if live:
             self._preparing = asyncio.create_task(keep_turn_prepared(self._server))
 
-    async def offer(self, question: WatchOffer, cameras: Sequence[Encoder]) -> WatchAnswer | Fault:
-        """Answer with these cameras, main picture first; replaces the peer's connection."""
+    async def offer(
+        self, question: WatchOffer, guest: Admitted, cameras: Sequence[Encoder]
+    ) -> WatchAnswer | Fault:
+        """Answer with these cameras, main picture first; replaces the peer's connection.
+
+        `guest`: whom the crew let in; `cameras`: those this person has a right to see.
+        """
         try:
             offer = Offer(question.sdp)
         except RemoteProtocolError as error:
             return Fault(reason="invalid", text=str(error)[:200])
         if not offer.served:
             return Fault(reason="invalid", text="no section that receives H.264 video")
-        if len(self._viewers) >= WATCHERS_MAX and question.peer not in self._viewers:
-            return Fault(reason="busy", text=f"{WATCHERS_MAX} watch already")
+        if not cameras:
+            return Fault(reason="refused", text=f"nothing here for the role {guest.role}")
+        if fault := self._no_place(question.peer, guest):
+            return fault
         self._drop(question.peer)
-        viewer = self._viewers[question.peer] = _Viewer(question, cameras, self._update)
+        viewer = self._viewers[question.peer] = _Viewer(guest, cameras, self._update)
         connection = viewer.connection
         self._changed()
         try:
@@ -104,6 +122,19 @@ class Watchers:
         )
         return WatchAnswer(sdp=sdp, streams=streams)
 
+    def _no_place(self, peer: str, guest: Admitted) -> Fault | None:
+        """Why this person cannot have this connection."""
+        old = self._viewers.get(peer)
+        if old is not None:
+            same = old.guest.participant == guest.participant
+            return None if same else Fault(reason="refused", text="the peer is somebody else")
+        if len(self._viewers) >= WATCHERS_MAX:
+            return Fault(reason="busy", text=f"{WATCHERS_MAX} watch already")
+        own = [one for one in self._viewers.values() if one.guest.participant == guest.participant]
+        if len(own) >= PAGES_MAX:
+            return Fault(reason="busy", text=f"this person has {PAGES_MAX} pages open already")
+        return None
+
     async def candidate(self, message: WatchCandidate) -> None:
         """What we cannot use is ignored."""
         viewer = self._viewers.get(message.peer)
@@ -116,6 +147,23 @@ class Watchers:
     def close(self, message: WatchClose) -> None:
         """The peer has gone."""
         self._drop(message.peer)
+
+    def cut(self, participant: str) -> None:
+        """Nothing flows to or from this person any more."""
+        for peer, viewer in list(self._viewers.items()):
+            if viewer.guest.participant == participant:
+                self._drop(peer)
+
+    def keep_role(self, participant: str, role: Role) -> None:
+        """What was opened for this person with another role is cut."""
+        for peer, viewer in list(self._viewers.items()):
+            if viewer.guest.participant == participant and viewer.guest.role != role:
+                self._drop(peer)
+
+    def flush(self) -> None:
+        """Pictures that wait to be sent are not sent any more."""
+        for viewer in self._viewers.values():
+            viewer.connection.flush()
 
     def cut_all(self) -> None:
         """No picture leaves any more; connections close in the background."""
@@ -131,16 +179,17 @@ class Watchers:
             await asyncio.wait([preparing])
         await self._closing.finish()
 
-    @property
-    def watchers(self) -> tuple[Watcher, ...]:
-        """For the bus."""
+    def watchers(self, flowing: Collection[str]) -> tuple[Watcher, ...]:
+        """For the bus. `flowing`: cameras whose pictures are going out now."""
         return tuple(
             Watcher(
                 peer=peer,
-                name=viewer.offer.name,
-                role=viewer.offer.role,
+                name=viewer.guest.name,
+                role=viewer.guest.role,
                 state=viewer.state,
                 since_utc=viewer.since_utc,
+                participant=viewer.guest.participant,
+                sees=viewer.sees(flowing),
             )
             for peer, viewer in self._viewers.items()
         )
