@@ -59,7 +59,7 @@ class Request(Struct, Generic[Q, A], frozen=True):
 
 # Services ---------------------------------------------------------------------------------------
 
-ServiceName = Literal["bond", "media", "vitals", "panel", "support"]
+ServiceName = Literal["bond", "media", "vitals", "panel", "support", "vehicle"]
 
 
 class ServiceStatus(Message, frozen=True):
@@ -200,6 +200,8 @@ class CameraStatus(Message, frozen=True):
     bitrate_bps: int = 0
     encoder: Text = ""
     """`libx264`, `h264_v4l2m2m`, or `passthrough` for a camera that encodes itself."""
+    part: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    """What of the sensor's picture is sent: left, top, size, as in data_messages.Zoom."""
 
 
 class Watcher(Message, frozen=True):
@@ -218,6 +220,8 @@ class Watcher(Message, frozen=True):
     """Sound comes from them (not: their microphone is muted)."""
     shows: bool = False
     """Their own camera's picture comes in; the panel gets it at `/guest/<peer>`."""
+    silenced: bool = False
+    """The crew muted them: they are not heard in the cabin."""
 
 
 class Admitted(Message, frozen=True):
