@@ -65,7 +65,6 @@ async def test_preview_shows_what_is_sent_while_live(broker: Broker) -> None:
         assert await box.bus.request(STOP_VIDEO, StopVideo()) == Done()
 
 
-@pytest.mark.quarantine
 async def test_preview_lets_in_nobody_it_should_not(broker: Broker) -> None:
     config = configuration(broker, NOWHERE, FRONT)
     url, sdp = endpoint(config), {"Content-Type": "application/sdp"}

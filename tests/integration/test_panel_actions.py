@@ -50,7 +50,6 @@ async def test_stop_reaches_a_media_that_is_just_restarting(broker: Broker) -> N
         assert await stopping == Done()
 
 
-@pytest.mark.quarantine
 @pytest.mark.parametrize("broken", ["killed", "deaf"])
 async def test_stop_needs_no_broker(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, broken: str
