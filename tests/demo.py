@@ -20,6 +20,16 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
+from edgebox.bus import Bus
+from edgebox.config import load
+from edgebox.messages import (
+    ADMIT,
+    MEDIA_SESSION,
+    ROOM,
+    Admit,
+    MediaSession,
+    Room,
+)
 from edgebox.sim.ports import free_port, is_free
 
 CHROMIUM = "/usr/bin/chromium"
@@ -97,6 +107,11 @@ class RunningDemo:
                     found[variable.partition(b"=")[2].decode()] = int(entry.name)
         return found
 
+    def configuration(self) -> Path:
+        """The box's TOML file, as the panel's process was told it."""
+        arguments = Path(f"/proc/{self.pid('panel')}/cmdline").read_bytes().split(b"\0")
+        return Path(arguments[arguments.index(b"--config") + 1].decode())
+
     def kill(self, part: str) -> None:
         """kill -9."""
         os.kill(self.pid(part), signal.SIGKILL)
@@ -118,9 +133,63 @@ class RunningDemo:
             return json.load(answer)["links"]
 
 
+class Doorman:
+    """Lets everybody in who waits in the room, as a crew does that taps as soon as it can."""
+
+    def __init__(self, bus: Bus):
+        self._bus = bus
+        self._room: Room | None = None
+        self._session: MediaSession | None = None
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        await self._bus.subscribe(ROOM, self._take_room)
+        await self._bus.subscribe(MEDIA_SESSION, self._take_session)
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for wish in self._waiting():
+                await self._bus.request(ADMIT, wish, timeout_s=1)
+
+    def _waiting(self) -> list[Admit]:
+        room, session = self._room, self._session
+        if room is None or session is None or room.session != session.id:
+            return []
+        known = {(one.participant, one.role) for one in session.admitted}
+        return [
+            Admit(session=session.id, participant=one.id, role=one.role, name=one.name)
+            for one in room.participants
+            if (one.id, one.role) not in known and one.id not in session.refused
+        ]
+
+    async def _take_room(self, room: Room, keys: dict[str, str]) -> None:
+        self._room = room
+        self._changed.set()
+
+    async def _take_session(self, session: MediaSession, keys: dict[str, str]) -> None:
+        self._session = session
+        self._changed.set()
+
+
 @contextlib.asynccontextmanager
-async def demo(*args: str, ready_s: float = 60) -> AsyncIterator[RunningDemo]:
-    """Start `edgebox demo`, wait for its three lines, end it with Ctrl-C."""
+async def doorman(running: RunningDemo) -> AsyncIterator[None]:
+    """Everybody is let in by themselves while in the context."""
+    config = load(running.configuration())
+    async with Bus(config.bus.address, "doorman", box=config.box.id) as bus:
+        task = asyncio.create_task(Doorman(bus).run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+@contextlib.asynccontextmanager
+async def demo(*args: str, ready_s: float = 60, admit: bool = True) -> AsyncIterator[RunningDemo]:
+    """Start `edgebox demo`, wait for its three lines, end it with Ctrl-C.
+
+    `admit`: let everybody in who joins; without it the test taps on the panel, as the crew does.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edgebox", "demo", "--port", str(free_ports()), *args,
         stdout=asyncio.subprocess.PIPE,
@@ -138,7 +207,9 @@ async def demo(*args: str, ready_s: float = 60) -> AsyncIterator[RunningDemo]:
                 name, _, url = line.strip().partition(": ")
                 if name in {"panel", "room", "control"}:
                     urls[name] = url
-        yield RunningDemo(process, urls)
+        running = RunningDemo(process, urls)
+        async with doorman(running) if admit else contextlib.nullcontext():
+            yield running
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)

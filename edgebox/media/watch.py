@@ -36,7 +36,7 @@ from edgebox.messages import (
 logger = logging.getLogger(__name__)
 
 WATCHERS_MAX = 8
-PAGES_MAX = 3
+PAGES_MAX = 4
 """Of one person: nobody takes all places."""
 CANDIDATES_MAX = 64
 """A viewer that trickles more is not asked any more."""

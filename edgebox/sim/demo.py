@@ -135,7 +135,15 @@ def camera_from_argument(index: int, argument: str) -> Camera:
 
 DEFAULT_CAMERAS = (
     Camera(id="patient", name="Pasient", kind="pattern", width=1280, height=720, fps=25),
-    Camera(id="cabin", name="Kupé", kind="pattern", width=640, height=360, fps=15),
+    Camera(
+        id="outside",
+        name="Ute",
+        kind="pattern",
+        view="outside",
+        width=1280,
+        height=720,
+        fps=25,
+    ),
 )
 
 

@@ -18,11 +18,15 @@ from edgebox.config import Bus as BusSection
 from edgebox.media import service
 from edgebox.media.cameras.timestamp import READ_JS
 from edgebox.messages import (
+    ADMIT,
     MEDIA_SESSION,
     WATCH,
     WATCH_CANDIDATE,
+    Admit,
+    Done,
     Fault,
     MediaSession,
+    Role,
     TurnCredentials,
     WatchAnswer,
     WatchCandidate,
@@ -176,6 +180,12 @@ async def chromium_page(*flags: str, url: str = "about:blank") -> AsyncIterator[
         await browser.close()
 
 
+async def admit(box: Observer, participant: str = "person", role: Role = "doctor") -> None:
+    """As the crew does."""
+    wish = Admit(session=box.sessions[-1].id, participant=participant, role=role, name="Dr. Test")
+    assert await box.bus.request(ADMIT, wish) == Done()
+
+
 async def watch(
     box: Observer,
     page: Page,
@@ -184,8 +194,16 @@ async def watch(
     peer: str = "p1",
     sections: int = 2,
     delay_s: float = 0.0,
+    participant: str = "person",
+    role: Role = "doctor",
+    admitted: bool = False,
 ) -> WatchAnswer | Fault:
-    """Offer from the page, over the bus, as the hub does; signalling takes `delay_s` each way."""
+    """Offer from the page, over the bus, as the hub does; signalling takes `delay_s` each way.
+
+    The person is admitted first unless they are `admitted` already or must not be.
+    """
+    if not admitted:
+        await admit(box, participant, role)
     username, password = turn.credentials()
     relay = {
         "urls": f"turn:{turn.address}?transport=udp",
@@ -200,7 +218,8 @@ async def watch(
         session=box.sessions[-1].id,
         peer=peer,
         name="Dr. Test",
-        role="doctor",
+        role=role,
+        participant=participant,
         sdp=sdp,
         turn=TurnCredentials(username=username, password=password),
     )

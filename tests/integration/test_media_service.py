@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from edgebox.config import Camera, Config, Media
 from edgebox.errors import ConfigError
 from edgebox.media import service
+from edgebox.media.watch import PAGES_MAX, WATCHERS_MAX
 from edgebox.messages import (
     BOND_STATUS,
     SELECT_CAMERAS,
@@ -38,6 +40,7 @@ from tests.integration.media_rig import (
     FRONT,
     REAR,
     Observer,
+    admit,
     chromium_page,
     configuration,
     frames_seen,
@@ -71,6 +74,7 @@ def offer(box: Observer, sdp: str = CHROMIUM, peer: str = "p1") -> WatchOffer:
         peer=peer,
         name="Dr. Test",
         role="doctor",
+        participant="person",
         sdp=sdp,
         turn=TurnCredentials(username="u", password="p"),
     )
@@ -125,6 +129,7 @@ async def test_the_bond_sets_the_rate_and_its_silence_leaves_it(
 
 async def test_who_may_not_watch_is_told_why(broker: Broker) -> None:
     async with media_running(configuration(broker, NOWHERE)) as box:
+        await admit(box)
         assert (await refused(box, offer(box))).reason == "refused", "idle"
         await box.bus.request(START_VIDEO, StartVideo())
         await box.until(lambda s: s.state == "live")
@@ -148,6 +153,7 @@ async def test_a_second_offer_replaces_the_first_and_closing_ends_both(
     async with media_running(configuration(broker, NOWHERE)) as box:
         await box.bus.request(START_VIDEO, StartVideo())
         await box.until(lambda s: s.state == "live")
+        await admit(box)
         first = asyncio.create_task(refused(box, offer(box)))
         await box.until(lambda s: len(s.watchers) == 1)
         second = asyncio.create_task(refused(box, offer(box)))
@@ -169,12 +175,46 @@ async def test_no_more_watchers_than_the_limit(
     async with media_running(configuration(broker, NOWHERE)) as box:
         await box.bus.request(START_VIDEO, StartVideo())
         await box.until(lambda s: s.state == "live")
-        asked = [
-            asyncio.create_task(refused(box, offer(box, peer=f"p{number}"))) for number in range(9)
+        people = [f"p{number}" for number in range(WATCHERS_MAX + 1)]
+        for person in people:
+            await admit(box, person)
+        offers = [
+            msgspec.structs.replace(offer(box, peer=person), participant=person)
+            for person in people
         ]
+        asked = [asyncio.create_task(refused(box, one)) for one in offers]
         reasons = [(await one).reason for one in asked]
         assert reasons.count("busy") == 1
-        assert reasons.count("unreachable") == 8
+        assert reasons.count("unreachable") == WATCHERS_MAX
+
+
+async def test_one_person_cannot_take_all_places_nor_anothers(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebox.media.aiortc_hooks.TURN_REACH_S", 1.0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silence = f"127.0.0.1:{silent.getsockname()[1]}"
+        await take_places(configuration(broker, silence))
+
+
+async def take_places(config: Config) -> None:
+    async with media_running(config) as box:
+        await box.bus.request(START_VIDEO, StartVideo())
+        await box.until(lambda s: s.state == "live")
+        await admit(box)
+        await admit(box, "other")
+        asked = [
+            asyncio.create_task(refused(box, offer(box, peer=f"p{number}")))
+            for number in range(PAGES_MAX + 1)
+        ]
+        session = await box.until(lambda s: len(s.watchers) == PAGES_MAX)
+        taken = session.watchers[0].peer
+        stolen = msgspec.structs.replace(offer(box, peer=taken), participant="other")
+        assert (await refused(box, stolen)).reason == "refused"
+        reasons = [(await one).reason for one in asked]
+        assert reasons.count("busy") == 1
+        assert reasons.count("unreachable") == PAGES_MAX
 
 
 async def test_a_missing_camera_degrades_and_the_others_go_on(
