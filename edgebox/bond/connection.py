@@ -12,14 +12,16 @@ and says where its flows go; the hub learns a link's address from the newest aut
 that came from it, and a flow's destination from the announcement in its first packets.
 """
 
+import os
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Literal, NamedTuple
 
 from edgebox.bond.meter import Counters
-from edgebox.bond.path import Path, PathState
+from edgebox.bond.path import Path, PathState, Use
 from edgebox.bond.reception import Reception
 from edgebox.bond.release import Release
+from edgebox.bond.roaming import Roaming
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, ReplayedError, Sealer
 from edgebox.bond.sender import Sender
 from edgebox.bond.wire import (
@@ -29,6 +31,9 @@ from edgebox.bond.wire import (
     FlowRefused,
     FlowUnknown,
     Item,
+    LinkUse,
+    PathChallenge,
+    PathResponse,
     decode_body,
     difference,
     microseconds,
@@ -52,6 +57,8 @@ SILENT_S = 0.7
 LATE_S = 0.150
 """Longer than the fastest datagrams by this: counted as late."""
 HOUSEKEEPING_S = 1.0
+IN_USE_S = 1.0
+"""A reserve that brought data this lately is in use, whatever was said of it."""
 NOTICES_MAX = 32
 """A second; they fit beside the acknowledgements of all links into one packet."""
 EVENTS_MAX = 4096
@@ -98,7 +105,13 @@ Event = DatagramReceived | FlowWasRefused | PathChanged | PathMoved | TargetFell
 class Connection:
     """One end of one session."""
 
-    def __init__(self, role: Role, keys: Keys, now: float):
+    def __init__(
+        self,
+        role: Role,
+        keys: Keys,
+        now: float,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ):
         self.role = role
         self.session = keys.session
         self.counters = Counters()
@@ -125,6 +138,9 @@ class Connection:
         self._least_next_us: int | None = None
         self._housekeeping_at = now
         self._told_bps = 0.0
+        self._roaming = Roaming(random_bytes)
+        self._responses: dict[int, PathResponse] = {}
+        self._data_at: dict[int, float] = {}
 
     # Links and flows
 
@@ -165,6 +181,23 @@ class Connection:
         """The system cannot send on the link any more."""
         self.sender.detach(link, now)
 
+    def use_path(self, link: int, use: Use, now: float, *, metered: bool = False) -> None:
+        """Box: what the operator wants the link used for; the hub is told, now and again."""
+        path = self.paths.get(link)
+        if path is None:
+            return
+        path.metered = metered
+        if path.use is use:
+            return
+        self.sender.set_use(path, use)
+        self.sender.ping_items = [LinkUse(one.link, one.use) for one in self.paths.values()]
+        for best in self.sender.best_paths(now):
+            self.sender.send_control(best, self.sender.ping_items, now)
+
+    def knows_address(self, address: Hashable) -> bool:
+        """Hub: a link of this box is there, or was last."""
+        return self._roaming.knows(address)
+
     def inherit(self, earlier: "Connection") -> None:
         """Take over what an earlier session of the same links found out about their rates."""
         for link, path in self.paths.items():
@@ -198,9 +231,9 @@ class Connection:
             decoded = decode_body(body)
             self._on_opened(address, link, number, len(packet), now)
             if isinstance(decoded, Data):
-                self._on_data(decoded, now)
+                self._on_data(decoded, link, now)
             else:
-                self._on_control(decoded, now)
+                self._on_control(decoded, link, now)
         except ReplayedError:
             self.counters.replayed += 1
         except RemoteProtocolError:
@@ -210,8 +243,24 @@ class Connection:
         """Outer datagrams and the addresses of their links; hand them out at once."""
         if self._notices or (self._ack_at is not None and now >= self._ack_at):
             self._send_acks(now)
+        for link, response in self._responses.items():
+            if link in self.paths and self.paths[link].attached:
+                self.sender.send_control(self.paths[link], [response], now)
+        self._responses.clear()
+        if not self._roaming.is_settled:
+            return self._limited(now)
         outbox, self.sender.outbox = self.sender.outbox, []
         return outbox
+
+    def _limited(self, now: float) -> list[tuple[Hashable, bytes]]:
+        """Hub: addresses that have yet to prove themselves get little."""
+        for link, address in self._roaming.returns(now):
+            self.paths[link].address = address
+            self._events.append(PathMoved(link, address))
+        for link, token in self._roaming.challenges(now):
+            self.sender.send_control(self.paths[link], [PathChallenge(token)], now)
+        outbox, self.sender.outbox = self.sender.outbox, []
+        return [one for one in outbox if self._roaming.may_send(one[0], len(one[1]))]
 
     def next_event(self) -> Event | None:
         """The oldest event not yet taken."""
@@ -248,6 +297,7 @@ class Connection:
         if self.role == "hub":
             for link, heard_at in self._heard.items():
                 if heard_at < now - GONE_S:
+                    self._roaming.forget(link)
                     self.sender.detach(link, now)
 
     def _look_at_target(self, now: float) -> None:
@@ -265,7 +315,10 @@ class Connection:
         is_newest = number > reception.highest
         reception.add(number, size, microseconds(now))
         path = self.sender.paths.get(link)
-        if self.role == "hub" and is_newest:
+        if self.role == "hub" and not is_newest:
+            self._roaming.limit_received(address, size)
+        elif self.role == "hub":
+            self._roaming.heard(link, address, size, now)
             if path is None or not path.attached:
                 path = self.sender.attach(link, address, now)
             elif path.address != address:
@@ -275,8 +328,13 @@ class Connection:
             path.last_received_at = now
             path.bytes_received += size
 
-    def _on_data(self, data: Data, now: float) -> None:
+    def _on_data(self, data: Data, link: int, now: float) -> None:
         self._expect_ack(now)
+        self._data_at[link] = now
+        path = self.paths.get(link)
+        if path is not None and self.role == "hub" and path.use is not Use.ORDINARY:
+            # The box has taken its reserve into use: answer over it too.
+            self.sender.set_use(path, Use.ORDINARY)
         if data.announce:
             self._learn_destination(data, now)
         if self._is_late(data, now):
@@ -317,7 +375,7 @@ class Connection:
             self._least_next_us = delay
         return difference(delay, least) / 1e6 + data.age / 1e4 > LATE_S
 
-    def _on_control(self, control: Control, now: float) -> None:
+    def _on_control(self, control: Control, link: int, now: float) -> None:
         if control.eliciting:
             self._expect_ack(now)
         for item in control.items:
@@ -326,12 +384,30 @@ class Connection:
                 self.sender.on_ack(item, control.sent_us, now)
             elif isinstance(item, FlowRefused):
                 self._on_refused(item.flow)
+            elif isinstance(item, LinkUse):
+                self._on_link_use(item, now)
+            elif isinstance(item, PathChallenge):
+                self._responses[link] = PathResponse(item.token)
+            elif isinstance(item, PathResponse):
+                self._roaming.answered(item.token)
             else:
                 flow = self.sender.flows.get(item.flow)
                 if flow is not None and flow.destination:
                     flow.announced = False
         if control.items:
             self._look_at_target(now)
+
+    def _on_link_use(self, item: LinkUse, now: float) -> None:
+        """Hub: spare what the operator spares, and leave a closed link alone."""
+        path = self.paths.get(item.link)
+        if self.role != "hub" or path is None or item.use > Use.CLOSED:
+            return
+        if item.use < Use.CLOSED and now - self._data_at.get(item.link, -1e9) < IN_USE_S:
+            return
+        self.sender.set_use(path, Use(item.use))
+        if path.use is Use.CLOSED:
+            self._roaming.forget(item.link)
+            self.sender.detach(item.link, now)
 
     def _on_refused(self, flow: int) -> None:
         """Notices come over two links; one of them counts."""

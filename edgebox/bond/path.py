@@ -13,10 +13,11 @@ SUSPECT and DOWN links get probes, and traffic only when no link is UP.
 """
 
 from collections.abc import Hashable
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any
 
 from edgebox.bond.estimate import Estimate
+from edgebox.bond.mtu import MtuSearch
 
 SILENCE_S = 0.060
 """Silence while loaded beyond this makes a link look later, twice as much as it is silent."""
@@ -44,15 +45,26 @@ class PathState(Enum):
     DOWN = "down"
 
 
+class Use(IntEnum):
+    """What the operator wants a link used for; on the wire in LINK_USE."""
+
+    ORDINARY = 0
+    RESERVE = 1
+    """Only when those before it do not suffice."""
+    LAST = 2
+    """Only when no other is up."""
+    CLOSED = 3
+
+
 class Sent:
     """A packet under way."""
 
-    __slots__ = ("announces", "datagram", "eliciting", "number", "queue_s", "sent_at", "sent_us",
-                 "size")  # fmt: skip
+    __slots__ = ("announces", "datagram", "eliciting", "is_mtu_probe", "number", "queue_s",
+                 "sent_at", "sent_us", "size")  # fmt: skip
 
     def __init__(
         self, number: int, size: int, sent_at: float, sent_us: int, *, eliciting: bool,
-        datagram: Any, announces: bool = False,
+        datagram: Any, announces: bool = False, is_mtu_probe: bool = False,
     ):  # fmt: skip
         self.number = number
         self.size = size
@@ -62,6 +74,7 @@ class Sent:
         self.datagram = datagram
         self.announces = announces
         """It says where its flow goes."""
+        self.is_mtu_probe = is_mtu_probe
         self.queue_s = 0.0
         """Queue this packet was predicted to meet, less the corrections known then."""
 
@@ -78,6 +91,12 @@ class Path:
         self.attached = True
         """The system can send on it."""
         self.share = 1.0
+        self.use = Use.ORDINARY
+        self.silent = False
+        """Loaded and silent for SILENCE_S: not SUSPECT yet, but no reason to spare others."""
+        self.metered = False
+        """It costs by volume: no copies only to measure it."""
+        self.mtu = MtuSearch(now)
         self.sent: dict[int, Sent] = {}
         self.in_flight = 0
         self.ready_at = now
@@ -206,6 +225,7 @@ class Path:
     def update_state(self, now: float) -> bool:
         """Look at the silence; True if the state changed."""
         silence_s = self.silence_s(now)
+        self.silent = silence_s > SILENCE_S
         if not self.attached:
             return self._enter(PathState.DOWN, now)
         enough = self.waiting >= SUSPECT_PACKETS

@@ -6,18 +6,23 @@ on its frame's link unless another is better by STAY_S: reordering costs more th
 
 from collections.abc import Iterable
 
-from edgebox.bond.path import Path, PathState
+from edgebox.bond.path import Path, PathState, Use
 
 STAY_S = 0.003
 
 
 def usable(paths: Iterable[Path]) -> list[Path]:
-    """Links that are UP; failing that SUSPECT ones, failing that any. The last is never gated."""
+    """Links that are UP; failing that SUSPECT ones, failing that any. The last is never gated.
+
+    Of those that live, only the ones that the operator wants used first.
+    """
     attached = [path for path in paths if path.attached]
     for state in (PathState.UP, PathState.SUSPECT):
         found = [path for path in attached if path.state is state]
         if found:
-            return found
+            sound = [path.use for path in found if path.estimate.known and not path.silent]
+            first = min(sound, default=Use.CLOSED)
+            return [path for path in found if path.use <= first]
     return attached
 
 

@@ -13,14 +13,16 @@ from collections.abc import Hashable
 from edgebox.bond.classify import Seen
 from edgebox.bond.datagram import Datagram, Flow
 from edgebox.bond.meter import Allowance, Counters, Rate
-from edgebox.bond.path import PROOF_BYTES, PROOF_PACKETS, SILENCE_S, Path, PathState, Sent
+from edgebox.bond.path import PROOF_BYTES, PROOF_PACKETS, SILENCE_S, Path, PathState, Sent, Use
 from edgebox.bond.schedule import choose, ranked, usable
 from edgebox.bond.seal import Sealer
 from edgebox.bond.target import Target
 from edgebox.bond.wire import (
     FRAGMENT_SIZE,
+    HEADER_SIZE,
+    OUTER_MAX,
     OVERHEAD,
-    PAYLOAD_MAX,
+    TAG_SIZE,
     Ack,
     Copy,
     Data,
@@ -102,6 +104,10 @@ class Sender:
         self._pump_at: float | None = None
         self._data_at = -1e9
         self._usable: list[Path] = []
+        self._size_max = OUTER_MAX
+        """Outer payload that every link takes; larger inner datagrams go in pieces."""
+        self.ping_items: list[Item] = []
+        """Said with every ping."""
 
     # Links
 
@@ -145,7 +151,8 @@ class Sender:
             raise LocalProtocolError(f"flow {flow_id} is not open")
         flow.used_at = self._data_at = now
         seen = flow.classifier.classify(payload, now)
-        size_max = PAYLOAD_MAX - (0 if flow.announced else 1 + len(flow.destination))
+        announce_size = 0 if flow.announced else 1 + len(flow.destination)
+        size_max = self._size_max - OVERHEAD - announce_size
         self._counters.sent += 1
         if len(payload) > size_max:
             self._accept_pieces(flow_id, payload, size_max - FRAGMENT_SIZE, seen, now)
@@ -168,7 +175,7 @@ class Sender:
         return self._urgent_rate.bps(now) <= URGENT_BPS
 
     def _send_twice(self, datagram: Datagram, now: float) -> None:
-        best = ranked(self._usable, now)
+        best = ranked(self._fitting(len(datagram.payload) + OVERHEAD), now)
         if not best:
             self._enqueue(datagram, now)
             return
@@ -211,11 +218,16 @@ class Sender:
         if flow is None:
             return True
         size = len(datagram.payload) + OVERHEAD
+        fitting = self._fitting(size)
+        if not fitting and self._usable:
+            # Cut for links that took more a moment ago.
+            self._counters.expired += 1
+            return True
         stay_on = flow.last_link if flow.last_frame == datagram.frame else -1
-        path = choose(self._usable, size, now, stay_on)
+        path = choose(fitting, size, now, stay_on)
         if path is not None and now + path.wait_s(size, now) > datagram.expires_at:
             # Rather late over a slow link than never.
-            path = choose([one for one in self._usable if one.wait_s(size, now) == 0], size, now)
+            path = choose([one for one in fitting if one.wait_s(size, now) == 0], size, now)
         wait_s = path.wait_s(size, now) if path is not None else TICK_S
         if path is None or wait_s > 0:
             self._pump_at = min(now + max(wait_s, 0.0005), datagram.expires_at)
@@ -228,6 +240,12 @@ class Sender:
         if datagram.traffic_class == TrafficClass.VIDEO:
             self._probe_by_copy(datagram, path, now)
         return True
+
+    def _fitting(self, size: int) -> list[Path]:
+        """Usable links that take an outer payload of this size."""
+        if size <= self._size_max:
+            return self._usable
+        return [path for path in self._usable if size <= path.mtu.size]
 
     def _number(self, datagram: Datagram, flow: Flow) -> None:
         """Give the datagram its place; video and unknown traffic keep their order."""
@@ -244,7 +262,7 @@ class Sender:
         if datagram.sequence < 0:
             self._number(datagram, flow)
         sent_us = microseconds(now)
-        announce = _announcement(datagram, flow)
+        announce = _announcement(datagram, flow, path.mtu.size)
         body = encode_data(
             Data(
                 sent_us,
@@ -289,7 +307,7 @@ class Sender:
 
     def _seal(
         self, path: Path, body: bytes, sent_us: int, now: float, *, eliciting: bool,
-        datagram: Datagram | None = None, announces: bool = False,
+        datagram: Datagram | None = None, announces: bool = False, is_mtu_probe: bool = False,
     ) -> int:  # fmt: skip
         number = self._sealer.next_number(path.link)
         packet = self._sealer.seal(path.link, body, now)
@@ -297,7 +315,7 @@ class Sender:
         size = len(packet)
         sent = Sent(
             number, size, now, sent_us, eliciting=eliciting, datagram=datagram,
-            announces=announces,
+            announces=announces, is_mtu_probe=is_mtu_probe,
         )  # fmt: skip
         path.on_sent(sent, now)
         return size
@@ -343,7 +361,9 @@ class Sender:
         if newest is not None and is_progress:
             self._on_progress(path, ack, newest, ack_sent_us, now)
         path.estimate.on_loss(
-            now, sum(sent.eliciting for sent in arrived), sum(sent.eliciting for sent in lost)
+            now,
+            sum(sent.eliciting for sent in arrived),
+            sum(sent.eliciting and not sent.is_mtu_probe for sent in lost),
         )
         self.pump(now)
 
@@ -368,7 +388,10 @@ class Sender:
     def _on_arrived(self, path: Path, sent: Sent, now: float) -> None:
         path.forget(sent)
         self._sealer.acknowledged(sent.sent_at)
-        if sent.eliciting and sent.size >= PROOF_BYTES:
+        if sent.size > path.mtu.proven or path.mtu.wants_news:
+            path.mtu.on_acked(sent.size)
+            self._find_size()
+        if sent.eliciting and sent.size >= min(PROOF_BYTES, path.mtu.size):
             path.on_proof()
         datagram = sent.datagram
         if datagram is None:
@@ -381,6 +404,8 @@ class Sender:
 
     def _on_lost(self, path: Path, sent: Sent, now: float) -> None:
         path.forget(sent)
+        if path.mtu.on_lost(sent.size, now, is_probe=sent.is_mtu_probe):
+            self._find_size()
         datagram = sent.datagram
         if datagram is None:
             return
@@ -441,9 +466,10 @@ class Sender:
         if datagram.rescues >= RESCUES_MAX or datagram.flow not in self.flows:
             return
         size = len(datagram.payload) + OVERHEAD
-        others = [path for path in self._usable if not datagram.links >> path.link & 1]
+        fitting = self._fitting(size)
+        others = [path for path in fitting if not datagram.links >> path.link & 1]
         if not others and lost_on is not None:
-            others = self._usable
+            others = fitting
         path = choose(others, size, now)
         if path is None or not path.estimate.known:
             return
@@ -466,18 +492,36 @@ class Sender:
 
     def _find_usable(self) -> None:
         self._usable = usable(self.paths.values())
+        self._find_size()
+
+    def _find_size(self) -> None:
+        sizes = [path.mtu.size for path in self.paths.values() if path.attached]
+        self._size_max = min(sizes, default=OUTER_MAX)
+
+    def set_use(self, path: Path, use: Use) -> None:
+        """The operator wants the link used so from now on."""
+        if path.use is not use:
+            path.use = use
+            self._find_usable()
+
+    def on_refused(self, link: int, size: int, now: float) -> None:
+        """The system says that an outer payload of this size does not fit the link."""
+        path = self.paths.get(link)
+        if path is not None and path.mtu.on_refused(size, now):
+            self._find_size()
 
     # Probes
 
     def _probe_by_copy(self, datagram: Datagram, used: Path, now: float) -> None:
         """Let idle links carry copies of a few packets in a row, so that their rate is known."""
         for path in self._usable:
-            if path is used:
+            if path is used or path.metered:
                 continue
             if path.last_data_at < now - PROBE_EVERY_S and self._probe.left >= PROBE_BURST / 2:
                 path.probes = PROBE_PACKETS
             size = len(datagram.payload) + OVERHEAD
-            if path.probes and path.wait_s(size, now) == 0 and self._probe.spend(size):
+            fits = size <= path.mtu.size
+            if path.probes and fits and path.wait_s(size, now) == 0 and self._probe.spend(size):
                 path.probes -= 1
                 self._transmit(datagram, path, Copy.PROBE, now)
 
@@ -498,13 +542,24 @@ class Sender:
         else:
             every_s = PING_S if now - path.since < 10 else DEAD_PING_S
         if quiet_s >= every_s:
-            self.send_control(path, [], now, eliciting=True)
+            self.send_control(path, self.ping_items, now, eliciting=True)
+
+    def _probe_mtu(self, path: Path, now: float) -> None:
+        """A ping as large as could perhaps pass; only over a link that answers."""
+        if not path.attached or path.state is not PathState.UP or not path.estimate.known:
+            return
+        if path.wait_s(path.mtu.size, now) == 0 and (size := path.mtu.probe(now)):
+            sent_us = microseconds(now)
+            pad_to = size - HEADER_SIZE - TAG_SIZE
+            body = encode_control(sent_us, eliciting=True, items=[], pad_to=pad_to)
+            self._seal(path, body, sent_us, now, eliciting=True, is_mtu_probe=True)
 
     def _prove(self, path: Path, now: float) -> None:
         """A link that has returned shows with packets as large as data that it is fit."""
         path.probe_at = now + max(0.2, 2 * path.estimate.srtt_s)
+        pad_to = min(PROOF_BYTES, path.mtu.size - HEADER_SIZE - TAG_SIZE)
         for _ in range(PROOF_PACKETS - path.proof):
-            self.send_control(path, [], now, pad_to=PROOF_BYTES, eliciting=True)
+            self.send_control(path, [], now, pad_to=pad_to, eliciting=True)
 
     # Time
 
@@ -531,6 +586,7 @@ class Sender:
             if path.update_state(now):
                 self._on_state(path, now)
             self._ping(path, now)
+            self._probe_mtu(path, now)
         self._find_usable()
         self.pump(now)
 
@@ -563,7 +619,7 @@ class Sender:
         return self._extra_rate.bps(now) / total if total else 0.0
 
 
-def _announcement(datagram: Datagram, flow: Flow) -> str:
+def _announcement(datagram: Datagram, flow: Flow, outer_max: int) -> str:
     """Where the flow goes, if the far end must be told.
 
     A datagram that was cut when the far end still knew may have no room left; one cut now has.
@@ -571,4 +627,4 @@ def _announcement(datagram: Datagram, flow: Flow) -> str:
     size = len(datagram.payload) + 1 + len(flow.destination)
     if datagram.fragment is not None:
         size += FRAGMENT_SIZE
-    return "" if flow.announced or size > PAYLOAD_MAX else flow.destination
+    return "" if flow.announced or size > outer_max - OVERHEAD else flow.destination

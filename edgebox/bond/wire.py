@@ -31,6 +31,8 @@ _FRAGMENT = struct.Struct("!HBB")
 _CONTROL = struct.Struct("!BBI")
 _ACK = struct.Struct("!BIQIII")
 _FLOW = struct.Struct("!I")
+_USE = struct.Struct("!BB")
+_TOKEN = struct.Struct("!8s")
 _FIRST_BYTE = VERSION << 4
 
 WRAP = 1 << 32
@@ -130,7 +132,28 @@ class FlowUnknown(NamedTuple):
     flow: int
 
 
-Item = Ack | FlowRefused | FlowUnknown
+class LinkUse(NamedTuple):
+    """The box says how a link shall be used; the hub keeps to it in its own direction."""
+
+    link: int
+    use: int
+    """path.Use: 0 ordinary, 1 reserve, 2 last, 3 closed."""
+
+
+class PathChallenge(NamedTuple):
+    """Whoever reads this at the link's address sends it back: RFC 9000, 8.2."""
+
+    token: bytes
+    """8 bytes nobody can guess."""
+
+
+class PathResponse(NamedTuple):
+    """A challenge, sent back."""
+
+    token: bytes
+
+
+Item = Ack | FlowRefused | FlowUnknown | LinkUse | PathChallenge | PathResponse
 
 
 class Control(NamedTuple):
@@ -143,6 +166,15 @@ class Control(NamedTuple):
 
 
 ITEM_PADDING, ITEM_ACK, ITEM_REFUSED, ITEM_UNKNOWN = 0, 1, 2, 3
+ITEM_USE, ITEM_CHALLENGE, ITEM_RESPONSE = 16, 17, 18
+_LAYOUTS: dict[type[Item], tuple[int, struct.Struct]] = {
+    Ack: (ITEM_ACK, _ACK),
+    FlowRefused: (ITEM_REFUSED, _FLOW),
+    FlowUnknown: (ITEM_UNKNOWN, _FLOW),
+    LinkUse: (ITEM_USE, _USE),
+    PathChallenge: (ITEM_CHALLENGE, _TOKEN),
+    PathResponse: (ITEM_RESPONSE, _TOKEN),
+}
 _FLAG_FRAGMENT, _FLAG_ANNOUNCE = 0x10, 0x20
 _CLASSES = tuple(TrafficClass)
 _COPIES = tuple(Copy)
@@ -223,10 +255,8 @@ def encode_control(sent_us: int, *, eliciting: bool, items: list[Item], pad_to: 
 
 
 def _encode_item(item: Item) -> tuple[int, bytes]:
-    if isinstance(item, Ack):
-        return ITEM_ACK, _ACK.pack(*item)
-    kind = ITEM_REFUSED if isinstance(item, FlowRefused) else ITEM_UNKNOWN
-    return kind, _FLOW.pack(item.flow)
+    kind, layout = _LAYOUTS[type(item)]
+    return kind, layout.pack(*item)
 
 
 def decode_body(body: bytes) -> Data | Control:
@@ -306,6 +336,12 @@ def _decode_item(kind: int, content: bytes) -> Item | None:
             return FlowRefused(*_FLOW.unpack(content))
         if kind == ITEM_UNKNOWN:
             return FlowUnknown(*_FLOW.unpack(content))
+        if kind == ITEM_USE:
+            return LinkUse(*_USE.unpack(content))
+        if kind == ITEM_CHALLENGE:
+            return PathChallenge(*_TOKEN.unpack(content))
+        if kind == ITEM_RESPONSE:
+            return PathResponse(*_TOKEN.unpack(content))
     except struct.error as error:
         raise RemoteProtocolError("control item of a wrong size") from error
     return None
