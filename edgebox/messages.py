@@ -202,6 +202,8 @@ class CameraStatus(Message, frozen=True):
     """`libx264`, `h264_v4l2m2m`, or `passthrough` for a camera that encodes itself."""
     part: tuple[float, float, float] = (0.0, 0.0, 1.0)
     """What of the sensor's picture is sent: left, top, size, as in data_messages.Zoom."""
+    view: Literal["patient", "outside"] = "patient"
+    """What it looks at: who may see it follows from that (edgebox.roles)."""
 
 
 class Watcher(Message, frozen=True):

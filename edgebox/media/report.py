@@ -25,6 +25,7 @@ def camera_status(encoder: Encoder, *, wanted: bool) -> CameraStatus:
         fps=float(round(encoder.fps if live else report.fps)),
         bitrate_bps=_rounded(encoder.bitrate_bps) if live else 0,
         encoder=report.encoder if live else "",
+        view=camera.view,
     )
 
 
