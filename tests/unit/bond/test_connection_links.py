@@ -121,19 +121,23 @@ def test_reserve_helps_at_once_when_the_others_fail_and_rests_when_they_are_back
     assert carried(pair, 5)[1] * 8 / 5 < 20_000
 
 
+def hub_use(pair: Pair) -> Use:
+    return pair.hub.paths[1].use
+
+
 def test_use_that_was_not_heard_is_said_again() -> None:
     pair = Pair(2)
     pair.run(2.0)
     pair.passes = lambda direction, link, packet: direction == "down"
     pair.box.use_path(1, Use.RESERVE, pair.now)
     pair.run(0.1)
-    assert pair.hub.paths[1].use is Use.ORDINARY
+    assert hub_use(pair) is Use.ORDINARY
     pair.passes = lambda direction, link, packet: True
     pair.run(2.5)
-    assert pair.hub.paths[1].use is Use.RESERVE
+    assert hub_use(pair) is Use.RESERVE
     pair.box.use_path(1, Use.ORDINARY, pair.now)
     pair.run(0.2)
-    assert pair.hub.paths[1].use is Use.ORDINARY
+    assert hub_use(pair) is Use.ORDINARY
 
 
 def test_hub_leaves_a_closed_link_alone() -> None:
@@ -187,6 +191,10 @@ class Wire:
         self.box.attach_path(0, "hub", self.now)
         self.sent: dict[Hashable, int] = {}
 
+    def where(self) -> Hashable:
+        """The link's address, as the hub knows it."""
+        return self.hub.paths[0].address
+
     def exchange(self, source: str, *, reaches_box: bool, seconds: float = 1.0) -> None:
         """Carry packets: those of the box come from `source`."""
         for _ in range(round(seconds / 0.01)):
@@ -208,7 +216,7 @@ def test_address_of_a_link_is_proved_by_a_challenge() -> None:
     assert wire.hub._roaming.is_settled
     wire.exchange("b", reaches_box=True, seconds=2.0)
     assert wire.hub._roaming.is_settled
-    assert wire.hub.paths[0].address == "b"
+    assert wire.where() == "b"
     events = []
     while (event := wire.hub.next_event()) is not None:
         events.append(event)
@@ -224,7 +232,7 @@ def test_victim_of_a_spoofed_address_gets_no_flood() -> None:
     wire.exchange("home", reaches_box=True)
     [(_, packet)] = _one_ping(wire)
     wire.hub.receive_datagram("victim", packet, wire.now)
-    assert wire.hub.paths[0].address == "victim"
+    assert wire.where() == "victim"
     for number in range(300):
         wire.hub.send_datagram(1, os.urandom(1000) + bytes([number % 256]), wire.now)
         wire.now += 0.01
@@ -236,7 +244,7 @@ def test_victim_of_a_spoofed_address_gets_no_flood() -> None:
     wire.now += 3.0
     wire.hub.handle_timeout(wire.now)
     wire.hub.datagrams_to_send(wire.now)
-    assert wire.hub.paths[0].address == "home"
+    assert wire.where() == "home"
 
 
 def _one_ping(wire: Wire) -> list[tuple[Hashable, bytes]]:
@@ -254,6 +262,6 @@ def test_stranger_moves_nothing() -> None:
     packet = bytearray(forged.seal(0, body, wire.now))
     packet[-1] ^= 1
     wire.hub.receive_datagram("stranger", bytes(packet), wire.now)
-    assert wire.hub.paths[0].address == "home"
+    assert wire.where() == "home"
     assert not wire.hub.knows_address("stranger")
     assert wire.hub.knows_address("home")

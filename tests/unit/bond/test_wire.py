@@ -20,6 +20,10 @@ from edgebox.bond.wire import (
     FlowRefused,
     FlowUnknown,
     Fragment,
+    Item,
+    LinkUse,
+    PathChallenge,
+    PathResponse,
     TrafficClass,
     decode_body,
     decode_header,
@@ -60,6 +64,9 @@ items = st.one_of(
     st.builds(Ack, st.integers(0, 15), u32, u64, u32, u32, u32),
     st.builds(FlowRefused, u32),
     st.builds(FlowUnknown, u32),
+    st.builds(LinkUse, u8, u8),
+    st.builds(PathChallenge, st.binary(min_size=8, max_size=8)),
+    st.builds(PathResponse, st.binary(min_size=8, max_size=8)),
 )
 
 
@@ -70,7 +77,7 @@ def test_data_comes_back_as_it_went(data: Data) -> None:
 
 @given(u32, st.booleans(), st.lists(items, max_size=8), st.integers(0, 1100))
 def test_control_comes_back_as_it_went(
-    sent_us: int, eliciting: bool, content: list[Ack | FlowRefused | FlowUnknown], pad_to: int
+    sent_us: int, eliciting: bool, content: list[Item], pad_to: int
 ) -> None:
     body = encode_control(sent_us, eliciting=eliciting, items=content, pad_to=pad_to)
     assert len(body) >= pad_to
