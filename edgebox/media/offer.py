@@ -1,75 +1,75 @@
-"""A viewer's SDP offer (RFC 8866, RFC 9429): what we can serve of it, and nothing else (no I/O).
+"""An SDP offer (RFC 8866, RFC 9429): what we serve of it, and nothing else (no I/O).
 
 The text comes from a browser somewhere. It is taken apart here, each value is checked, and what the
 WebRTC library gets is written anew from the checked values: nothing hostile reaches it.
 
-Served are video sections that want to receive H.264 in packetization mode 1, all in one BUNDLE.
+Each section, all in one BUNDLE, is put to one use, if the person may have it:
+
+| use     | the page offers                     | we serve                                         |
+|---------|-------------------------------------|--------------------------------------------------|
+| picture | video, recvonly or sendrecv         | a camera, H.264 in packetization mode 1          |
+| guest   | video, sendonly; the first one      | the page's own camera, H.264 or VP8              |
+| sound   | audio; the first one                | Opus, in the directions the person may use       |
+| data    | application; the first one          | a data channel                                   |
+
 Every other section is answered as rejected (port 0), in its place.
 """
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from edgebox.errors import RemoteProtocolError
+from edgebox.media import sdp
+from edgebox.media.sdp import Attributes, Candidate
 
 SIZE_MAX = 65_536
 LINES_MAX = 4_000
 SECTIONS_MAX = 16
-CANDIDATES_MAX = 32
+GUEST_SOUND_BPS = 24_000
+"""Speech is good at this; what guests send goes over the vehicle's links, too."""
 
 MID = re.compile(r"[A-Za-z0-9_.+-]{1,16}")
 MEDIA = re.compile(r"m=([a-z]{1,16}) (\d{1,5}) ([A-Z/]{1,32})((?: [A-Za-z0-9-]{1,24}){1,128})")
-ICE_UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")
-ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
-FINGERPRINT = re.compile(
-    r"(sha-(?:256|384|512)) ([0-9A-F]{2}(?::[0-9A-F]{2}){31,63})", re.IGNORECASE
-)
-EXTENSION = re.compile(r"(\d{1,2})(?:/[a-z]+)? (\S{1,200})")
-RTPMAP = re.compile(r"(\d{1,3}) ([A-Za-z0-9-]{1,32})/(\d{1,6})(?:/\d{1,2})?")
-FMTP = re.compile(r"(\d{1,3}) (\S.{0,500})")
-FEEDBACK = re.compile(r"(\d{1,3}|\*) ([a-z-]{1,16}(?: [a-z]{1,16})?)")
-PROFILE = re.compile(r"42([0-9a-fA-F]{2})[0-9a-fA-F]{2}")
-CANDIDATE = re.compile(
-    r"candidate:([A-Za-z0-9+/]{1,32}) 1 udp (\d{1,10}) ([0-9A-Fa-f.:]{2,45}) (\d{1,5})"
-    r" typ (host|srflx|relay)( .{0,200})?",
-    re.IGNORECASE,
-)
+SCTP_PORT = re.compile(r"\d{1,5}")
+H264_PARAMETERS = "level-asymmetry-allowed=1;packetization-mode=1"
+OPUS_LINE = re.compile(r"^a=rtpmap:(\d+) opus/48000/2\r\n", re.MULTILINE)
 
-EXTENSIONS = (
-    "urn:ietf:params:rtp-hdrext:sdes:mid",
-    "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
-)
-FEEDBACKS = ("nack", "nack pli", "goog-remb")
-CONSTRAINED_BASELINE, BASELINE = "42e01f", "42001f"
-SETUPS = ("actpass", "active", "passive")
+Use = Literal["", "picture", "guest", "sound", "data"]
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+PictureCodec = Literal["H264", "VP8"]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A way to reach the viewer (RFC 8839, 5.1). Only UDP, only addresses, no names."""
+class Allowed:
+    """What of an offer may be served. The default is the crew's own preview."""
 
-    foundation: str
-    priority: int
-    host: str
-    port: int
-    type: str
+    pictures: bool = True
+    picture_codecs: tuple[PictureCodec, ...] = ("H264",)
+    hears: bool = False
+    speaks: bool = False
+    shows: bool = False
+    data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One `m=` section. `lines`: how it is offered to the library; empty if we cannot serve it."""
+    """One `m=` section. `lines`: how it is offered to the library; empty if we do not serve it."""
 
     media: str
     protocol: str
     formats: str
     mid: str
-    lines: tuple[str, ...]
+    use: Use = ""
+    lines: tuple[str, ...] = ()
+    direction: Direction = "inactive"
+    """Ours: `sendonly` means that we send."""
 
 
 class Offer:
     """A checked offer."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str, allowed: Allowed = Allowed()):
         """Raises RemoteProtocolError for anything that is not an offer we can answer."""
         if len(text) > SIZE_MAX:
             raise RemoteProtocolError("offer too long")
@@ -79,19 +79,25 @@ class Offer:
         starts = [i for i, line in enumerate(lines) if line.startswith("m=")]
         if not 0 < len(starts) <= SECTIONS_MAX:
             raise RemoteProtocolError(f"{len(starts)} media sections")
-        head = _Attributes(lines[: starts[0]])
+        head = Attributes(lines[: starts[0]])
         ends = [*starts[1:], len(lines)]
         parts = [lines[start:end] for start, end in zip(starts, ends, strict=True)]
-        bundled = _bundled(head)
-        self.sections = [_section(part, head, bundled) for part in parts]
+        self.sections: list[Section] = []
+        reader = _Reader(head, allowed)
+        for part in parts:
+            self.sections.append(reader.section(part))
         mids = [section.mid for section in self.sections]
         if len(set(mids)) != len(mids):
             raise RemoteProtocolError("two sections with one mid")
-        self.served = [section for section in self.sections if section.lines]
+        self.served = [section for section in self.sections if section.use]
         self.candidates: list[Candidate] = []
         for part, section in zip(parts, self.sections, strict=True):
             if self.served and section.mid == self.served[0].mid:
-                self.candidates = _candidates(part)
+                self.candidates = sdp.candidates(part)
+
+    def of(self, use: Use) -> list[Section]:
+        """The sections put to this use."""
+        return [section for section in self.sections if section.use == use]
 
     @property
     def text(self) -> str:
@@ -106,39 +112,117 @@ class Offer:
         head, *answered = re.split(r"^(?=m=)", answer, flags=re.MULTILINE)
         served = iter(answered)
         return head + "".join(
-            next(served) if section.lines else _rejection(section) for section in self.sections
+            _completed(section, next(served)) if section.use else _rejection(section)
+            for section in self.sections
         )
 
 
-def parse_candidate(text: str) -> Candidate | None:
-    """A candidate line, with or without `a=`. None for what we do not use: TCP, mDNS, junk."""
-    found = CANDIDATE.fullmatch(text.strip().removeprefix("a="))
-    if not found or "tcptype" in (found[6] or ""):
-        return None
-    port = int(found[4])
-    if not 0 < port < 65_536:
-        return None
-    return Candidate(found[1], int(found[2]) & 0x7FFFFFFF, found[3], port, found[5].lower())
+class _Reader:
+    """Reads the sections of one offer in their order."""
+
+    def __init__(self, head: Attributes, allowed: Allowed):
+        self._head = head
+        self._allowed = allowed
+        self._bundled = _bundled(head)
+        self._taken: set[Use] = set()
+
+    def section(self, part: list[str]) -> Section:
+        """Raises RemoteProtocolError when it is malformed."""
+        media = MEDIA.fullmatch(part[0])
+        attributes = Attributes(part)
+        mid = attributes.first("mid") or ""
+        if not media or not MID.fullmatch(mid):
+            raise RemoteProtocolError("media section without a usable m= line or mid")
+        kind, port, protocol, formats = media.groups()
+        section = Section(kind, protocol, formats.strip(), mid)
+        rejected = port == "0" and attributes.first("bundle-only") is None
+        if rejected or mid not in self._bundled:
+            return section
+        use = self._use(kind, attributes)
+        direction, lines = self._served(use, mid, attributes)
+        if not lines or use in self._taken:
+            return section
+        if use != "picture":
+            self._taken.add(use)
+        return Section(kind, protocol, formats.strip(), mid, use, tuple(lines), direction)
+
+    def _use(self, kind: str, attributes: Attributes) -> Use:
+        allowed = self._allowed
+        if kind == "video" and attributes.has("recvonly", "sendrecv"):
+            return "picture" if allowed.pictures else ""
+        if kind == "video" and attributes.has("sendonly"):
+            return "guest" if allowed.shows else ""
+        if kind == "audio":
+            return "sound" if allowed.hears or allowed.speaks else ""
+        return "data" if kind == "application" and allowed.data else ""
+
+    def _served(self, use: Use, mid: str, attributes: Attributes) -> tuple[Direction, list[str]]:
+        """Our direction and the section as we want it answered; no lines if we cannot serve it."""
+        match use:
+            case "picture":
+                codecs = _video_lines(attributes, self._allowed.picture_codecs)
+                return "sendonly", self._media("video", mid, "recvonly", attributes, codecs)
+            case "guest":
+                codecs = _video_lines(attributes, ("H264", "VP8"))
+                lines = self._media("video", mid, "sendonly", attributes, codecs)
+                return "recvonly", lines + (sdp.source_lines(attributes) if lines else [])
+            case "sound":
+                return self._sound(mid, attributes)
+            case "data":
+                return "sendrecv", self._data(mid, attributes)
+        return "inactive", []
+
+    def _sound(self, mid: str, attributes: Attributes) -> tuple[Direction, list[str]]:
+        number = sdp.opus_payload(attributes)
+        send = self._allowed.hears and not attributes.has("sendonly", "inactive")
+        receive = self._allowed.speaks and not attributes.has("recvonly", "inactive")
+        if number is None or not (send or receive):
+            return "inactive", []
+        ours: Direction = "sendrecv" if send and receive else "sendonly" if send else "recvonly"
+        theirs = {"sendonly": "recvonly", "recvonly": "sendonly"}.get(ours, ours)
+        codec = {number: [f"a=rtpmap:{number} opus/48000/2"]}
+        lines = self._media("audio", mid, theirs, attributes, codec)
+        return ours, lines + (sdp.source_lines(attributes) if receive else [])
+
+    def _media(
+        self,
+        kind: str,
+        mid: str,
+        direction: str,
+        attributes: Attributes,
+        codecs: dict[int, list[str]],
+    ) -> list[str]:
+        if not codecs:
+            return []
+        if attributes.first("rtcp-mux") is None:
+            raise RemoteProtocolError("rtcp-mux is required")
+        return [
+            f"m={kind} 9 UDP/TLS/RTP/SAVPF {' '.join(str(number) for number in codecs)}",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{mid}",
+            f"a={direction}",
+            "a=rtcp-mux",
+            *sdp.transport_lines(attributes, self._head),
+            *sdp.extension_lines(attributes),
+            *(line for lines in codecs.values() for line in lines),
+        ]
+
+    def _data(self, mid: str, attributes: Attributes) -> list[str]:
+        """RFC 8841."""
+        port = attributes.matches("sctp-port", SCTP_PORT)
+        if not port or not 0 < int(port[0][0]) < 65_536:
+            return []
+        return [
+            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{mid}",
+            *sdp.transport_lines(attributes, self._head),
+            f"a=sctp-port:{int(port[0][0])}",
+            "a=max-message-size:65536",
+        ]
 
 
-class _Attributes:
-    """The `a=` lines of a part."""
-
-    def __init__(self, lines: list[str]):
-        pairs = [line[2:].partition(":") for line in lines if line.startswith("a=")]
-        self._values = [(name, value) for name, _, value in pairs]
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self._values if key == name]
-
-    def first(self, name: str) -> str | None:
-        return next(iter(self.all(name)), None)
-
-    def matches(self, name: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
-        return [found for value in self.all(name) if (found := pattern.fullmatch(value))]
-
-
-def _bundled(head: _Attributes) -> frozenset[str]:
+def _bundled(head: Attributes) -> frozenset[str]:
     for group in head.all("group"):
         kind, *mids = group.split()[: SECTIONS_MAX + 1] or [""]
         if kind == "BUNDLE":
@@ -146,128 +230,38 @@ def _bundled(head: _Attributes) -> frozenset[str]:
     return frozenset()
 
 
-def _section(part: list[str], head: _Attributes, bundled: frozenset[str]) -> Section:
-    media = MEDIA.fullmatch(part[0])
-    attributes = _Attributes(part)
-    mid = attributes.first("mid") or ""
-    if not media or not MID.fullmatch(mid):
-        raise RemoteProtocolError("media section without a usable m= line or mid")
-    kind, port, protocol, formats = media.groups()
-    lines: tuple[str, ...] = ()
-    rejected = port == "0" and attributes.first("bundle-only") is None
-    wants = any(attributes.first(way) is not None for way in ("recvonly", "sendrecv"))
-    if kind == "video" and not rejected and wants and mid in bundled:
-        lines = _served_lines(mid, attributes, head)
-    return Section(kind, protocol, formats.strip(), mid, lines)
-
-
-def _served_lines(mid: str, attributes: _Attributes, head: _Attributes) -> tuple[str, ...]:
-    """The section as we want it answered; empty if it has no H.264 we can send."""
-    payloads = _h264_payloads(attributes)
-    if not payloads:
-        return ()
-    retransmissions = _retransmission_payloads(attributes, payloads)
-    numbers = [str(number) for number in (*payloads, *retransmissions)]
-    lines = [
-        f"m=video 9 UDP/TLS/RTP/SAVPF {' '.join(numbers)}",
-        "c=IN IP4 0.0.0.0",
-        f"a=mid:{mid}",
-        "a=recvonly",
-        "a=rtcp-mux",
-        *_transport_lines(attributes, head),
-        *_extension_lines(attributes),
-    ]
-    if attributes.first("rtcp-mux") is None:
-        raise RemoteProtocolError("rtcp-mux is required")
-    for number, profile in payloads.items():
-        lines.append(f"a=rtpmap:{number} H264/90000")
-        lines += [f"a=rtcp-fb:{number} {way}" for way in _feedbacks(attributes, number)]
-        lines.append(
-            f"a=fmtp:{number} level-asymmetry-allowed=1;packetization-mode=1;"
-            f"profile-level-id={profile}"
-        )
-    for number, base in retransmissions.items():
-        lines += [f"a=rtpmap:{number} rtx/90000", f"a=fmtp:{number} apt={base}"]
-    return tuple(lines)
-
-
-def _transport_lines(attributes: _Attributes, head: _Attributes) -> list[str]:
-    """ICE and DTLS parameters (RFC 8839, RFC 8842), of the section or of the whole session."""
-
-    def value(name: str, pattern: re.Pattern[str]) -> str:
-        found = attributes.matches(name, pattern) or head.matches(name, pattern)
-        if not found:
-            raise RemoteProtocolError(f"no usable a={name}")
-        return found[0].group(0)
-
-    setup = attributes.first("setup") or head.first("setup")
-    if setup not in SETUPS:
-        raise RemoteProtocolError("no usable a=setup")
-    return [
-        f"a=ice-ufrag:{value('ice-ufrag', ICE_UFRAG)}",
-        f"a=ice-pwd:{value('ice-pwd', ICE_PASSWORD)}",
-        f"a=fingerprint:{value('fingerprint', FINGERPRINT)}",
-        f"a=setup:{setup}",
-    ]
-
-
-def _extension_lines(attributes: _Attributes) -> list[str]:
-    return [
-        f"a=extmap:{int(found[1])} {found[2]}"
-        for found in attributes.matches("extmap", EXTENSION)
-        if found[2] in EXTENSIONS and 0 < int(found[1]) < 15
-    ]
-
-
-def _h264_payloads(attributes: _Attributes) -> dict[int, str]:
-    """Payload type to profile-level-id; constrained baseline first (RFC 6184, 8.1)."""
-    parameters = _parameters(attributes)
-    found: dict[int, str] = {}
-    for codec in attributes.matches("rtpmap", RTPMAP):
-        number = int(codec[1])
-        own = parameters.get(number, {})
-        profile = PROFILE.fullmatch(own.get("profile-level-id", CONSTRAINED_BASELINE))
-        is_h264 = codec[2].upper() == "H264" and codec[3] == "90000" and 95 < number < 128
-        if is_h264 and profile and own.get("packetization-mode") == "1":
-            constrained = int(profile[1], 16) & 0x40
-            found[number] = CONSTRAINED_BASELINE if constrained else BASELINE
-    return dict(sorted(found.items(), key=lambda item: item[1] != CONSTRAINED_BASELINE))
-
-
-def _retransmission_payloads(attributes: _Attributes, payloads: dict[int, str]) -> dict[int, int]:
-    """Payload type of each retransmission format to the one it repeats (RFC 4588)."""
-    parameters = _parameters(attributes)
-    found: dict[int, int] = {}
-    for codec in attributes.matches("rtpmap", RTPMAP):
-        number = int(codec[1])
-        base = parameters.get(number, {}).get("apt", "")
-        known = base.isdecimal() and len(base) < 4 and int(base) in payloads
-        if codec[2].lower() == "rtx" and 95 < number < 128 and number not in payloads and known:
-            found[number] = int(base)
+def _video_lines(attributes: Attributes, wanted: tuple[PictureCodec, ...]) -> dict[int, list[str]]:
+    """The lines of each payload type, those we prefer first, retransmissions last."""
+    found: dict[int, list[str]] = {}
+    if "H264" in wanted:
+        for number, profile in sdp.h264_payloads(attributes).items():
+            found[number] = [
+                f"a=rtpmap:{number} H264/90000",
+                *(f"a=rtcp-fb:{number} {way}" for way in sdp.feedbacks(attributes, number)),
+                f"a=fmtp:{number} {H264_PARAMETERS};profile-level-id={profile}",
+            ]
+    if "VP8" in wanted:
+        for number in sdp.vp8_payloads(attributes):
+            found[number] = [
+                f"a=rtpmap:{number} VP8/90000",
+                *(f"a=rtcp-fb:{number} {way}" for way in sdp.feedbacks(attributes, number)),
+            ]
+    for number, base in sdp.retransmission_payloads(attributes, list(found)).items():
+        found[number] = [f"a=rtpmap:{number} rtx/90000", f"a=fmtp:{number} apt={base}"]
     return found
 
 
-def _parameters(attributes: _Attributes) -> dict[int, dict[str, str]]:
-    found: dict[int, dict[str, str]] = {}
-    for line in attributes.matches("fmtp", FMTP):
-        pairs = (pair.partition("=") for pair in line[2].split(";"))
-        found[int(line[1])] = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    return found
-
-
-def _feedbacks(attributes: _Attributes, number: int) -> list[str]:
-    offered = {
-        found[2]
-        for found in attributes.matches("rtcp-fb", FEEDBACK)
-        if found[1] in {"*", str(number)}
-    }
-    return [way for way in FEEDBACKS if way in offered]
-
-
-def _candidates(part: list[str]) -> list[Candidate]:
-    lines = [line for line in part if line.startswith("a=candidate:")]
-    found = (parse_candidate(line) for line in lines[:CANDIDATES_MAX])
-    return [candidate for candidate in found if candidate]
+def _completed(section: Section, answered: str) -> str:
+    """Opus gets the parameters that the library leaves out (RFC 7587, 6.1)."""
+    if section.use != "sound":
+        return answered
+    return OPUS_LINE.sub(
+        lambda found: (
+            f"{found[0]}a=fmtp:{found[1]} minptime=10;useinbandfec=1;usedtx=1;stereo=0;"
+            f"maxaveragebitrate={GUEST_SOUND_BPS}\r\n"
+        ),
+        answered,
+    )
 
 
 def _rejection(section: Section) -> str:

@@ -36,8 +36,9 @@ from edgebox.errors import EdgeboxError
 from edgebox.media import aiortc_hooks
 from edgebox.media.codec import CLOCK_HZ
 from edgebox.media.encoder import Encoder
-from edgebox.media.offer import Candidate, Offer
+from edgebox.media.offer import Offer
 from edgebox.media.pipe import Frame
+from edgebox.media.sdp import Candidate
 from edgebox.messages import TurnCredentials
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Literal
 from edgebox.config import Media, parse_address
 from edgebox.errors import RemoteProtocolError
 from edgebox.media.encoder import Encoder
-from edgebox.media.offer import Offer, parse_candidate
+from edgebox.media.offer import Offer
 from edgebox.media.publisher import (
     Closing,
     Connection,
@@ -20,6 +20,7 @@ from edgebox.media.publisher import (
     TurnUnreachableError,
     keep_turn_prepared,
 )
+from edgebox.media.sdp import parse_candidate
 from edgebox.media.share import ViewerLimit
 from edgebox.messages import (
     Admitted,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebox.errors import RemoteProtocolError
-from edgebox.media.offer import CANDIDATES_MAX, Offer, parse_candidate
+from edgebox.media.offer import Allowed, Offer
+from edgebox.media.sdp import CANDIDATES_MAX, parse_candidate
 
 CHROMIUM = (Path(__file__).parent / "chromium_offer.sdp").read_bytes().decode()
 """As Chromium 156 makes it for two video sections; carriage returns and all."""
@@ -157,3 +158,86 @@ def test_any_text_is_answered_or_refused(changes: list[tuple[int, str]]) -> None
 def test_any_candidate_is_one_or_none(text: str) -> None:
     parse_candidate(text)
     parse_candidate(f"candidate:1 1 udp 1 192.0.2.1 1 typ {text}")
+
+
+CALL = (Path(__file__).parent / "chromium_call_offer.sdp").read_bytes().decode()
+"""Two pictures, sound both ways, an own camera, a data channel; as Chromium 156 offers them."""
+ALL = Allowed(hears=True, speaks=True, shows=True, data=True)
+
+
+def uses(offer: Offer) -> list[tuple[str, str, str]]:
+    return [(section.mid, section.use, section.direction) for section in offer.served]
+
+
+def test_a_call_is_served_in_full_to_who_may_have_it() -> None:
+    offer = Offer(CALL, ALL)
+    assert uses(offer) == [
+        ("0", "picture", "sendonly"),
+        ("1", "picture", "sendonly"),
+        ("2", "sound", "sendrecv"),
+        ("3", "guest", "recvonly"),
+        ("4", "data", "sendrecv"),
+    ]
+    assert "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n" in offer.text
+    assert "a=ssrc:3026601369 cname:guest\r\na=ssrc:733221345 cname:guest\r\n" in offer.text
+    guest = offer.of("guest")[0]
+    codecs = [line for line in guest.lines if line.startswith("a=rtpmap")]
+    assert codecs[0].endswith("H264/90000")
+    assert "a=rtpmap:96 VP8/90000" in codecs
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [
+        (Allowed(), ["picture", "picture"]),
+        (Allowed(pictures=False, hears=True, speaks=True), ["sound"]),
+        (Allowed(pictures=False, speaks=True, shows=True), ["sound", "guest"]),
+        (Allowed(pictures=False), []),
+    ],
+)
+def test_a_role_gets_no_section_it_has_no_right_to(allowed: Allowed, expected: list[str]) -> None:
+    assert [section.use for section in Offer(CALL, allowed).served] == expected
+
+
+@pytest.mark.parametrize(
+    ("offered", "hears", "speaks", "ours"),
+    [
+        ("sendrecv", True, False, "sendonly"),
+        ("sendrecv", False, True, "recvonly"),
+        ("recvonly", True, True, "sendonly"),
+        ("sendonly", True, True, "recvonly"),
+        ("sendonly", True, False, ""),
+        ("inactive", True, True, ""),
+    ],
+)
+def test_sound_goes_where_both_right_and_offer_allow(
+    offered: str, hears: bool, speaks: bool, ours: str
+) -> None:
+    text = CALL.replace("a=sendrecv", f"a={offered}")
+    sound = Offer(text, Allowed(hears=hears, speaks=speaks)).of("sound")
+    assert [section.direction for section in sound] == ([ours] if ours else [])
+    theirs = {"sendonly": "recvonly", "recvonly": "sendonly"}.get(ours)
+    assert not sound or f"a={theirs}" in sound[0].lines
+
+
+def test_one_microphone_and_one_camera_of_a_guest_are_enough() -> None:
+    head, *sections = re.split(r"^(?=m=)", CALL, flags=re.MULTILINE)
+    again = [part.replace("a=mid:", "a=mid:x") for part in sections]
+    mids = "0 1 2 3 4 x0 x1 x2 x3 x4"
+    text = head.replace("BUNDLE 0 1 2 3 4", f"BUNDLE {mids}") + "".join(sections + again)
+    counted = [use for _, use, _ in uses(Offer(text, ALL))]
+    assert (counted.count("sound"), counted.count("guest"), counted.count("data")) == (1, 1, 1)
+
+
+def test_codecs_we_do_not_know_are_rejected() -> None:
+    text = CALL.replace("opus/48000", "lyra/16000").replace("VP8", "XX8").replace("H264", "YY4")
+    assert [use for _, use, _ in uses(Offer(text, ALL))] == ["data"]
+
+
+def test_the_answer_asks_for_error_correction_and_silence_suppression() -> None:
+    offer = Offer(CALL, Allowed(pictures=False, hears=True, speaks=True))
+    answer = "v=0\r\nm=audio 9 X 111\r\na=rtpmap:111 opus/48000/2\r\na=mid:2\r\n"
+    lines = offer.complete(answer).split("\r\n")
+    parameters = lines[lines.index("a=rtpmap:111 opus/48000/2") + 1]
+    assert parameters.startswith("a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1;")
+    assert lines.count("a=inactive") == 4
