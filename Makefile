@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?= 1
 PACKAGES := $(wildcard image-build/packages/*.txt)
 
-.PHONY: help setup packages lock demo test check lint bench simulate clean
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ test: setup ## All tests
 
 simulate: setup ## Every bond scenario in virtual time: make simulate SEED=7
 	@$(PY) -m bench.simulate --seed $(SEED) $(ARGS)
+
+bench-bond: setup ## The bond against its rivals and the bound, every regime: ARGS="--only LTE"
+	@$(PY) -m bench.bond_matrix $(ARGS)
 
 lint: setup ## Static checks
 	.venv/bin/ruff check .

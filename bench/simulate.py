@@ -9,7 +9,8 @@ import argparse
 import sys
 import time
 
-from edgebox.sim.bond_run import HEADINGS, SCENARIOS, BrokenError, run
+from edgebox.sim.bond_run import HEADINGS, BrokenError, run
+from edgebox.sim.scenarios import SCENARIOS
 
 
 def main() -> int:

@@ -1,42 +1,87 @@
-"""One bonded session in virtual time: a camera, links, a script of faults, figures.
+"""One session in virtual time: a camera, links, a script of faults, two ends, figures.
 
-`SCENARIOS` are the situations a vehicle meets; `run(scenario, seed)` plays one and checks after
-every step what must never happen (`Broken` says what did). bench/simulate.py prints the figures.
+`run(scenario, seed)` plays one and checks after every step what must never happen
+(`BrokenError` says what did). The ends are the bond's unless another contender is given.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from edgebox.bond.connection import Connection, DatagramReceived, TargetFell
 from edgebox.bond.seal import Keys
 from edgebox.bond.sender import QUEUE_BYTES
-from edgebox.sim.lane import LaneSettings
-from edgebox.sim.network import Network, NetworkLink
+from edgebox.sim.network import HUB_CLOCK_AHEAD_S, End, Network, NetworkLink
 from edgebox.sim.rtp_stream import RtpStream, percentile
+from edgebox.sim.scenario import Scenario
 
 FLOW = 77
 DESTINATION = "127.0.0.1:3478"
 TOLD_S = 0.1
 """The encoder hears the target this often, and at once when it falls."""
+START = 1000.0
+"""The box's clock when the links are attached."""
+LEAD_S = 1.0
+"""The picture begins so much later."""
+TAIL_S = 2.0
 
 
 class BrokenError(AssertionError):
     """An invariant does not hold."""
 
 
+class BoxEnd(End, Protocol):
+    """The end in the vehicle."""
+
+    def attach_path(self, link: int, address: Hashable, now: float) -> None:
+        """The link can send."""
+
+    def open_flow(self, flow: int, destination: str, now: float) -> None:
+        """Where a flow goes."""
+
+    def send_datagram(self, flow: int, payload: bytes, now: float) -> None:
+        """Take a datagram."""
+
+    def tell_target(self, now: float) -> float:
+        """What the encoder may produce, bits per second."""
+
+    def next_event(self) -> Any:
+        """The oldest event not yet taken."""
+
+
+class HubEnd(End, Protocol):
+    """The end at the hospital."""
+
+    def next_event(self) -> Any:
+        """The oldest event not yet taken."""
+
+
 @dataclass(frozen=True)
-class Scenario:
-    """Links and what happens to them. Times are seconds from the start of the picture."""
+class Contender:
+    """A way to use the links."""
 
     name: str
-    links: Callable[[random.Random], list[NetworkLink]]
-    script: tuple[tuple[float, Callable[[Network], None]], ...] = ()
-    duration_s: float = 20.0
-    bitrate_bps: float | None = None
-    """Fixed; None follows the bond's target up to `bitrate_max_bps`."""
-    bitrate_max_bps: float = 3_000_000.0
-    audio: bool = True
+    ends: Callable[[list[NetworkLink], random.Random, float, float], tuple[BoxEnd, HubEnd]]
+    """From links, chance, and the clocks of box and hub."""
+    redundancy: Callable[[Any], float]
+    """Share of the bytes a box end sent that were copies or parity."""
+    links: tuple[int, ...] | None = None
+    """The links it uses; None: all."""
+
+
+def _bond_ends(
+    links: list[NetworkLink], chance: random.Random, box_now: float, hub_now: float
+) -> tuple[Connection, Connection]:
+    keys = Keys(7, "chacha20-poly1305", chance.randbytes(32), chance.randbytes(32))
+    return Connection("box", keys, box_now), Connection("hub", keys, hub_now)
+
+
+def _bond_extra(box: Connection) -> float:
+    return box.sender.bytes_extra / max(1, box.sender.bytes_total)
+
+
+OURS = Contender("ours", _bond_ends, _bond_extra)
 
 
 @dataclass
@@ -49,9 +94,13 @@ class Result:
     targets: list[tuple[float, float]] = field(default_factory=list)
     audio_sent: int = 0
     audio_late: int = 0
-    box: Connection | None = None
-    hub: Connection | None = None
+    box: Any = None
+    hub: Any = None
+    links: list[NetworkLink] = field(default_factory=list)
     sent_bytes: int = 0
+    """Upwards, with IP and UDP headers."""
+    extra: float = 0.0
+    """Share of the bytes sent that were copies or parity."""
 
     def delays_ms(self) -> list[float]:
         """Frame delays."""
@@ -62,6 +111,10 @@ class Result:
         delays = self.delays_ms()
         return sum(delay > limit_ms for delay in delays) / max(1, len(delays))
 
+    def gap_ms(self) -> float:
+        """Longest time without a new picture."""
+        return 1e3 * self.video.longest_gap_s(self.start, self.end)
+
     def rate_bps(self) -> float:
         """Of complete frames."""
         done = [frame.size for frame in self.video.window(self.start, self.end) if
@@ -70,17 +123,15 @@ class Result:
 
     def redundancy(self) -> float:
         """Share of the bytes sent that were copies."""
-        sender = self.box.sender if self.box else None
-        return sender.bytes_extra / max(1, sender.bytes_total) if sender else 0.0
+        return self.extra
 
     def line(self) -> str:
         """One row of figures."""
         delays = self.delays_ms()
-        gap_ms = 1e3 * self.video.longest_gap_s(self.start, self.end)
         return (
             f"{percentile(delays, 0.5):7.0f} {percentile(delays, 0.95):7.0f} "
             f"{percentile(delays, 0.99):7.0f} {100 * self.late():6.1f}% "
-            f"{100 * self.late(400):6.1f}% {gap_ms:7.0f} {self.rate_bps() / 1e6:7.2f} "
+            f"{100 * self.late(400):6.1f}% {self.gap_ms():7.0f} {self.rate_bps() / 1e6:7.2f} "
             f"{100 * self.redundancy():6.1f}%"
         )
 
@@ -91,46 +142,50 @@ HEADINGS = (
 )
 
 
-def run(scenario: Scenario, seed: int) -> Result:
-    """Play it. Raises BrokenError with the seed."""
-    return _Run(scenario, seed).play()
+def run(scenario: Scenario, seed: int, contender: Contender = OURS) -> Result:
+    """Play it. Raises BrokenError with the seed.
+
+    Links, faults, losses of time and frames are those of scenario and seed, whoever plays.
+    """
+    return _Run(scenario, seed, contender).play()
 
 
 class _Run:
-    def __init__(self, scenario: Scenario, seed: int):
+    def __init__(self, scenario: Scenario, seed: int, contender: Contender):
         self._scenario = scenario
+        self._contender = contender
         self._name = f"{scenario.name}, seed {seed}"
-        chance = random.Random(f"{scenario.name} {seed}")
-        keys = Keys(7, "chacha20-poly1305", chance.randbytes(32), chance.randbytes(32))
-        self._start = 1000.0
-        links = scenario.links(chance)
-        hub_now = self._start + 4_000.0
-        self._box = Connection("box", keys, self._start)
-        self._hub = Connection("hub", keys, hub_now)
-        self._network = Network(self._box, self._hub, links, seed, now=self._start)
+        links = scenario.links(random.Random(f"{self._name} links"))
+        chance = random.Random(f"{self._name} ends")
+        self._box, self._hub = contender.ends(links, chance, START, START + HUB_CLOCK_AHEAD_S)
+        self._is_ours = isinstance(self._box, Connection)
+        self._network = Network(self._box, self._hub, links, seed, now=START)
         self._network.after_step = self._after_step
-        for number in range(len(links)):
-            self._box.attach_path(number, number, self._start)
-        self._box.open_flow(FLOW, DESTINATION, self._start)
-        self._chance = chance
-        begin = self._start + 1.0
-        self._result = Result(RtpStream(chance), begin, begin + scenario.duration_s)
+        for number in contender.links or range(len(links)):
+            self._box.attach_path(number, number, START)
+        self._box.open_flow(FLOW, DESTINATION, START)
+        begin = START + LEAD_S
+        video = RtpStream(random.Random(f"{self._name} video"))
+        self._result = Result(video, begin, begin + scenario.duration_s)
         self._result.box, self._result.hub = self._box, self._hub
+        self._result.links = links
         self._told_bps = 300_000.0
         self._audio: dict[int, float] = {}
 
     def play(self) -> Result:
         scenario, network, begin = self._scenario, self._network, self._result.start
-        network.at(self._start, self._tell)
+        network.at(START, self._tell)
         network.at(begin, self._picture)
         if scenario.audio:
             network.at(begin, self._sound)
         for offset_s, action in scenario.script:
             network.at(begin + offset_s, lambda action=action: action(network))  # type: ignore[misc]
-        network.run_until(self._result.end + 2.0)
+        network.follow_timelines(begin)
+        network.run_until(self._result.end + TAIL_S)
         self._result.sent_bytes = network.sent_bytes["up"]
+        self._result.extra = self._contender.redundancy(self._box)
         self._result.audio_late += len(self._audio)
-        if network.reused:
+        if network.reused and self._is_ours:
             raise BrokenError(f"{self._name}: a nonce was used twice")
         if self._result.video.twice:
             raise BrokenError(f"{self._name}: something came out twice")
@@ -177,7 +232,8 @@ class _Run:
             if isinstance(event, TargetFell):
                 self._told_bps = event.bps
                 self._result.targets.append((now, event.bps))
-        self._check(now)
+        if isinstance(self._box, Connection):
+            self._check(self._box)
 
     def _take(self, event: DatagramReceived, now: float) -> None:
         if event.destination != DESTINATION:
@@ -190,9 +246,9 @@ class _Run:
         else:
             self._result.video.arrive(event.payload, now)
 
-    def _check(self, now: float) -> None:
+    def _check(self, box: Connection) -> None:
         """What must hold after every step."""
-        sender = self._box.sender
+        sender = box.sender
         if sender.queued_bytes > 2 * QUEUE_BYTES + 2000:
             raise BrokenError(f"{self._name}: queue grows without bound")
         for path in sender.paths.values():
@@ -200,146 +256,3 @@ class _Run:
                 raise BrokenError(f"{self._name}: bytes under way are miscounted")
         if sender.paths and not sender._usable:
             raise BrokenError(f"{self._name}: all links are gated")
-
-
-# Scenarios ---------------------------------------------------------------------------------------
-
-
-def steady(
-    rate_bps: int, delay_ms: float, *, loss: float = 0.0, burst: float = 1.0,
-    jitter_ms: float = 2.0, queue_ms: float = 300.0, duplicated: float = 0.0, damaged: float = 0.0,
-) -> NetworkLink:  # fmt: skip
-    """A link of constant rate upwards, three times as much downwards."""
-    queue_bytes = max(10_000, round(rate_bps / 8 * queue_ms / 1000))
-    up = LaneSettings(
-        rate_bps=rate_bps, delay_ms=delay_ms, loss=loss, loss_burst=burst, jitter_ms=jitter_ms,
-        queue_bytes=queue_bytes,
-    )  # fmt: skip
-    down = LaneSettings(
-        rate_bps=3 * rate_bps, delay_ms=delay_ms, loss=loss, loss_burst=burst,
-        jitter_ms=jitter_ms, queue_bytes=3 * queue_bytes,
-    )  # fmt: skip
-    return NetworkLink(up, down, duplicated=duplicated, damaged=damaged)
-
-
-def three(chance: random.Random) -> list[NetworkLink]:
-    """4 + 3 + 2 Mbit/s, somewhat different from seed to seed."""
-    rates = (4_000_000, 3_000_000, 2_000_000)
-    return [
-        steady(round(rate * chance.uniform(0.9, 1.1)), delay * chance.uniform(0.8, 1.2))
-        for rate, delay in zip(rates, (20.0, 30.0, 40.0), strict=True)
-    ]
-
-
-def _cut(link: int, *directions: str) -> Callable[[Network], None]:
-    def act(network: Network) -> None:
-        for direction in directions or ("up", "down"):
-            network.links[link].change(direction, network.now, cut=True)
-
-    return act
-
-
-def _mend(link: int) -> Callable[[Network], None]:
-    def act(network: Network) -> None:
-        for direction in ("up", "down"):
-            network.links[link].change(direction, network.now, cut=False)
-
-    return act
-
-
-def _cut_best(network: Network) -> None:
-    """Cut the link that has carried most, both ways."""
-    best = max(range(len(network.links)), key=lambda one: _passed(network, one))
-    _cut(best)(network)
-
-
-def _passed(network: Network, link: int) -> int:
-    return network.links[link].lanes["up"].counters.passed_bytes
-
-
-def _reverse_best(network: Network) -> None:
-    best = max(range(len(network.links)), key=lambda one: _passed(network, one))
-    _cut(best, "down")(network)
-
-
-def _rate(link: int, rate_bps: int) -> Callable[[Network], None]:
-    return lambda network: network.links[link].change("up", network.now, rate_bps=rate_bps)
-
-
-def _replay(network: Network) -> None:
-    """A stranger sends what he has overheard, once more."""
-    for direction, link, packet in list(network.captured):
-        network.inject(direction, link, packet)
-
-
-def _lossy(chance: random.Random) -> list[NetworkLink]:
-    return [
-        steady(rate, delay, loss=0.02, duplicated=0.01, damaged=0.002, jitter_ms=6.0)
-        for rate, delay in ((4_000_000, 20.0), (3_000_000, 30.0), (2_000_000, 40.0))
-    ]
-
-
-def _bursty(chance: random.Random) -> list[NetworkLink]:
-    return [
-        steady(rate, delay, loss=0.03, burst=8.0)
-        for rate, delay in ((4_000_000, 25.0), (3_000_000, 35.0))
-    ]
-
-
-def _narrow(chance: random.Random) -> list[NetworkLink]:
-    return [steady(1_500_000, 25.0), steady(1_000_000, 35.0)]
-
-
-def _single(chance: random.Random) -> list[NetworkLink]:
-    return [steady(3_000_000, 30.0)]
-
-
-def _satellite(chance: random.Random) -> list[NetworkLink]:
-    return [steady(6_000_000, 280.0), steady(800_000, 35.0)]
-
-
-def _all(*actions: Callable[[Network], None]) -> Callable[[Network], None]:
-    def act(network: Network) -> None:
-        for action in actions:
-            action(network)
-
-    return act
-
-
-SCENARIOS = (
-    Scenario("steady", three),
-    Scenario("steady, 4 Mbit/s fixed", three, bitrate_bps=4e6),
-    Scenario("best link cut", three, ((8.0, _cut_best),), bitrate_bps=4e6),
-    Scenario("best link cut, 60 % load", three, ((8.0, _cut_best),), bitrate_bps=2.7e6),
-    Scenario("cut and back", three, ((6.0, _cut(0)), (12.0, _mend(0)))),
-    Scenario("reverse only dies", three, ((8.0, _reverse_best),), bitrate_bps=4e6),
-    Scenario("forward only dies", three, ((8.0, _cut(0, "up")),), bitrate_bps=4e6),
-    Scenario("2 % loss", _lossy),
-    Scenario("bursty loss", _bursty),
-    Scenario(
-        "2.5 to 1 Mbit/s",
-        _narrow,
-        ((8.0, _all(_rate(0, 600_000), _rate(1, 400_000))),),
-    ),
-    Scenario(
-        "down to 1 and back",
-        _narrow,
-        (
-            (6.0, _all(_rate(0, 600_000), _rate(1, 400_000))),
-            (12.0, _all(_rate(0, 1_500_000), _rate(1, 1_000_000))),
-        ),
-    ),
-    Scenario("two of three dead", three, ((6.0, _cut(0)), (8.0, _cut(1)))),
-    Scenario(
-        "all dead for 10 s",
-        three,
-        (
-            (5.0, _all(_cut(0), _cut(1), _cut(2))),
-            (15.0, _all(_mend(0), _mend(1), _mend(2))),
-        ),
-        duration_s=25.0,
-    ),
-    Scenario("old packets replayed", three, ((5.0, _replay), (9.0, _replay))),
-    Scenario("one link", _single),
-    Scenario("satellite and a thin link", _satellite),
-)

@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -50,12 +51,28 @@ class NetworkLink:
     """Share of datagrams that arrive twice."""
     damaged: float = 0.0
     """Share of datagrams with a flipped bit."""
+    timeline: tuple[tuple[float, str, dict[str, Any]], ...] = ()
+    """What changes by itself: seconds from the start of the picture, direction, settings."""
     lanes: dict[str, Lane[bytes]] = field(default_factory=dict)
+    history: dict[str, list[tuple[float, LaneSettings, Trace | None]]] = field(default_factory=dict)
+    """Settings of each direction over time, with the moment they began."""
+
+    def open(self, name: str, now: float) -> None:
+        """Build the two lanes. Each draws from a sequence of its own, whatever others carry."""
+        for direction, settings, trace in (
+            ("up", self.up, self.up_trace),
+            ("down", self.down, self.down_trace),
+        ):
+            chance = random.Random(f"{name} {direction}")
+            self.lanes[direction] = Lane(settings, chance, now, trace)
+            self.history[direction] = [(now, settings, trace)]
 
     def change(self, direction: str, now: float, **settings: Any) -> None:
         """Change settings of one direction (`up`, `down`)."""
         lane = self.lanes[direction]
-        lane.change(msgspec.structs.replace(lane.settings, **settings), now)
+        replaced = msgspec.structs.replace(lane.settings, **settings)
+        lane.change(replaced, now)
+        self.history[direction].append((now, replaced, None))
 
 
 class Network:
@@ -77,11 +94,17 @@ class Network:
         self._ends: dict[str, End] = {"up": box, "down": hub}
         self._plan: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
-        for link in links:
-            link.lanes = {
-                "up": Lane(link.up, self.chance, now, link.up_trace),
-                "down": Lane(link.down, self.chance, now, link.down_trace),
-            }
+        for number, link in enumerate(links):
+            link.open(f"{seed} {number}", now)
+
+    def follow_timelines(self, begin: float) -> None:
+        """Let the links' own timelines happen, counted from `begin`."""
+        for link in self.links:
+            for offset_s, direction, settings in link.timeline:
+                self.at(begin + offset_s, partial(self._change, link, direction, settings))
+
+    def _change(self, link: NetworkLink, direction: str, settings: dict[str, Any]) -> None:
+        link.change(direction, self.now, **settings)
 
     def at(self, time: float, action: Callable[[], None]) -> None:
         """Do something at this time."""

@@ -9,6 +9,8 @@ import struct
 from dataclasses import dataclass
 
 PACKET_PAYLOAD = 1080
+PACKET_HEADERS = 16
+"""ChannelData and RTP, in front of each payload."""
 CHANNEL = 0x4000
 RTP_CLOCK = 90_000
 _MARK = struct.Struct("!IHH")

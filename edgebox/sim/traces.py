@@ -39,6 +39,27 @@ class Trace:
         rounds, rest = divmod(index, len(self.moments_ms))
         return rounds * self.period_ms + self.moments_ms[rest]
 
+    def window(self, start_ms: int, end_ms: int) -> "Trace":
+        """The part from `start_ms` until before `end_ms` as a trace of its own; it may go round.
+
+        Raises ValueError when nothing may leave in it.
+        """
+        begin = self.count_until(start_ms - 1) if start_ms else 0
+        end = self.count_until(end_ms - 1)
+        moments_ms = array("q", (self.moment_ms(index) - start_ms for index in range(begin, end)))
+        if not moments_ms:
+            raise ValueError(f"no opportunity between {start_ms} and {end_ms} ms")
+        return Trace(moments_ms, end_ms - start_ms)
+
+    def slices(self, count: int, *, odd: bool) -> "Trace":
+        """Every other of `count` equal slices, put together: from the second or from the first."""
+        slice_ms = self.period_ms // count
+        moments_ms: array[int] = array("q")
+        for place, number in enumerate(range(int(odd), count, 2)):
+            part = self.window(number * slice_ms, (number + 1) * slice_ms)
+            moments_ms.extend(at_ms + place * slice_ms for at_ms in part.moments_ms)
+        return Trace(moments_ms, slice_ms * (count // 2))
+
     @property
     def mean_bps(self) -> float:
         """Capacity over one period."""

@@ -9,7 +9,8 @@ from functools import cache
 
 import pytest
 
-from edgebox.sim.bond_run import SCENARIOS, Result, run
+from edgebox.sim.bond_run import Result, run
+from edgebox.sim.scenarios import SCENARIOS
 
 SEEDS = (1,)
 NAMES = [scenario.name for scenario in SCENARIOS]

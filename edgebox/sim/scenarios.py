@@ -1,0 +1,90 @@
+"""The situations a vehicle meets, small enough to be tests: `make simulate SEED=n` plays them."""
+
+import random
+
+from edgebox.sim.network import NetworkLink
+from edgebox.sim.scenario import (
+    Scenario,
+    cut,
+    cut_busiest,
+    cut_busiest_reverse,
+    mend,
+    rate,
+    replay,
+    steady,
+    together,
+)
+
+
+def three(chance: random.Random) -> list[NetworkLink]:
+    """4 + 3 + 2 Mbit/s, somewhat different from seed to seed."""
+    rates = (4_000_000, 3_000_000, 2_000_000)
+    return [
+        steady(round(rate * chance.uniform(0.9, 1.1)), delay * chance.uniform(0.8, 1.2))
+        for rate, delay in zip(rates, (20.0, 30.0, 40.0), strict=True)
+    ]
+
+
+def _lossy(chance: random.Random) -> list[NetworkLink]:
+    return [
+        steady(rate, delay, loss=0.02, duplicated=0.01, damaged=0.002, jitter_ms=6.0)
+        for rate, delay in ((4_000_000, 20.0), (3_000_000, 30.0), (2_000_000, 40.0))
+    ]
+
+
+def _bursty(chance: random.Random) -> list[NetworkLink]:
+    return [
+        steady(rate, delay, loss=0.03, burst=8.0)
+        for rate, delay in ((4_000_000, 25.0), (3_000_000, 35.0))
+    ]
+
+
+def _narrow(chance: random.Random) -> list[NetworkLink]:
+    return [steady(1_500_000, 25.0), steady(1_000_000, 35.0)]
+
+
+def _single(chance: random.Random) -> list[NetworkLink]:
+    return [steady(3_000_000, 30.0)]
+
+
+def _satellite(chance: random.Random) -> list[NetworkLink]:
+    return [steady(6_000_000, 280.0), steady(800_000, 35.0)]
+
+
+SCENARIOS = (
+    Scenario("steady", three),
+    Scenario("steady, 4 Mbit/s fixed", three, bitrate_bps=4e6),
+    Scenario("best link cut", three, ((8.0, cut_busiest),), bitrate_bps=4e6),
+    Scenario("best link cut, 60 % load", three, ((8.0, cut_busiest),), bitrate_bps=2.7e6),
+    Scenario("cut and back", three, ((6.0, cut(0)), (12.0, mend(0)))),
+    Scenario("reverse only dies", three, ((8.0, cut_busiest_reverse),), bitrate_bps=4e6),
+    Scenario("forward only dies", three, ((8.0, cut(0, "up")),), bitrate_bps=4e6),
+    Scenario("2 % loss", _lossy),
+    Scenario("bursty loss", _bursty),
+    Scenario(
+        "2.5 to 1 Mbit/s",
+        _narrow,
+        ((8.0, together(rate(0, 600_000), rate(1, 400_000))),),
+    ),
+    Scenario(
+        "down to 1 and back",
+        _narrow,
+        (
+            (6.0, together(rate(0, 600_000), rate(1, 400_000))),
+            (12.0, together(rate(0, 1_500_000), rate(1, 1_000_000))),
+        ),
+    ),
+    Scenario("two of three dead", three, ((6.0, cut(0)), (8.0, cut(1)))),
+    Scenario(
+        "all dead for 10 s",
+        three,
+        (
+            (5.0, together(cut(0), cut(1), cut(2))),
+            (15.0, together(mend(0), mend(1), mend(2))),
+        ),
+        duration_s=25.0,
+    ),
+    Scenario("old packets replayed", three, ((5.0, replay), (9.0, replay))),
+    Scenario("one link", _single),
+    Scenario("satellite and a thin link", _satellite),
+)
