@@ -24,7 +24,7 @@ class Seen(NamedTuple):
 
     traffic_class: TrafficClass
     frame: int
-    """Counts frames (or bursts) of the flow, modulo 2^16."""
+    """Counts frames (or bursts) of the flow from 1 to 65535 and again."""
     place: int
     """In the frame, at most 255."""
 
@@ -92,7 +92,7 @@ class Classifier:
         return Seen(TrafficClass.DEFAULT, stream.frame, stream.place)
 
     def _start_frame(self, stream: _Stream) -> None:
-        self._frame = (self._frame + 1) % 65_536
+        self._frame = self._frame % 65_535 + 1
         stream.frame = self._frame
         stream.place = 0
 

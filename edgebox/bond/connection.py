@@ -191,7 +191,7 @@ class Connection:
             return
         self.sender.set_use(path, use)
         self.sender.ping_items = [LinkUse(one.link, one.use) for one in self.paths.values()]
-        for best in self.sender.best_paths(now):
+        for best in self.sender.links.best(now):
             self.sender.send_control(best, self.sender.ping_items, now)
 
     def knows_address(self, address: Hashable) -> bool:
@@ -264,8 +264,9 @@ class Connection:
 
     def next_event(self) -> Event | None:
         """The oldest event not yet taken."""
-        while self.sender.changed:
-            path = self.sender.changed.popleft()
+        changed = self.sender.links.changed
+        while changed:
+            path = changed.popleft()
             self._events.append(PathChanged(path.link, path.state))
         return self._events.popleft() if self._events else None
 
@@ -432,7 +433,7 @@ class Connection:
             if reception.news or now - self._heard[reception.link] < ACK_NEWS_S
         ]
         items += self._notices
-        paths = self.sender.best_paths(now)
+        paths = self.sender.links.best(now)
         if paths:
             self._notices = {}
             for reception in self._receptions.values():

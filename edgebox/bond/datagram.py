@@ -1,4 +1,6 @@
-"""A forwarded datagram on its way through the sender, and the flow it belongs to."""
+"""A forwarded datagram on its way through the sender, its frame, and the flow both belong to."""
+
+from collections import deque
 
 from edgebox.bond.classify import Classifier, Seen
 from edgebox.bond.wire import Fragment, TrafficClass
@@ -6,10 +8,10 @@ from edgebox.bond.wire import Fragment, TrafficClass
 UNSENT_S = {
     TrafficClass.CONTROL: 0.5,
     TrafficClass.AUDIO: 0.2,
-    TrafficClass.VIDEO: 0.15,
+    TrafficClass.VIDEO: 0.45,
     TrafficClass.DEFAULT: 0.5,
 }
-"""A datagram not sent by then is dropped."""
+"""A datagram not sent by then is dropped; video sooner and by frames, see backlog.py."""
 DEADLINE_S = {
     TrafficClass.CONTROL: 1.0,
     TrafficClass.AUDIO: 0.25,
@@ -18,12 +20,34 @@ DEADLINE_S = {
 }
 """A copy that cannot arrive by then is not sent: libwebrtc has given the frame up."""
 
+FRAMES_MAX = 8
+"""Frames of a flow that may still get packets: several cameras may take turns."""
+
+
+class Frame:
+    """Packets of a flow that belong together: a picture, or a burst of other traffic."""
+
+    __slots__ = ("accepted_at", "begun", "bytes", "dropped", "is_whole", "last_link", "number",
+                 "waiting")  # fmt: skip
+
+    def __init__(self, number: int, now: float, *, is_whole: bool):
+        self.number = number
+        self.accepted_at = now
+        self.is_whole = is_whole
+        """One packet missing makes the others worthless."""
+        self.begun = False
+        """A packet of it was sent."""
+        self.dropped = False
+        self.waiting: deque[Datagram] = deque()
+        self.bytes = 0
+        """Payload of what waits."""
+        self.last_link = -1
+
 
 class Flow:
     """One client of one forward."""
 
-    __slots__ = ("announced", "classifier", "destination", "last_frame", "last_link", "last_order",
-                 "used_at")  # fmt: skip
+    __slots__ = ("announced", "classifier", "destination", "frames", "last_order", "used_at")
 
     def __init__(self, destination: str, now: float):
         self.destination = destination
@@ -32,9 +56,20 @@ class Flow:
         self.classifier = Classifier()
         self.last_order: dict[TrafficClass, int] = {}
         """Sequence number of the class's latest datagram."""
-        self.last_frame = -1
-        self.last_link = -1
+        self.frames: deque[Frame] = deque(maxlen=FRAMES_MAX)
+        """Those that last had a datagram begun, oldest first."""
         self.used_at = now
+
+    def frame_of(self, seen: Seen, now: float) -> Frame:
+        """The frame that a datagram belongs to, a new one if need be."""
+        if seen.traffic_class < TrafficClass.VIDEO:
+            return Frame(seen.frame, now, is_whole=False)
+        for frame in reversed(self.frames):
+            if frame.number == seen.frame:
+                return frame
+        frame = Frame(seen.frame, now, is_whole=seen.traffic_class is TrafficClass.VIDEO)
+        self.frames.append(frame)
+        return frame
 
 
 class Datagram:
@@ -44,6 +79,7 @@ class Datagram:
         "accepted_at",
         "acknowledged",
         "back",
+        "bundle",
         "deadline_at",
         "expected_at",
         "expires_at",
@@ -60,9 +96,16 @@ class Datagram:
     )  # fmt: skip
 
     def __init__(
-        self, flow: int, payload: bytes, seen: Seen, now: float, fragment: Fragment | None = None
+        self,
+        flow: int,
+        payload: bytes,
+        seen: Seen,
+        bundle: Frame,
+        now: float,
+        fragment: Fragment | None = None,
     ):
         self.flow = flow
+        self.bundle = bundle
         self.payload = payload
         self.traffic_class, self.frame, self.place = seen
         self.accepted_at = now

@@ -42,6 +42,13 @@ HEADROOM = 1.5
 STALE_S = 60.0
 """A capacity that was not made use of for so long is worth half, and so on down to the start."""
 LOSS_S = 1.0
+RESCUE_S = 0.090
+"""Unacknowledged this long: again over another link. At 60 ms it costs four times as much on a
+link of varying delay; on one of steady delay (RFC 6298) less is enough."""
+RESCUE_LEAST_S = 0.050
+RESCUE_VAR_S = 0.010
+RESCUE_ACK_S = 0.015
+"""Acknowledgements are collected for 10 ms."""
 
 
 class WindowedMin:
@@ -122,6 +129,12 @@ class Estimate:
     def peak_bps(self) -> float:
         """Highest delivered rate of the last 10 s."""
         return -self._peak.value if self._points else 0.0
+
+    def rescue_after_s(self) -> float:
+        """What is not acknowledged by then goes again over another link."""
+        usual_s = self.srtt_s + max(4 * self.rttvar_s, RESCUE_VAR_S) + RESCUE_ACK_S
+        most_s = max(RESCUE_S, self.min_rtt_s + 0.020)
+        return min(most_s, max(usual_s, RESCUE_LEAST_S)) if self.known else most_s
 
     def on_progress(
         self,

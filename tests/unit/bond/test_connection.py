@@ -158,7 +158,7 @@ def test_lost_datagram_is_sent_again_over_the_other_link() -> None:
         return True
 
     pair.passes = lose_first
-    pair.box.sender._probe.left = 0
+    pair.box.sender._probing._allowance.left = 0
     pair.box.send_datagram(1, rtp(1), pair.now)
     pair.run(0.2)
     assert lost

@@ -1,0 +1,62 @@
+"""The links of one direction: which there are, which may be used, what they carry together."""
+
+from collections import deque
+from collections.abc import Hashable
+
+from edgebox.bond.path import Path, PathState
+from edgebox.bond.schedule import ranked, usable
+from edgebox.bond.wire import OUTER_MAX
+
+
+class Links:
+    """Owned by the sender; repair and probing look at it."""
+
+    def __init__(self) -> None:
+        self.paths: dict[int, Path] = {}
+        self.usable: list[Path] = []
+        """Those that traffic goes over."""
+        self.changed: deque[Path] = deque()
+        """Paths whose state changed, for the caller to take."""
+        self.size_max = OUTER_MAX
+        """Outer payload that every link takes; larger inner datagrams go in pieces."""
+
+    def attach(self, link: int, address: Hashable, now: float) -> Path:
+        """The link can be used from now on, at this address."""
+        path = self.paths.get(link)
+        if path is None:
+            path = self.paths[link] = Path(link, address, now)
+        elif not path.attached:
+            path.attached = True
+            path.state = PathState.DOWN
+            path.probe_at = now
+        path.address = address
+        self.find_usable()
+        return path
+
+    def find_usable(self) -> None:
+        """Look again after a state has changed."""
+        self.usable = usable(self.paths.values())
+        self.find_size()
+
+    def find_size(self) -> None:
+        """Look again after a link was found to take larger packets, or only smaller ones."""
+        sizes = [path.mtu.size for path in self.paths.values() if path.attached]
+        self.size_max = min(sizes, default=OUTER_MAX)
+
+    def fitting(self, size: int) -> list[Path]:
+        """Usable ones that take an outer payload of this size."""
+        if size <= self.size_max:
+            return self.usable
+        return [path for path in self.usable if size <= path.mtu.size]
+
+    def best(self, now: float, size: int = 0) -> list[Path]:
+        """The two that a small packet arrives over first, of those that take `size`."""
+        return ranked(self.fitting(size), now)[:2]
+
+    def carried_bps(self, now: float) -> float:
+        """What those in use carry together, less what their silence puts in doubt."""
+        return sum(path.rate_bps * path.confidence(now) for path in self.usable)
+
+    def way_s(self) -> float:
+        """Shortest way to the far end."""
+        return min((path.estimate.min_rtt_s for path in self.usable), default=0.1) / 2
