@@ -56,6 +56,8 @@ SOURCE_OF = {
     "rtsp": "an address such as rtsp://host/stream",
 }
 """Kinds of camera that cannot do without."""
+SOUND_SOURCE_OF = {"alsa": "the name of a PCM, such as plughw:CARD=Speaker", "file": "a path"}
+"""Kinds of microphone and loudspeaker that cannot do without."""
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -170,8 +172,26 @@ class Camera(_Section, frozen=True):
     fps: Annotated[int, Meta(ge=1, le=60)] = 30
 
 
+class Microphone(_Section, frozen=True):
+    """What hears the cabin."""
+
+    kind: Literal["none", "alsa", "file", "tone"] = "none"
+    """`file`: a sound file, in a loop. `tone`: a murmur with a beep each second, for tests."""
+    source: Annotated[str, Meta(max_length=200)] = ""
+    """`alsa`: name of a PCM, such as plughw:CARD=Speaker. `file`: path."""
+
+
+class Loudspeaker(_Section, frozen=True):
+    """What is heard in the cabin."""
+
+    kind: Literal["none", "alsa", "file", "meter"] = "none"
+    """`file`: everything is written to a file, for tests. `meter`: nobody hears it."""
+    source: Annotated[str, Meta(max_length=200)] = ""
+    """`alsa`: name of a PCM. `file`: path."""
+
+
 class Media(_Section, frozen=True):
-    """Cameras, encoders and the connections to those who watch."""
+    """Cameras, microphone, encoders and the connections to those who watch."""
 
     turn: Address = "127.0.0.1:3478"
     """The only way out: the local end of the bond's forward to the hub's TURN server."""
@@ -181,6 +201,8 @@ class Media(_Section, frozen=True):
     """Most that all pictures together may use, however much the bond could carry."""
     hardware_encoder: Literal["auto", "off"] = "auto"
     """`auto` takes h264_v4l2m2m where it works; `off` always encodes in software."""
+    microphone: Microphone = field(default_factory=Microphone)
+    loudspeaker: Loudspeaker = field(default_factory=Loudspeaker)
     camera: tuple[Camera, ...] = ()
 
 
@@ -289,6 +311,11 @@ def _check(file: TomlFile, config: Config) -> None:
             steps = ("media", "camera", index)
             what = f"kind {camera.kind!r} needs a source: {SOURCE_OF[camera.kind]}"
             raise file.refusal(steps, what)
+    for name in ("microphone", "loudspeaker"):
+        sound: Microphone | Loudspeaker = getattr(config.media, name)
+        if sound.kind in SOUND_SOURCE_OF and not sound.source:
+            what = f"kind {sound.kind!r} needs a source: {SOUND_SOURCE_OF[sound.kind]}"
+            raise file.refusal(("media", name), what)
     for steps, address in _addresses(config):
         if not 0 < parse_address(address)[1] < 65_536:
             raise file.refusal(steps, f"{address!r} is not allowed; its port must be 1 to 65535")
