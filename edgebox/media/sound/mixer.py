@@ -1,0 +1,216 @@
+"""Mixes what cabin and guests say, once for each who hears (no I/O, told the time).
+
+Nobody hears themselves: a guest's mix holds the cabin and the other guests, the loudspeaker's mix
+all guests. What the microphone picks up of the loudspeaker is taken out by WebRTC's audio
+processing (docs/decisions/0003-echo.md), which also suppresses noise.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from pywebrtc_audio import AudioProcessor
+
+from edgebox.errors import RemoteProtocolError
+from edgebox.media.sound import opus
+from edgebox.media.sound.device import BLOCK
+from edgebox.media.sound.jitter import JitterBuffer
+from edgebox.media.sound.opus import RATE_HZ, Samples
+from edgebox.media.sound.records import Orders
+
+NOISE_LEVEL = 1
+"""12 dB: an engine becomes quiet, a rattling breath stays audible."""
+VOICE_RMS = 100.0
+"""-50 dB of full scale; what is quieter nobody hears in a vehicle."""
+VOICE_S = 1.5
+"""Pauses between words are shorter."""
+CLOCK_OFF_MAX = RATE_HZ * 40 // 1000
+"""Time stamps follow the samples; when the sound card's clock has drifted this far they jump."""
+
+Mix = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """One packet for a mix's listeners."""
+
+    mix: int
+    pts: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    """One mix on its way into packets."""
+
+    encoder: opus.Encoder = field(default_factory=opus.Encoder)
+    waiting: list[Samples] = field(default_factory=list)
+    pts: int = 0
+
+
+class _Guest:
+    """What comes in from one person."""
+
+    def __init__(self) -> None:
+        self.jitter = JitterBuffer(opus.samples_in)
+        self._decoder = opus.Decoder()
+        self._decoded: deque[Samples] = deque()
+        self._count = 0
+        self._voice_at = float("-inf")
+
+    def block(self, now: float) -> Samples | None:
+        """The next BLOCK samples; None if there is nothing to hear."""
+        if self._count < BLOCK:
+            for step in self.jitter.take(now):
+                self._decode(step.kind, step.packet, skipped=step.skipped)
+        if not self._count:
+            return None
+        waiting = np.concatenate(list(self._decoded))
+        block, rest = waiting[:BLOCK], waiting[BLOCK:]
+        self._decoded.clear()
+        self._count = len(rest)
+        if self._count:
+            self._decoded.append(rest)
+        if len(block) < BLOCK:
+            block = np.concatenate([block, np.zeros(BLOCK - len(block), np.int16)])
+        if float(np.sqrt(np.mean(np.square(block, dtype=np.float32)))) > VOICE_RMS:
+            self._voice_at = now
+        return block
+
+    def has_voice(self, now: float) -> bool:
+        """Did sound come lately that is not silence?"""
+        return now - self._voice_at < VOICE_S
+
+    def _decode(self, kind: str, packet: bytes, *, skipped: bool) -> None:
+        try:
+            match kind:
+                case "packet":
+                    samples = self._decoder.decode(packet)
+                case "recover":
+                    samples = self._decoder.recover(packet, BLOCK)
+                case "conceal":
+                    samples = self._decoder.conceal(BLOCK)
+                case _:
+                    samples = np.zeros(BLOCK, np.int16)
+        except RemoteProtocolError:
+            self.jitter.refused += 1
+            samples = np.zeros(BLOCK, np.int16)
+        if not skipped:
+            self._decoded.append(samples)
+            self._count += len(samples)
+
+
+class Mixer:
+    """One step every 20 ms."""
+
+    def __init__(self) -> None:
+        self._orders = Orders()
+        self._guests: dict[int, _Guest] = {}
+        self._outgoing: dict[int, _Outgoing] = {}
+        self._echo = AudioProcessor(
+            sample_rate=RATE_HZ,
+            echo_cancellation=True,
+            noise_suppression=True,
+            ns_level=NOISE_LEVEL,
+        )
+        self._clock = 0
+        self._gone_late = self._gone_lost = self._gone_refused = 0
+
+    @property
+    def orders(self) -> Orders:
+        """Those obeyed now."""
+        return self._orders
+
+    def obey(self, orders: Orders) -> None:
+        """From the next step on."""
+        self._orders = orders
+        for guest in set(self._guests) - set(orders.speaking):
+            self._forget(guest)
+        for mix in set(self._outgoing) - set(orders.mixes):
+            del self._outgoing[mix]
+
+    def packet(self, guest: int, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
+        """A packet of a guest; of one who may not be heard it is dropped."""
+        if guest not in self._orders.speaking:
+            return
+        if guest not in self._guests:
+            self._guests[guest] = _Guest()
+        self._guests[guest].jitter.put(sequence, timestamp, payload, now)
+
+    def step(self, near: Samples | None, now: float) -> tuple[Samples, list[Mixed]]:
+        """What the loudspeaker plays next, and packets. `near`: BLOCK samples heard until `now`."""
+        guests = {number: guest.block(now) for number, guest in self._guests.items()}
+        heard = {number: block for number, block in guests.items() if block is not None}
+        far = np.zeros(BLOCK, np.int32)
+        for block in heard.values():
+            far += block
+        played = _clipped(far)
+        if near is not None:
+            near = self._echo.process(near, played)
+        self._advance(now)
+        packets: list[Mixed] = []
+        if self._orders.live:
+            cabin = None if self._orders.muted else near
+            for mix in self._orders.mixes:
+                packets += self._mixed(mix, cabin, far, heard)
+        return played, packets
+
+    def voices(self, now: float) -> tuple[int, ...]:
+        """Guests from whom sound came lately."""
+        return tuple(sorted(n for n, guest in self._guests.items() if guest.has_voice(now)))
+
+    @property
+    def counters(self) -> tuple[int, int, int]:
+        """Packets of guests since the start: late, lost, refused."""
+        buffers = [guest.jitter for guest in self._guests.values()]
+        return (
+            self._gone_late + sum(buffer.late for buffer in buffers),
+            self._gone_lost + sum(buffer.lost for buffer in buffers),
+            self._gone_refused + sum(buffer.refused for buffer in buffers),
+        )
+
+    def _mixed(
+        self, mix: int, cabin: Samples | None, far: Mix, heard: dict[int, Samples]
+    ) -> list[Mixed]:
+        others = any(number != mix for number in heard)
+        outgoing = self._outgoing.get(mix)
+        if cabin is None and not others:
+            if outgoing is not None:
+                outgoing.waiting.clear()
+            return []
+        if outgoing is None:
+            outgoing = self._outgoing[mix] = _Outgoing()
+        total = far.copy()
+        if mix in heard:
+            total -= heard[mix]
+        if cabin is not None:
+            total += cabin
+        if not outgoing.waiting:
+            outgoing.pts = self._clock
+        outgoing.waiting.append(_clipped(total))
+        if len(outgoing.waiting) * 20 < self._orders.packet_ms:
+            return []
+        outgoing.encoder.tune(self._orders.bitrate_bps, self._orders.loss_percent)
+        samples = np.concatenate(outgoing.waiting)
+        outgoing.waiting.clear()
+        # A level that changed meanwhile may leave 60 ms to a packet of 40: any of these is valid.
+        data = outgoing.encoder.encode(samples)
+        return [Mixed(mix, outgoing.pts, data)] if len(data) > 2 else []
+
+    def _advance(self, now: float) -> None:
+        """Time stamp of the block that ends `now`."""
+        right = int(now * RATE_HZ) - BLOCK
+        self._clock += BLOCK
+        if abs(self._clock - right) > CLOCK_OFF_MAX:
+            self._clock = right
+
+    def _forget(self, guest: int) -> None:
+        jitter = self._guests.pop(guest).jitter
+        self._gone_late += jitter.late
+        self._gone_lost += jitter.lost
+        self._gone_refused += jitter.refused
+
+
+def _clipped(total: Mix) -> Samples:
+    return np.clip(total, -32768, 32767).astype(np.int16)
