@@ -170,6 +170,9 @@ class Camera(_Section, frozen=True):
     width: Annotated[int, Meta(ge=160, le=3840, multiple_of=2)] = 1280
     height: Annotated[int, Meta(ge=120, le=2160, multiple_of=2)] = 720
     fps: Annotated[int, Meta(ge=1, le=60)] = 30
+    send_width: Annotated[int, Meta(ge=160, le=3840, multiple_of=2)] = 1280
+    send_height: Annotated[int, Meta(ge=120, le=2160, multiple_of=2)] = 720
+    """The most that is sent; larger pictures are scaled down, and sharp when somebody zooms in."""
 
 
 class Microphone(_Section, frozen=True):
@@ -215,6 +218,58 @@ class Panel(_Section, frozen=True):
     language: Language = "nb"
 
 
+class Modems(_Section, frozen=True):
+    """What the modems say of themselves, by ModemManager."""
+
+    bus: Annotated[
+        str,
+        Meta(
+            pattern=r"^(system|off|unix:[^\s]+)\Z",
+            description='"system", "off", or a D-Bus address such as unix:path=/run/...',
+        ),
+    ] = "system"
+    """The D-Bus ModemManager is on. `off`: the modems are not asked."""
+
+
+class Gpsd(_Section, frozen=True):
+    """Where the vehicle is, by gpsd."""
+
+    address: OptionalAddress = "127.0.0.1:2947"
+    """gpsd's address; empty: the position is not known to the box."""
+
+
+class Sms(_Section, frozen=True):
+    """Links to the video room by text message."""
+
+    by: Literal["none", "modem", "gateway"] = "none"
+    """`modem`: the first registered modem that can. `gateway`: a provider's HTTP interface."""
+    text: Annotated[
+        str,
+        Meta(max_length=300, pattern=r"\{url\}", description="a text with {url} in it"),
+    ] = "Bli med på video med ambulansen: {url}"
+    """What is sent. The link is good for one person, once."""
+    gateway_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^\Z|^https://[^/\s]+(/\S*)?\Z|^http://(127\.0\.0\.1|localhost)(:[0-9]+)?(/\S*)?\Z",
+            description="https://..., or http:// to this machine only",
+        ),
+    ] = ""
+    """Asked by POST."""
+    gateway_secret: str = "credential:sms-secret"  # noqa: S105 - a file's name
+    """File with what `{secret}` stands for in header and body."""
+    gateway_authorization: Annotated[str, Meta(max_length=200, pattern=r"^[ -~]*\Z")] = (
+        "Bearer {secret}"
+    )
+    """The Authorization header; empty: none."""
+    gateway_type: Literal["json", "form"] = "json"
+    """How the body is written: application/json or application/x-www-form-urlencoded."""
+    gateway_body: Annotated[str, Meta(max_length=2000)] = (
+        '{"to": "{phone}", "from": "Ambulanse", "text": "{text}"}'
+    )
+    """`{phone}` with its +, `{digits}` without, `{text}`, `{secret}`: escaped as the type asks."""
+
+
 class Hub(_Section, frozen=True):
     """The web application remote help meets in."""
 
@@ -241,6 +296,8 @@ class Hub(_Section, frozen=True):
     """File with the secret that TURN passwords are derived from."""
     invite_ttl_s: Annotated[int, Meta(ge=60, le=86_400)] = 900
     """An unused invitation is void after this."""
+    audit_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 365
+    """Who was invited, let in and left, and when, is deleted after this."""
     language: Language = "nb"
 
 
@@ -252,6 +309,9 @@ class Config(_Section, frozen=True):
     bond: Bond = field(default_factory=Bond)
     media: Media = field(default_factory=Media)
     panel: Panel = field(default_factory=Panel)
+    modems: Modems = field(default_factory=Modems)
+    gpsd: Gpsd = field(default_factory=Gpsd)
+    sms: Sms = field(default_factory=Sms)
     hub: Hub = field(default_factory=Hub)
     directory: str = ""
     """Relative file names start here; empty is the directory of this file."""
@@ -311,6 +371,8 @@ def _check(file: TomlFile, config: Config) -> None:
             steps = ("media", "camera", index)
             what = f"kind {camera.kind!r} needs a source: {SOURCE_OF[camera.kind]}"
             raise file.refusal(steps, what)
+    if config.sms.by == "gateway" and not config.sms.gateway_url:
+        raise file.refusal(("sms", "by"), "'gateway' needs gateway_url")
     for name in ("microphone", "loudspeaker"):
         sound: Microphone | Loudspeaker = getattr(config.media, name)
         if sound.kind in SOUND_SOURCE_OF and not sound.source:
@@ -345,6 +407,7 @@ def _addresses(config: Config) -> list[tuple[Steps, str]]:
         (("media", "turn"), config.media.turn),
         (("media", "preview_listen"), config.media.preview_listen),
         (("panel", "listen"), config.panel.listen),
+        *([(("gpsd", "address"), config.gpsd.address)] if config.gpsd.address else []),
         (("hub", "listen"), config.hub.listen),
     ]
     found += [(("bond", "allow", n), address) for n, address in enumerate(bond.allow)]

@@ -87,7 +87,8 @@ class X264:
         context = _context("libx264", self.width, self.height, self._camera_fps, self._rate_bps)
         pixels = self.width * self.height
         low_bits = min(self._rate_bps * BUFFER_LOW_S, BUFFER_LOW_BITS)
-        buffer_bits = max(self._rate_bps * BUFFER_S, low_bits)
+        one_picture_bits = self._rate_bps / self._camera_fps
+        buffer_bits = max(self._rate_bps * BUFFER_S, low_bits, one_picture_bits)
         context.options = {
             "preset": "superfast",
             "tune": "zerolatency",

@@ -11,17 +11,23 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from edgebox.config import Camera
+from edgebox.errors import DeviceError
 from edgebox.media import pipe
+from edgebox.media.cut import Part
 
 logger = logging.getLogger(__name__)
 
-KEYFRAME_EVERY_S = 0.3
-"""Requests that come faster share one keyframe."""
+KEYFRAME_EVERY_S, KEYFRAME_EVERY_LOW_S = 0.3, 1.0
+LOW_BPS = 400_000
+"""Requests that come faster share one keyframe: below LOW_BPS one costs much of a second."""
+STILL_S = 3.0
+"""A still that has not come by now will not."""
 RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
 END_S = 0.5
 """A process ends by itself when its socket closes; one that hangs is killed after this."""
@@ -30,6 +36,16 @@ UNRESPONSIVE_S = 5.0
 BITRATE_WINDOW_S = 1.0
 
 Sink = Callable[[pipe.Frame], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """One picture in full resolution."""
+
+    jpeg: bytes
+    at_utc: float
+    width: int
+    height: int
 
 
 class Encoder:
@@ -48,8 +64,9 @@ class Encoder:
         self._orders = pipe.Orders()
         self._writer: asyncio.StreamWriter | None = None
         self._sinks: list[Sink] = []
-        self._keyframe_at = -KEYFRAME_EVERY_S
+        self._keyframe_at = -KEYFRAME_EVERY_LOW_S
         self._keyframe_timer: asyncio.TimerHandle | None = None
+        self._stills: dict[int, asyncio.Future[Still]] = {}
         self._sent: deque[tuple[float, int]] = deque()
         self._last_report_at = 0.0
         self._captured_at = 0.0
@@ -76,17 +93,47 @@ class Encoder:
             if not wanted:
                 self._sent.clear()
 
+    def make(self, form: pipe.Form, bitrate_bps: int) -> None:
+        """Encode from now on, so; a changed size begins with a keyframe."""
+        old = self._orders
+        if (True, form, bitrate_bps) != (old.encode, old.form, old.bitrate_bps):
+            self._order(encode=True, form=form, bitrate_bps=bitrate_bps)
+
+    def set_part(self, part: Part) -> None:
+        """The next picture shows this part of what the camera sees."""
+        if part != self._orders.part:
+            self._order(part=part)
+
+    @property
+    def part(self) -> Part:
+        """What of the camera's picture is shown."""
+        return self._orders.part
+
+    async def take_still(self) -> Still:
+        """The camera's next picture in full resolution. Raises DeviceError, or TimeoutError."""
+        number = self._orders.stills + 1
+        waiting: asyncio.Future[Still] = asyncio.get_running_loop().create_future()
+        self._stills[number] = waiting
+        try:
+            async with asyncio.timeout(STILL_S):
+                self._order(stills=number)
+                return await waiting
+        finally:
+            del self._stills[number]
+
     def set_bitrate(self, bitrate_bps: int) -> None:
         """The encoder obeys with its next picture."""
         if bitrate_bps != self._orders.bitrate_bps:
             self._order(bitrate_bps=bitrate_bps)
 
     def request_keyframe(self) -> None:
-        """At once, or when KEYFRAME_EVERY_S have passed since the last one was asked for."""
+        """At once, or when enough time has passed since the last one was asked for."""
         if self._keyframe_timer is not None:
             return
         loop = asyncio.get_running_loop()
-        wait_s = self._keyframe_at + KEYFRAME_EVERY_S - loop.time()
+        low = self._orders.bitrate_bps < LOW_BPS
+        every_s = KEYFRAME_EVERY_LOW_S if low else KEYFRAME_EVERY_S
+        wait_s = self._keyframe_at + every_s - loop.time()
         if wait_s <= 0:
             self._ask_for_keyframe()
         else:
@@ -165,6 +212,8 @@ class Encoder:
                 body = await reader.readexactly(length)
                 if kind == pipe.FRAME:
                     self._take_frame(pipe.Frame(body, pts, bool(keyframe)))
+                elif kind == pipe.STILL:
+                    self._take_still(body)
                 else:
                     self._take_report(decoder.decode(body))
 
@@ -188,6 +237,16 @@ class Encoder:
         self.progress()
         for sink in list(self._sinks):
             sink(frame)
+
+    def _take_still(self, body: bytes) -> None:
+        still, jpeg = pipe.parse_still(body)
+        waiting = self._stills.get(still.number)
+        if waiting is None or waiting.done():
+            return
+        if still.problem:
+            waiting.set_exception(DeviceError(still.problem))
+        else:
+            waiting.set_result(Still(jpeg, still.at_utc, still.width, still.height))
 
     def _take_report(self, report: pipe.Report) -> None:
         self._last_report_at = time.monotonic()

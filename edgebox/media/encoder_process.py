@@ -6,8 +6,9 @@ nobody wants are dropped undecoded where that is possible. A camera that goes aw
 until it is back. The process ends when its owner does: the socket closes, and the kernel kills it
 (PR_SET_PDEATHSIG) should it hang.
 
-Three threads: one reads the camera into a mailbox that never holds an old picture, one reads the
-owner's orders, the main one encodes and writes. PyAV lets go of the interpreter lock in all of it.
+Threads: one reads the camera into a mailbox that never holds an old picture, one reads the owner's
+orders, the main one encodes and writes, and one for each still makes its JPEG. PyAV lets go of the
+interpreter lock in all of it.
 """
 
 import ctypes
@@ -31,7 +32,9 @@ from edgebox.media import pipe
 from edgebox.media.cameras import open_source
 from edgebox.media.cameras.source import AccessUnit, CameraGoneError, Picture, Source
 from edgebox.media.codec import hardware_works
+from edgebox.media.cut import WHOLE, Part
 from edgebox.media.pipeline import Output, PicturePipeline, StreamPipeline
+from edgebox.media.still import jpeg_of
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +154,9 @@ class Worker:
         self._pipeline: PicturePipeline | StreamPipeline | None = None
         self._bitrate_bps = 0
         self._keyframes = 0
+        self._shape: tuple[pipe.Form, Part] = (pipe.Form(), WHOLE)
+        self._stills = 0
+        self._writing = threading.Lock()
         self._encoding = False
         self._reported: pipe.Report | None = None
         self._report_at = 0.0
@@ -178,6 +184,9 @@ class Worker:
     def _take(self, item: Picture | AccessUnit) -> None:
         orders, now = self._orders, time.monotonic()
         pipeline = self._pipeline_for(item)
+        if orders.stills != self._stills:
+            self._stills = orders.stills
+            self._start_still(item, pipeline)
         if not orders.encode:
             self._encoding = False
             if isinstance(pipeline, StreamPipeline) and isinstance(item, AccessUnit):
@@ -185,6 +194,9 @@ class Worker:
             return
         keyframe = not self._encoding or orders.keyframes != self._keyframes
         self._encoding, self._keyframes = True, orders.keyframes
+        if (orders.form, orders.part) != self._shape:
+            self._shape = (orders.form, orders.part)
+            pipeline.shape(*self._shape)
         if orders.bitrate_bps != self._bitrate_bps:
             self._bitrate_bps = orders.bitrate_bps
             pipeline.retune(orders.bitrate_bps, now)
@@ -201,13 +213,46 @@ class Worker:
         kind = PicturePipeline if isinstance(item, Picture) else StreamPipeline
         if not isinstance(self._pipeline, kind):
             camera = self._camera
-            self._pipeline = kind(camera.width, camera.height, camera.fps, hardware=self._hardware)
+            width, height = (
+                min(camera.width, camera.send_width),
+                min(camera.height, camera.send_height),
+            )
+            self._pipeline = kind(width, height, camera.fps, hardware=self._hardware)
             self._bitrate_bps = 0
+            self._shape = (pipe.Form(), WHOLE)
         return self._pipeline
+
+    def _start_still(
+        self, item: Picture | AccessUnit, pipeline: PicturePipeline | StreamPipeline
+    ) -> None:
+        """From this picture, all of it, beside the encoding of pictures."""
+        frame: av.VideoFrame | None = None
+        match pipeline, item:
+            case StreamPipeline(), AccessUnit():
+                frame = pipeline.still()
+            case PicturePipeline(), Picture():
+                frame = item.frame()
+        threading.Thread(
+            target=self._make_still,
+            args=(self._stills, frame, time.time()),
+            name="still",
+            daemon=True,
+        ).start()
+
+    def _make_still(self, number: int, frame: av.VideoFrame | None, at_utc: float) -> None:
+        if frame is None:
+            still, jpeg = pipe.Still(number, problem="no picture yet"), b""
+        else:
+            still, jpeg = pipe.Still(number, at_utc, frame.width, frame.height), jpeg_of(frame)
+        self._send(pipe.still_record(still, jpeg))
 
     def _write(self, output: Output) -> None:
         header = pipe.frame_header(output.data, output.pts, keyframe=output.keyframe)
-        self._channel.sendall(header + output.data)
+        self._send(header + output.data)
+
+    def _send(self, data: bytes) -> None:
+        with self._writing:
+            self._channel.sendall(data)
 
     def _report(self) -> None:
         report, now = self._capture.report, time.monotonic()
@@ -222,7 +267,7 @@ class Worker:
         if now < self._report_at and self._same(report):
             return
         self._reported, self._report_at = report, now + REPORT_EVERY_S
-        self._channel.sendall(pipe.record(pipe.REPORT, report))
+        self._send(pipe.record(pipe.REPORT, report))
 
     def _same(self, report: pipe.Report) -> bool:
         """Equal but for the counters."""

@@ -19,6 +19,7 @@ class Pace:
     """One for each encoder."""
 
     def __init__(self, camera_fps: float, pixels: int):
+        """`camera_fps`: the most that is wanted."""
         self._camera_fps = camera_fps
         self._pixels = pixels
         self._bitrate_bps = 1

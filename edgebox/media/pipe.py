@@ -4,11 +4,12 @@ Both sides send records on a stream socket, big endian:
 
 | bytes | content                                                          |
 |-------|------------------------------------------------------------------|
-| 1     | kind: 1 frame, 2 report (to the owner), 3 order (to the process) |
+| 1     | kind: 1 frame, 2 report, 4 still (to the owner), 3 order         |
 | 1     | frame: 1 for a keyframe, else 0                                  |
 | 4     | length of the body                                               |
 | 8     | frame: presentation time, 1/90000 s of the monotonic clock       |
-| n     | body: an Annex B access unit, or JSON of Report, Start or Orders |
+| n     | body: an Annex B access unit, JSON of Report, Start or Orders,   |
+|       | or a still: Still as JSON, a line feed, and its JPEG             |
 """
 
 import struct
@@ -19,9 +20,10 @@ import msgspec
 from msgspec import Struct
 
 from edgebox.config import Camera
+from edgebox.media.cut import WHOLE, Part
 
 HEADER = struct.Struct("!BBIQ")
-FRAME, REPORT, ORDER = 1, 2, 3
+FRAME, REPORT, ORDER, STILL = 1, 2, 3, 4
 BODY_MAX = 16 * 1024 * 1024
 
 
@@ -34,6 +36,18 @@ class Start(Struct, frozen=True, tag=True):
     hardware: Literal["auto", "off"]
 
 
+class Form(Struct, frozen=True):
+    """How pictures are made from what the camera gives."""
+
+    width: int = 0
+    """They are made no larger than this, in their own shape. 0: as configured."""
+    height: int = 0
+    fps: float = 0.0
+    """No more a second than this. 0: as many as the camera gives."""
+    every_s: float = 0.0
+    """Not 0: single pictures, each a keyframe, this far apart."""
+
+
 class Orders(Struct, frozen=True, tag=True):
     """What the owner wants from now on; always all of it."""
 
@@ -41,6 +55,11 @@ class Orders(Struct, frozen=True, tag=True):
     bitrate_bps: int = 1_000_000
     keyframes: int = 0
     """Rises by one for each keyframe that is wanted."""
+    form: Form = Form()
+    part: Part = WHOLE
+    """What of the camera's picture is shown."""
+    stills: int = 0
+    """Rises by one for each still that is wanted."""
 
 
 class Report(Struct, frozen=True, tag=True):
@@ -56,6 +75,18 @@ class Report(Struct, frozen=True, tag=True):
     """Pictures the camera gave since the process started."""
 
 
+class Still(Struct, frozen=True, tag=True):
+    """A picture in the camera's full resolution."""
+
+    number: int
+    """Of the order it answers."""
+    at_utc: float = 0.0
+    width: int = 0
+    height: int = 0
+    problem: str = ""
+    """Why there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One access unit on its way to the viewers."""
@@ -68,6 +99,18 @@ class Frame:
 def frame_header(data: bytes, pts: int, *, keyframe: bool) -> bytes:
     """What stands before `data` on the socket."""
     return HEADER.pack(FRAME, keyframe, len(data), pts)
+
+
+def still_record(still: Still, jpeg: bytes) -> bytes:
+    """A whole record with a still."""
+    body = msgspec.json.encode(still) + b"\n" + jpeg
+    return HEADER.pack(STILL, 0, len(body), 0) + body
+
+
+def parse_still(body: bytes) -> tuple[Still, bytes]:
+    """The still and its JPEG."""
+    head, _, jpeg = body.partition(b"\n")
+    return msgspec.json.decode(head, type=Still), jpeg
 
 
 def record(kind: int, body: Struct) -> bytes:

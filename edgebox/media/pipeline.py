@@ -3,11 +3,13 @@
 `PicturePipeline` encodes pictures. `StreamPipeline` takes H.264 from a camera that encodes itself
 and forwards it untouched as long as that serves the viewers. When it does not it decodes and
 encodes: for a keyframe that is wanted now (the camera's own may be seconds away), for a bit rate
-far below the camera's, for B-pictures and profiles that browsers refuse. It goes back to forwarding
+far below the camera's, for a thumbnail or a part of the picture, for B-pictures and profiles that
+browsers refuse. It goes back to forwarding
 at a keyframe of the camera.
 """
 
 import contextlib
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -17,7 +19,9 @@ from av.codec.context import Flags
 from edgebox.media import h264
 from edgebox.media.cameras.source import AccessUnit, Picture
 from edgebox.media.codec import CLOCK_HZ, Encoder, open_encoder
+from edgebox.media.cut import WHOLE, Cutter, Part
 from edgebox.media.pace import Pace
+from edgebox.media.pipe import Form
 
 FORWARD_BELOW, TRANSCODE_ABOVE = 1.1, 1.3
 """The camera's rate as a share of the target. Between the two: as before."""
@@ -38,15 +42,19 @@ class Output:
 
 
 class PicturePipeline:
-    """Encodes pictures, scaled down to the configured size where they are larger."""
+    """Encodes pictures, cut and scaled down to what is wanted."""
 
     def __init__(self, width: int, height: int, fps: float, *, hardware: bool):
         self._hardware = hardware
         self._limit = (width, height)
         self._fps = fps
         self._bitrate_bps = 1_000_000
+        self._form = Form()
+        self._part = WHOLE
+        self._cutter = Cutter()
         self._encoder: Encoder | None = None
         self._pace = Pace(fps, width * height)
+        self._single_at = -math.inf
 
     @property
     def encoder_name(self) -> str:
@@ -58,11 +66,18 @@ class PicturePipeline:
         self._bitrate_bps = bitrate_bps
         self._pace.set_bitrate(bitrate_bps, now)
         if self._encoder:
-            self._encoder.retune(bitrate_bps, self._pace.fps)
+            self._encoder.retune(bitrate_bps, self._fps_wanted(self._pace.fps))
+
+    def shape(self, form: Form, part: Part) -> None:
+        """From the next picture on; another size or rate of pictures begins with a keyframe."""
+        if (form.fps, form.every_s) != (self._form.fps, self._form.every_s):
+            self._encoder = None
+            self._single_at = -math.inf
+        self._form, self._part = form, part
 
     def take(self, picture: Picture, *, keyframe: bool, now: float) -> list[Output]:
-        """Encode it unless bits are too scarce for one more picture now."""
-        if not keyframe and not self._pace.wants(picture.at):
+        """Encode it unless it is not its turn, or bits are too scarce for one more picture now."""
+        if not self.wants(picture.at, keyframe=keyframe):
             return []
         return self.encode(picture.frame(), picture.at, keyframe=keyframe, now=now)
 
@@ -70,26 +85,47 @@ class PicturePipeline:
         self, frame: av.VideoFrame, at: float, *, keyframe: bool, now: float
     ) -> list[Output]:
         """Encode a decoded picture taken at `at`."""
-        width, height = fit(frame.width, frame.height, *self._limit)
+        width, height = fit(frame.width, frame.height, *self._size_max())
         encoder = self._encoder
         if encoder is None or (encoder.width, encoder.height) != (width, height):
-            encoder = self._encoder = open_encoder(
-                hardware=self._hardware, width=width, height=height, fps=self._fps
-            )
-            self._pace = Pace(self._fps, width * height)
-            self.retune(self._bitrate_bps, now)
+            encoder = self._open(width, height, now)
+        # The size stays the same whatever part is shown: each change of it costs a keyframe.
+        frame = self._cutter.cut(frame, self._part)
         if (frame.width, frame.height, frame.format.name) != (width, height, "yuv420p"):
             frame = frame.reformat(width, height, "yuv420p")
         outputs = [
             Output(pts, data, h264.is_keyframe(data))
-            for pts, data in encoder.encode(frame, int(at * CLOCK_HZ), keyframe=keyframe)
+            for pts, data in encoder.encode(
+                frame, int(at * CLOCK_HZ), keyframe=keyframe or self._form.every_s > 0
+            )
         ]
         self._pace.spent(sum(len(output.data) for output in outputs), at)
+        self._single_at = at
         return outputs
 
-    def wants(self, at: float) -> bool:
+    def wants(self, at: float, *, keyframe: bool = False) -> bool:
         """Would a picture taken at `at` be encoded?"""
-        return self._pace.wants(at)
+        every_s = self._form.every_s
+        if every_s:
+            # Somebody who cannot see the last one waits for half the time at most.
+            return at - self._single_at >= (every_s / 2 if keyframe else every_s)
+        return keyframe or self._pace.wants(at)
+
+    def _open(self, width: int, height: int, now: float) -> Encoder:
+        fps = self._fps_wanted(self._fps)
+        self._encoder = open_encoder(hardware=self._hardware, width=width, height=height, fps=fps)
+        self._pace = Pace(fps, width * height)
+        self.retune(self._bitrate_bps, now)
+        return self._encoder
+
+    def _size_max(self) -> tuple[int, int]:
+        width, height = self._limit
+        return min(self._form.width or width, width), min(self._form.height or height, height)
+
+    def _fps_wanted(self, fps: float) -> float:
+        if self._form.every_s:
+            return 1 / self._form.every_s
+        return min(fps, self._form.fps or fps)
 
 
 class StreamPipeline:
@@ -98,6 +134,7 @@ class StreamPipeline:
     def __init__(self, width: int, height: int, fps: float, *, hardware: bool):
         self._transcode = PicturePipeline(width, height, fps, hardware=hardware)
         self._target_bps = 1_000_000
+        self._as_it_is = True
         self._arrived: deque[tuple[float, int]] = deque()
         self._gop: list[AccessUnit] = []
         self._decoder: av.VideoCodecContext | None = None
@@ -118,6 +155,15 @@ class StreamPipeline:
         self._target_bps = bitrate_bps
         self._transcode.retune(bitrate_bps, now)
 
+    def shape(self, form: Form, part: Part) -> None:
+        """From the next picture on."""
+        self._as_it_is = form == Form() and part == WHOLE
+        self._transcode.shape(form, part)
+
+    def still(self) -> av.VideoFrame | None:
+        """The newest picture as the camera gave it."""
+        return self._decoded()
+
     def keep(self, unit: AccessUnit) -> None:
         """Nobody watches: remember enough to start at once."""
         self.forwarding = False
@@ -137,14 +183,15 @@ class StreamPipeline:
         # The viewer's decoder refers to pictures of the camera's stream: start anew.
         must = keyframe or was_forwarding
         frame = self._decoded()
-        if frame is None or not (must or self._transcode.wants(unit.at)):
+        if frame is None or not self._transcode.wants(unit.at, keyframe=must):
             return []
         return self._transcode.encode(frame, unit.at, keyframe=must, now=now)
 
     def _can_forward(self, at: float) -> bool:
         ratio = TRANSCODE_ABOVE if self.forwarding else FORWARD_BELOW
         return (
-            self._profile_fits
+            self._as_it_is
+            and self._profile_fits
             and not self._reordered
             and self._camera_bps(at) <= self._target_bps * ratio
         )

@@ -2,7 +2,7 @@
 
 One encoder process per camera runs all the time (encoder.py). While the session is live the
 selected cameras are encoded, once each, and given to every viewer (watch.py, preview.py). The bond
-says how much may be sent; that is divided over the cameras (share.py).
+says how much may be sent: that decides which pictures are made and how (pictures.py, ladder.py).
 
 Nobody gets anything before the crew let them in (admission.py), nor more than their role has a
 right to (edgebox.roles), whatever hub and page say.
@@ -22,10 +22,10 @@ from edgebox.errors import ConfigError
 from edgebox.host.service import Service
 from edgebox.media.admission import Admission
 from edgebox.media.encoder import Encoder
+from edgebox.media.pictures import Pictures
 from edgebox.media.preview import Preview
-from edgebox.media.report import camera_status, problem_of, without_figures
+from edgebox.media.report import camera_status, problem_of, rounded, without_figures
 from edgebox.media.session import Session
-from edgebox.media.share import divide
 from edgebox.media.watch import Watchers
 from edgebox.messages import (
     ADMIT,
@@ -77,7 +77,6 @@ class _MediaService:
     def __init__(self, service: Service, config: Config):
         self._service = service
         self._bus = service.bus
-        self._media = config.media
         self._encoders = {
             camera.id: Encoder(
                 camera, config.directory, config.media.hardware_encoder, self._changed
@@ -90,10 +89,9 @@ class _MediaService:
             tuple(self._encoders), lambda: secrets.token_urlsafe(16), time.time()
         )
         self._admission = Admission()
-        self._watchers = Watchers(config.media, self._changed)
+        self._watchers = Watchers(config.media, self._watchers_changed)
         self._preview = Preview(config, self._sent_encoders, self._stop)
-        self._target_bps = config.media.bitrate_max_bps
-        self._bond_up = True
+        self._pictures = Pictures(config.media, self._encoders, self._changed)
         self._was_live = False
         self._dirty = asyncio.Event()
         self._published: MediaSession | None = None
@@ -216,39 +214,32 @@ class _MediaService:
         return {camera: self._encoders[camera] for camera in self._session.sent}
 
     def _apply(self) -> None:
-        sent, shown = self._session.sent, self._session.shown
-        self._set_bitrates()
-        for camera, encoder in self._encoders.items():
-            encoder.encode(camera in shown)
+        sent = self._session.sent
+        self._divide()
         self._preview.keep_only(set(sent))
         if bool(sent) != self._was_live:
             self._was_live = bool(sent)
             self._watchers.expect(self._was_live)
         self._dirty.set()
 
-    def _set_bitrates(self) -> None:
-        total = min(
-            self._target_bps, self._media.bitrate_max_bps, self._watchers.cap_bps(time.monotonic())
+    def _divide(self) -> None:
+        now = time.monotonic()
+        self._pictures.apply(
+            self._session, self._watchers.carried, self._watchers.cap_bps(now), now
         )
-        for camera, bitrate_bps in divide(int(total), self._session.sent).items():
-            self._encoders[camera].set_bitrate(bitrate_bps)
 
     async def _bond_status(self, status: BondStatus, keys: dict[str, str]) -> None:
-        """A bond that is away or says nothing leaves the last target standing."""
-        if status.state != "up":
-            self._bond_up = False
-            return
-        if status.target_bps > 0:
-            self._target_bps = status.target_bps
-            self._set_bitrates()
-        if not self._bond_up:
-            self._bond_up = True
-            for encoder in self._sent_encoders().values():
-                encoder.request_keyframe()
+        self._pictures.take_bond(status)
+        self._divide()
 
     # Reports
 
     def _changed(self) -> None:
+        self._dirty.set()
+
+    def _watchers_changed(self) -> None:
+        """Another number of copies divides the bits anew."""
+        self._divide()
         self._dirty.set()
 
     async def _check(self) -> None:
@@ -256,7 +247,7 @@ class _MediaService:
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             self._watchers.check()
-            self._set_bitrates()
+            self._divide()
             self._dirty.set()
             reports = [encoder.report for encoder in self._encoders.values()]
             if not any(report.state in {"ready", "live"} for report in reports):
@@ -283,9 +274,9 @@ class _MediaService:
             await self._service.set_state("degraded" if problem else "running", problem)
 
     def _snapshot(self) -> MediaSession:
-        shown = self._session.shown
+        made = self._pictures.flowing
         cameras = tuple(
-            camera_status(encoder, wanted=camera in shown)
+            camera_status(encoder, wanted=camera in made)
             for camera, encoder in self._encoders.items()
         )
         flowing = {camera.id for camera in cameras if camera.state == "live"}
@@ -301,4 +292,5 @@ class _MediaService:
             hidden=self._session.hidden,
             admitted=self._admission.admitted,
             refused=self._admission.refused,
+            sending=rounded(self._pictures.sending),
         )

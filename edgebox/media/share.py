@@ -1,24 +1,35 @@
 """How the bits that may be sent are divided, and what viewers' own limits mean (no I/O)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-MAIN_SHARE = 0.75
-FLOOR_BPS = 80_000
-"""A picture beside the main one gets at least this as long as the main one keeps more."""
+THUMBNAIL_MAX_BPS = 80_000
+THUMBNAILS_SHARE = 0.25
+"""All thumbnails together get no more than this of what there is."""
+SECOND_WEIGHT = 0.5
+"""A picture that is the main one only for those who may not see the first, beside that."""
 TOTAL_MIN_BPS = 60_000
 
 
-def divide(total_bps: int, cameras: Sequence[str]) -> dict[str, int]:
-    """Bits a second for each camera, main picture first; the sum is `total_bps`."""
-    total_bps = max(TOTAL_MIN_BPS, total_bps)
-    if not cameras:
-        return {}
-    main, *others = cameras
-    if not others:
-        return {main: total_bps}
-    each = max(FLOOR_BPS, int(total_bps * (1 - MAIN_SHARE) / len(others)))
-    each = min(each, total_bps // len(cameras))
-    return {main: total_bps - each * len(others)} | dict.fromkeys(others, each)
+def divide(
+    rate_bps: int, mains: Sequence[str], others: Sequence[str], copies: Mapping[str, int]
+) -> dict[str, int]:
+    """Bits a second for each camera, so that all copies together use no more than `rate_bps`."""
+    count = sum(copies.get(camera, 1) for camera in others)
+    each = min(THUMBNAIL_MAX_BPS, int(rate_bps * THUMBNAILS_SHARE / max(1, count)))
+    first = (rate_bps - each * count) / weigh(mains, copies)
+    shares = {
+        camera: max(1, int(first * (1.0 if place == 0 else SECOND_WEIGHT)))
+        for place, camera in enumerate(mains)
+    }
+    return shares | dict.fromkeys(others, max(1, each))
+
+
+def weigh(mains: Sequence[str], copies: Mapping[str, int]) -> float:
+    """How many times the first main picture's rate all main pictures use."""
+    return sum(
+        max(1, copies.get(camera, 1)) * (1.0 if place == 0 else SECOND_WEIGHT)
+        for place, camera in enumerate(mains)
+    )
 
 
 class ViewerLimit:

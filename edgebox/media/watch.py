@@ -195,6 +195,15 @@ class Watchers:
             for peer, viewer in self._viewers.items()
         )
 
+    @property
+    def carried(self) -> list[tuple[str, ...]]:
+        """The cameras that each connection carries, or will when it has come about."""
+        return [
+            tuple(track.encoder.camera.id for track in viewer.connection.tracks.values())
+            for viewer in self._viewers.values()
+            if viewer.state != "lost"
+        ]
+
     def cap_bps(self, now: float) -> float:
         """What the slowest viewer can take, all its pictures together."""
         caps = [viewer.limit.cap_bps(now) for viewer in self._viewers.values()]

@@ -3,29 +3,37 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.media.share import FLOOR_BPS, TOTAL_MIN_BPS, ViewerLimit, divide
+from edgebox.media.share import THUMBNAIL_MAX_BPS, ViewerLimit, divide
 
 
-def test_main_picture_gets_most() -> None:
-    assert divide(2_000_000, ["a"]) == {"a": 2_000_000}
-    assert divide(2_000_000, ["a", "b"]) == {"a": 1_500_000, "b": 500_000}
-    assert divide(2_000_000, ["a", "b", "c"]) == {"a": 1_500_000, "b": 250_000, "c": 250_000}
+def test_thumbnails_get_little_and_the_main_picture_the_rest() -> None:
+    assert divide(2_000_000, ["a"], [], {}) == {"a": 2_000_000}
+    assert divide(2_000_000, ["a"], ["b", "c"], {}) == {"a": 1_840_000, "b": 80_000, "c": 80_000}
+    assert divide(400_000, ["a"], ["b", "c"], {}) == {"a": 300_000, "b": 50_000, "c": 50_000}
 
 
-def test_others_keep_a_floor_until_all_are_equal() -> None:
-    assert divide(400_000, ["a", "b", "c"]) == {"a": 240_000, "b": FLOOR_BPS, "c": FLOOR_BPS}
-    assert divide(120_000, ["a", "b", "c"]) == {"a": 40_000, "b": 40_000, "c": 40_000}
+def test_every_copy_is_paid_for() -> None:
+    two = {"a": 2, "b": 2}
+    assert divide(2_000_000, ["a"], ["b"], two) == {"a": 920_000, "b": 80_000}
+    assert divide(2_000_000, ["a"], ["b"], {"a": 1, "b": 0}) == {"a": 2_000_000, "b": 80_000}
 
 
-@given(st.integers(0, 20_000_000), st.integers(1, 6))
-def test_the_sum_is_the_total(total_bps: int, count: int) -> None:
-    shares = divide(total_bps, [str(number) for number in range(count)])
-    assert sum(shares.values()) == max(TOTAL_MIN_BPS, total_bps)
-    assert shares["0"] == max(shares.values())
+def test_who_may_not_see_the_main_picture_gets_another_in_good_quality() -> None:
+    assert divide(1_500_000, ["a", "b"], [], {"a": 1, "b": 1}) == {"a": 1_000_000, "b": 500_000}
 
 
-def test_no_camera_no_share() -> None:
-    assert divide(1_000_000, []) == {}
+names = st.lists(st.sampled_from("abcdef"), min_size=1, unique=True)
+
+
+@given(st.integers(0, 20_000_000), names, st.integers(1, 6), st.data())
+def test_all_copies_together_keep_to_the_rate(
+    rate_bps: int, cameras: list[str], mains: int, data: st.DataObject
+) -> None:
+    copies = {camera: data.draw(st.integers(1, 4)) for camera in cameras}
+    shares = divide(rate_bps, cameras[:mains], cameras[mains:], copies)
+    assert set(shares) == set(cameras)
+    assert sum(shares[one] * copies[one] for one in cameras) <= rate_bps + sum(copies.values())
+    assert all(shares[one] <= THUMBNAIL_MAX_BPS for one in cameras[mains:])
 
 
 def test_an_estimate_above_what_is_sent_says_nothing() -> None:

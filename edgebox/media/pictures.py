@@ -1,0 +1,108 @@
+"""Which pictures are made, and how: from session, bond and viewers to orders for the encoders."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from edgebox.config import Media
+from edgebox.media.encoder import Encoder
+from edgebox.media.ladder import FULL_BITS_PER_PIXEL, Ladder, Plan, Reason, SendingLevel, Situation
+from edgebox.media.session import Session
+from edgebox.messages import BondStatus, Sending
+
+
+class Pictures:
+    """Call `apply` whenever session, bond or viewers changed, and about once a second."""
+
+    def __init__(self, media: Media, encoders: Mapping[str, Encoder], changed: Callable[[], None]):
+        """`changed`: `sending` says something new."""
+        self._encoders = encoders
+        self._changed = changed
+        self._most_bps = media.bitrate_max_bps
+        self._target_bps = media.bitrate_max_bps
+        self._bond_up = True
+        self._ladder = Ladder()
+        self._plan = Plan("sound-only", {})
+        self.sending = Sending()
+        """What is true since the last `apply`."""
+        self.has_sound = False
+        """Sound of the cabin goes out."""
+        self.reserved_bps = 0
+        """What a still on its way uses."""
+
+    @property
+    def flowing(self) -> frozenset[str]:
+        """Cameras whose pictures are made now."""
+        return frozenset(self._plan.pictures)
+
+    def take_bond(self, status: BondStatus) -> None:
+        """A bond that is away leaves the last target standing; call `apply` then."""
+        was_up, self._bond_up = self._bond_up, status.state == "up"
+        if self._bond_up:
+            self._target_bps = status.target_bps
+            if not was_up:
+                for camera in self.flowing:
+                    self._encoders[camera].request_keyframe()
+
+    def apply(
+        self, session: Session, carried: Sequence[Sequence[str]], cap_bps: float, now: float
+    ) -> None:
+        """`carried`: cameras each viewer's connection carries. `cap_bps`: the slowest one's."""
+        rate_bps = int(min(self._target_bps, self._most_bps, cap_bps)) - self.reserved_bps
+        situation = self._situation(session.shown, carried, max(0, rate_bps))
+        plan = self._ladder.update(situation, now) if session.shown else Plan("sound-only", {})
+        self._plan = plan
+        for camera, encoder in self._encoders.items():
+            picture = plan.pictures.get(camera)
+            if picture is None:
+                encoder.encode(False)
+            else:
+                encoder.make(picture.form, picture.bitrate_bps)
+        is_cap = cap_bps < min(self._target_bps, self._most_bps)
+        level, reason = self._said(session, bool(carried), is_cap=is_cap)
+        self._say(level, reason, rate_bps)
+
+    def _situation(
+        self, shown: Sequence[str], carried: Sequence[Sequence[str]], rate_bps: int
+    ) -> Situation:
+        best = [next((one for one in shown if one in cameras), "") for cameras in carried]
+        mains = tuple(one for one in shown if one in best) or tuple(shown[:1])
+        copies = {one: sum(one in cameras for cameras in carried) for one in shown if carried}
+        others = tuple(one for one in shown if one not in mains)
+        full_bps = self._full_bps(mains[0]) if mains else 0
+        return Situation(rate_bps, mains, others, copies, full_bps)
+
+    def _full_bps(self, camera_id: str) -> int:
+        camera = self._encoders[camera_id].camera
+        width, height = min(camera.width, camera.send_width), min(camera.height, camera.send_height)
+        return int(width * height * camera.fps * FULL_BITS_PER_PIXEL)
+
+    def _said(
+        self, session: Session, anybody: bool, *, is_cap: bool
+    ) -> tuple[SendingLevel, Reason]:
+        if session.state == "idle" or not anybody:
+            return "nothing", ""
+        if not self._bond_up:
+            return "nothing", "links-down"
+        silence: SendingLevel = "sound-only" if self.has_sound else "nothing"
+        if session.hidden:
+            return silence, "hidden"
+        states = [self._encoders[camera].report.state for camera in self.flowing]
+        if states and all(state in {"absent", "failed"} for state in states):
+            return silence, "camera"
+        level = silence if self._plan.level == "sound-only" else self._plan.level
+        if level == "full":
+            return level, ""
+        return level, "viewer" if is_cap else "capacity"
+
+    def _say(self, level: SendingLevel, reason: Reason, rate_bps: int) -> None:
+        old = self.sending
+        since_utc = old.since_utc
+        if (level, reason) != (old.level, old.reason):
+            since_utc = time.time()
+        self.sending = Sending(
+            level=level, reason=reason, since_utc=since_utc, total_bps=max(0, rate_bps)
+        )
+        if old != msgspec.structs.replace(self.sending, total_bps=old.total_bps):
+            self._changed()
