@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgebox.hub.room import Room
-from edgebox.messages import MediaSession
+from edgebox.messages import MediaSession, Position
 
 
 @dataclass
@@ -24,6 +24,8 @@ class Box:
     """None: the broker says nothing of a bridge."""
     reachable: bool = False
     reachable_since_utc: float = 0.0
+    position: Position | None = None
+    """The newest; None until the first."""
     room: Room | None = None
     greeted: bool = False
     """Whether this hub has said that it is there."""

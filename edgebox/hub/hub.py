@@ -8,24 +8,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from edgebox.bus import Bus
 from edgebox.hub import tokens
 from edgebox.hub.box import Box
 from edgebox.hub.limit import Limiter
-from edgebox.hub.protocol import (
-    State,
-    ToPage,
-)
+from edgebox.hub.protocol import End, State, ToPage
 from edgebox.hub.room import Person, Room
 from edgebox.hub.snapshot import snapshot
-from edgebox.hub.store import ParticipantRow, RoomRow, Store
+from edgebox.hub.store import Departure, ParticipantRow, Presence, RoomRow, Store
 from edgebox.messages import (
     ASK_HUB,
     BOX_INFO,
     HUB_STATUS,
     MEDIA_SESSION,
+    POSITION,
     ROOM,
     SERVICE_STATUS,
     WATCH_CLOSE,
@@ -33,6 +31,7 @@ from edgebox.messages import (
     BoxInfo,
     HubStatus,
     MediaSession,
+    Position,
     ServiceStatus,
     WatchClose,
 )
@@ -47,6 +46,11 @@ ROOM_BURST = 10.0
 PARTICIPANT_TTL_S = 24 * 3600
 """Nobody stays in a room longer, should a box never end its session."""
 BOXES_MAX = 10_000
+AUDIT_EVERY_S = 3600.0
+DAY_S = 24 * 3600.0
+PRESENCE_RATE_HZ = 0.1
+PRESENCE_BURST = 20.0
+"""Comings and goings of one person that are noted: a page may connect anew without end."""
 
 
 class Page(Protocol):
@@ -57,16 +61,18 @@ class Page(Protocol):
     def send(self, message: ToPage) -> None:
         """Queue a message; never waits."""
 
-    def end(self, reason: Literal["ended", "left", "expired"] | None) -> None:
+    def end(self, reason: End | None) -> None:
         """Send Ended and close; without a reason, the page connected anew: close only."""
 
 
 class Hub:
     """All boxes, rooms and pages of this hub."""
 
-    def __init__(self, bus: Bus, store: Store):
+    def __init__(self, bus: Bus, store: Store, audit_keep_days: int):
         self._bus = bus
         self._store = store
+        self._audit_keep_s = audit_keep_days * DAY_S
+        self._audit_due_at = 0.0
         self._status = HubStatus(instance=tokens.make_id(), since_utc=time.time())
         self._boxes: dict[str, Box] = {}
         self._rooms: dict[str, Room] = {}
@@ -75,6 +81,7 @@ class Hub:
         self._pages: dict[str, Page] = {}
         self._said: dict[str, RoomMessage] = {}
         self._openings = Limiter(ROOM_RATE_HZ, ROOM_BURST)
+        self._presences = Limiter(PRESENCE_RATE_HZ, PRESENCE_BURST)
 
     # Life
 
@@ -91,6 +98,7 @@ class Hub:
         await self._bus.subscribe(BOX_INFO, self._handle_info)
         await self._bus.subscribe(SERVICE_STATUS, self._handle_service)
         await self._bus.subscribe(MEDIA_SESSION, self._handle_session)
+        await self._bus.subscribe(POSITION, self._handle_position)
         await self._bus.serve(ASK_HUB, self._answer_box)
 
     async def run(self) -> None:
@@ -101,11 +109,21 @@ class Hub:
                 if box.refresh(self._bus.connected.is_set(), time.time()):
                     self._show(box)
                 await self._open_room(box)
-                if box.room is not None and box.session is not None:
-                    watchers = [watcher.peer for watcher in box.session.watchers]
-                    lost = box.room.peers_to_close(watchers, time.monotonic())
-                    await self._close_peers(box.room, lost)
+                if box.room is not None:
+                    await self._tend(box, box.room)
             await self._expire_participants()
+            if time.monotonic() >= self._audit_due_at:
+                self._audit_due_at = time.monotonic() + AUDIT_EVERY_S
+                await self._store.call(self._store.forget, time.time() - self._audit_keep_s)
+
+    async def _tend(self, box: Box, room: Room) -> None:
+        """What is due in an open room, now and then."""
+        if box.session is not None:
+            watchers = [watcher.peer for watcher in box.session.watchers]
+            await self._close_peers(room, room.peers_to_close(watchers, time.monotonic()))
+        if room.stale:
+            room.stale = False
+            await self._changed(room)
 
     # Boxes
 
@@ -137,9 +155,29 @@ class Hub:
         box.session = session
         box.refresh(self._bus.connected.is_set(), time.time())
         await self._open_room(box)
-        if box.room is not None:
-            await self._tell_box(box.room)
+        room = box.room
+        let_in, put_out = room.heed(session) if room is not None else ([], [])
         self._show(box)
+        if room is not None:
+            await self._tell_box(room)
+            await self._carry_out(room, let_in, put_out)
+
+    async def _carry_out(self, room: Room, let_in: list[Person], put_out: list[Person]) -> None:
+        """What the crew decided: note who is in, end who is out."""
+        for person in put_out:
+            row = self._rows.get(person.id)
+            if row is not None:
+                await self.leave(row, "removed" if person.was_admitted else "refused")
+        for person in let_in:
+            row = self._rows.get(person.id)
+            if row is not None:
+                await self._store.call(self._store.note_admission, room.box, row, time.time())
+
+    async def _handle_position(self, position: Position, keys: dict[str, str]) -> None:
+        box = await self._box(keys["box"])
+        if box is not None:
+            box.position = position
+            self._show(box, only_position=True)
 
     async def _box(self, box_id: str) -> Box | None:
         """The box of this id; one that is heard of for the first time is greeted."""
@@ -234,7 +272,7 @@ class Hub:
         row = self._rows.get(self._by_cookie.get(tokens.hash_token(cookie), ""))
         return row if row is not None and row.room == room_id else None
 
-    async def leave(self, row: ParticipantRow, why: Literal["left", "expired"] = "left") -> None:
+    async def leave(self, row: ParticipantRow, why: Departure = "left") -> None:
         """Their cookie is void from now on, their pages are closed."""
         room = self._rooms.get(row.room)
         if room is None or row.id not in room.people:
@@ -243,16 +281,15 @@ class Hub:
         await self._store.call(self._store.remove_participant, room.box, row, why, time.time())
         await self._changed(room)
 
-    def _drop(
-        self, room: Room, person: Person, why: Literal["ended", "left", "expired"]
-    ) -> set[str]:
-        """Out of the room and its pages ended; the peers that the box shall close."""
+    def _drop(self, room: Room, person: Person, why: End) -> list[str]:
+        """Out of the room and their page ended; the peers that the box shall close."""
         del room.people[person.id]
         row = self._rows.pop(person.id)
         del self._by_cookie[row.cookie_hash]
-        for peer in person.pages:
-            self._pages.pop(peer).end(why)
-        return person.pages
+        if person.page is None:
+            return []
+        self._pages.pop(person.page).end(why)
+        return [person.page]
 
     async def _expire_participants(self) -> None:
         oldest_utc = time.time() - PARTICIPANT_TTL_S
@@ -261,25 +298,27 @@ class Hub:
 
     # Pages
 
-    async def open_page(self, row: ParticipantRow, page: Page) -> bool:
-        """A page is connected; False if they have too many open. Sends it what there is to know."""
+    async def open_page(self, row: ParticipantRow, page: Page) -> None:
+        """A page is connected. Sends it what there is to know; an older page of theirs ends."""
         room = self._rooms.get(row.room)
         if room is None or row.id not in room.people:
             page.end("ended")
-            return True
+            return
         person = room.people[row.id]
-        first = not person.pages
-        if not room.open_page(row.id, page.peer):
-            return False
-        earlier = self._pages.get(page.peer)
+        first = person.page is None
+        other = room.open_page(row.id, page.peer)
+        person.muted = True
+        same = self._pages.get(page.peer)
         self._pages[page.peer] = page
-        if earlier is not None:
-            earlier.end(None)
+        if same is not None:
+            same.end(None)
         page.send(self.state(row))
+        if other is not None:
+            self._pages.pop(other).end("elsewhere")
+            await self._close_peers(room, [other])
         if first:
-            await self._store.call(self._store.note_presence, room.box, row, "came", time.time())
+            await self._note_presence(room, row, "came")
         await self._changed(room)
-        return True
 
     async def close_page(self, row: ParticipantRow, page: Page, gone: bool) -> None:
         """The page's socket is closed. `gone`: for good, so that its pictures need not wait."""
@@ -292,19 +331,30 @@ class Hub:
         if gone:
             await self._close_peers(room, [page.peer])
         # Meanwhile they may have left, or the session may have ended.
-        if not person.pages and room.people.get(row.id) is person:
-            await self._store.call(self._store.note_presence, room.box, row, "went", time.time())
+        if person.page is None and room.people.get(row.id) is person:
+            await self._note_presence(room, row, "went")
         await self._changed(room)
 
-    def _show(self, box: Box) -> None:
+    async def _note_presence(self, room: Room, row: ParticipantRow, what: Presence) -> None:
+        if self._presences.take(row.id, time.monotonic()):
+            await self._store.call(self._store.note_presence, room.box, row, what, time.time())
+
+    def note_muted(self, row: ParticipantRow, muted: bool) -> None:
+        """They muted their microphone, or not; the box is told at the next tick."""
+        room = self._rooms.get(row.room)
+        person = room.people.get(row.id) if room is not None else None
+        if room is not None and person is not None and person.muted != muted:
+            person.muted = muted
+            room.stale = True
+
+    def _show(self, box: Box, *, only_position: bool = False) -> None:
         """Send every page of this box's room the state as it is now."""
         if box.room is None:
             return
         for person in box.room.people.values():
-            for peer in person.pages:
-                page = self._pages.get(peer)
-                if page is not None:
-                    page.send(self.state(self._rows[person.id]))
+            page = self._pages.get(person.page or "")
+            if page is not None and (person.rights.position or not only_position):
+                page.send(self.state(self._rows[person.id]))
 
     def state(self, row: ParticipantRow) -> State:
         """Everything this participant's page shows."""

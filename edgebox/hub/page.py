@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import Literal
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -15,7 +14,19 @@ from edgebox.errors import RemoteProtocolError
 from edgebox.hub import protocol, tokens
 from edgebox.hub.hub import Hub
 from edgebox.hub.limit import Bucket
-from edgebox.hub.protocol import Candidate, Ended, FromPage, Leave, Offer, Ping, Pong, ToPage
+from edgebox.hub.protocol import (
+    Candidate,
+    End,
+    Ended,
+    FromPage,
+    Leave,
+    Muted,
+    Offer,
+    Ping,
+    Pong,
+    State,
+    ToPage,
+)
 from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import ParticipantRow
 
@@ -51,18 +62,23 @@ class RemotePage:
         self._answering: asyncio.Task[None] | None = None
         self._newest_offer = -1
         self._candidates = 0
+        self._admitted = False
         self._held: list[Candidate] = []
         """Candidates of an offer the box has not answered yet: it may not know the peer."""
 
     def send(self, message: ToPage) -> None:
         """Queue a message; a page that does not read is cut off."""
+        if isinstance(message, State) and message.you.admitted != self._admitted:
+            # Before the page learns that it may connect, it has what it connects with.
+            self._admitted = message.you.admitted
+            self.send(self._signalling.ice_servers(self._row))
         try:
             self._outbox.put_nowait(message)
         except asyncio.QueueFull:
             self._empty_outbox()
             self._outbox.put_nowait(None)
 
-    def end(self, reason: Literal["ended", "left", "expired", "pages"] | None) -> None:
+    def end(self, reason: End | None) -> None:
         """The last message, then close."""
         self._empty_outbox()
         if reason is not None:
@@ -74,13 +90,10 @@ class RemotePage:
         writer = asyncio.create_task(self._write())
         renewer = asyncio.create_task(self._renew())
         try:
-            if await self._hub.open_page(self._row, self):
-                await self._read()
-                gone = self._socket.close_code == WSCloseCode.GOING_AWAY
-                await self._hub.close_page(self._row, self, gone)
-            else:
-                self.end("pages")
-                await writer
+            await self._hub.open_page(self._row, self)
+            await self._read()
+            gone = self._socket.close_code == WSCloseCode.GOING_AWAY
+            await self._hub.close_page(self._row, self, gone)
         finally:
             for task in (writer, renewer, self._answering):
                 if task is not None:
@@ -106,6 +119,8 @@ class RemotePage:
         match message:
             case Ping():
                 self.send(Pong())
+            case Muted():
+                self._hub.note_muted(self._row, message.muted)
             case Leave():
                 await self._hub.leave(self._row)
             case Offer():
@@ -147,8 +162,8 @@ class RemotePage:
     async def _renew(self) -> None:
         """Credentials for connections the page makes later."""
         while True:
-            self.send(self._signalling.ice_servers(self._row))
             await asyncio.sleep(tokens.TURN_TTL_S / 2)
+            self.send(self._signalling.ice_servers(self._row))
 
     async def _cut(self, why: str) -> None:
         logger.warning("page of a %s cut off: %s", self._row.role, why)

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edgebox.errors import RemoteProtocolError
-from edgebox.messages import CameraStatus, Role, Sdp, Stream
+from edgebox.messages import CameraStatus, Role, Sdp, Sending, Stream
 
 MESSAGE_MAX_BYTES = 128 * 1024
+End = Literal["ended", "left", "expired", "refused", "removed", "elsewhere"]
 
 
 class _Message(Struct, frozen=True, tag=True, kw_only=True):
@@ -37,6 +38,12 @@ class Candidate(_Message, frozen=True):
     mid: Annotated[str, Meta(max_length=16)]
 
 
+class Muted(_Message, frozen=True):
+    """The person muted their microphone, or switched it on. A page starts muted."""
+
+    muted: bool
+
+
 class Leave(_Message, frozen=True):
     """The person leaves for good: the cookie is void after this."""
 
@@ -45,9 +52,20 @@ class Ping(_Message, frozen=True):
     """A page cannot see WebSocket pings; by the Pong it knows that the connection lives."""
 
 
-FromPage = Offer | Candidate | Leave | Ping
+FromPage = Offer | Candidate | Muted | Leave | Ping
 
 # Hub to page
+
+
+class Gets(_Message, frozen=True):
+    """What the role gets and gives (edgebox.roles), so that the page shows no more than that."""
+
+    sees: bool
+    hears: bool
+    speaks: bool
+    shows: bool
+    guides: bool
+    position: bool
 
 
 class You(_Message, frozen=True):
@@ -56,18 +74,51 @@ class You(_Message, frozen=True):
     id: str
     name: str
     role: Role
-    pictures: bool
-    """False: this role gets no pictures, offers are refused."""
+    admitted: bool
+    """False: the crew has not let them in yet; nothing else is told, offers are refused."""
+    gets: Gets
+    """Of the role, admitted or not."""
 
 
 class Presence(_Message, frozen=True):
-    """One person. `watching`: the box itself says that they are sent pictures now."""
+    """One person; what flows is what the box itself says."""
 
     id: str
     name: str
     role: Role
     state: Literal["present", "away"]
-    watching: bool
+    admitted: bool
+    muted: bool
+    """By themselves."""
+    silenced: bool
+    """By the crew."""
+    sees: bool
+    hears: bool
+    speaks: bool
+    shows: bool
+
+
+class Cabin(_Message, frozen=True):
+    """Sound in the ambulance, for those who hear or speak."""
+
+    microphone: bool
+    """Something of the cabin can be heard."""
+    loudspeaker: bool
+    muted: bool
+    """By the crew."""
+
+
+class Where(_Message, frozen=True):
+    """Where the vehicle is, for roles with that right. No coordinates: no fix."""
+
+    at_utc: float
+    """Of the fix."""
+    received_utc: float
+    latitude_deg: float | None
+    longitude_deg: float | None
+    error_m: float | None
+    speed_mps: float | None
+    track_deg: float | None
 
 
 class State(_Message, frozen=True):
@@ -83,9 +134,16 @@ class State(_Message, frozen=True):
     instance: str
     """A changed one means that media was restarted and that a new offer is due."""
     cameras: tuple[CameraStatus, ...]
-    """Those that are sent, main picture first."""
+    """Those that are sent and that this person may see, main picture first."""
     camera_count: int
-    """How many there are, so that an offer can be made before it is known what will be sent."""
+    """How many they may see, so that an offer can be made before it is known what will be sent."""
+    focus_by: str
+    """Who chose the main picture; empty: the crew."""
+    hidden: bool
+    """The crew hid the pictures; sound goes on."""
+    sending: Sending
+    cabin: Cabin | None
+    where: Where | None
     people: tuple[Presence, ...]
     you: You
 
@@ -113,7 +171,7 @@ class Answer(_Message, frozen=True):
 
 
 class Refused(_Message, frozen=True):
-    """No answer to the offer of this id. `not-allowed`: not with this role."""
+    """No answer to the offer of this id. `not-allowed`: not this person, or not yet."""
 
     offer: int
     reason: str
@@ -124,12 +182,13 @@ class Pong(_Message, frozen=True):
 
 
 class Ended(_Message, frozen=True):
-    """The last message: the session ended, the person left, or their time is over.
+    """The last message.
 
-    `pages`: they have too many pages open; only this one ends.
+    `ended`: the session is over. `refused`: the crew did not let them in; `removed`: put them out
+    again. `elsewhere`: a newer page of the same person took over; only this one ends.
     """
 
-    reason: Literal["ended", "left", "expired", "pages"]
+    reason: End
 
 
 ToPage = State | IceServers | Answer | Refused | Pong | Ended

@@ -28,7 +28,7 @@ async def run(config: Config) -> None:
     store = Store(config.hub.database)
     try:
         async with Bus(config.hub.bus, "hub") as bus:
-            hub = Hub(bus, store)
+            hub = Hub(bus, store, config.hub.audit_keep_days)
             links = Links(config.hub, hub, store)
             signalling = Signalling(bus, hub, config.hub.turn_urls, turn_secret)
             await hub.start()

@@ -11,7 +11,7 @@ from edgebox.bus import Bus
 from edgebox.hub.hub import Hub
 from edgebox.hub.limit import Limiter
 from edgebox.hub.protocol import Answer, Candidate, IceServer, IceServers, Offer, Refused
-from edgebox.hub.room import SEES_PICTURES, Room
+from edgebox.hub.room import Room
 from edgebox.hub.store import ParticipantRow
 from edgebox.hub.tokens import make_turn_credentials
 from edgebox.messages import (
@@ -46,8 +46,8 @@ class Signalling:
         return self._offers.take(row.id, time.monotonic())
 
     def ice_servers(self, row: ParticipantRow) -> IceServers:
-        """Where this participant's page reaches the TURN server, and how; if it needs to."""
-        if row.role not in SEES_PICTURES:
+        """Where this participant's page reaches the TURN server, and how; once it may."""
+        if self._room_to_watch(row) is None:
             return IceServers(servers=())
         turn = self._turn_credentials(row)
         server = IceServer(urls=self._turn_urls, username=turn.username, credential=turn.password)
@@ -55,7 +55,7 @@ class Signalling:
 
     async def offer(self, row: ParticipantRow, peer: str, offer: Offer) -> Answer | Refused:
         """Ask the box; the answer for the page."""
-        room = self._room_with_pictures(row)
+        room = self._room_to_watch(row)
         if room is None:
             return Refused(offer=offer.id, reason="not-allowed")
         question = WatchOffer(
@@ -63,6 +63,7 @@ class Signalling:
             peer=peer,
             name=row.name,
             role=row.role,
+            participant=row.id,
             sdp=offer.sdp,
             turn=self._turn_credentials(row),
         )
@@ -74,16 +75,20 @@ class Signalling:
 
     async def candidate(self, row: ParticipantRow, peer: str, found: Candidate) -> None:
         """Relay one candidate of the page's newest offer."""
-        room = self._room_with_pictures(row)
+        room = self._room_to_watch(row)
         if room is not None:
             message = WatchCandidate(peer=peer, candidate=found.candidate, mid=found.mid)
             await self._bus.publish(WATCH_CANDIDATE, message, box=room.box)
 
-    def _room_with_pictures(self, row: ParticipantRow) -> Room | None:
-        """The participant's room while they are in it, if their role gets pictures."""
+    def _room_to_watch(self, row: ParticipantRow) -> Room | None:
+        """The participant's room while the crew has let them in, if their role has any flow."""
         room = self._hub.room(row.room)
-        inside = room is not None and row.id in room.people
-        return room if inside and row.role in SEES_PICTURES else None
+        person = room.people.get(row.id) if room is not None else None
+        if person is None:
+            return None
+        rights = person.rights
+        flows = rights.sees or rights.hears or rights.speaks or rights.shows
+        return room if flows else None
 
     def _turn_credentials(self, row: ParticipantRow) -> TurnCredentials:
         return make_turn_credentials(self._turn_secret, row.id, time.time())

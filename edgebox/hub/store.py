@@ -1,7 +1,8 @@
 """What outlives the hub's process: rooms, invitations, participants and the audit trail.
 
 Secrets are stored as hashes. A closed room's invitations and participants are deleted; the audit
-trail keeps who joined and left and when, and nothing else about a mission.
+trail keeps who was invited, joined, was let in or turned away, and left, and when; nothing else
+about a mission, and for a limited time (`hub.audit_keep_days`).
 
 Every method is one transaction and blocks; `Store.call` runs it in the one thread that owns the
 database, so that neither a slow disk nor a remote PostgreSQL stalls signalling.
@@ -74,16 +75,18 @@ audit = Table(
     "audit",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("at_utc", Float, nullable=False),
+    Column("at_utc", Float, nullable=False, index=True),
     Column("box", String(32), nullable=False),
     Column("room", String(16), nullable=False),
     Column("event", String(16), nullable=False),
-    Column("participant", String(16), nullable=False),
+    Column("participant", String(16), nullable=False, index=True),
     Column("name", String(200), nullable=False),
     Column("role", String(16), nullable=False),
 )
 
-AuditEvent = Literal["opened", "closed", "invited", "joined", "left", "expired", "came", "went"]
+Departure = Literal["left", "expired", "refused", "removed"]
+Presence = Literal["came", "went"]
+AuditEvent = Departure | Presence | Literal["opened", "closed", "invited", "joined", "admitted"]
 
 
 class RoomRow(Struct, frozen=True):
@@ -266,19 +269,36 @@ class Store:
         return True
 
     def remove_participant(
-        self, box: str, person: ParticipantRow, why: Literal["left", "expired"], now_utc: float
+        self, box: str, person: ParticipantRow, why: Departure, now_utc: float
     ) -> None:
-        """They left, or were in for too long: the cookie is void."""
+        """They left, were turned away, or were in for too long: the cookie is void."""
         with self._engine.begin() as db:
             db.execute(delete(participants).where(participants.c.id == person.id))
             _audit(db, now_utc, box, person.room, why, person.id, person.name, person.role)
 
     def note_presence(
-        self, box: str, person: ParticipantRow, what: Literal["came", "went"], now_utc: float
+        self, box: str, person: ParticipantRow, what: Presence, now_utc: float
     ) -> None:
         """Their first page was opened or their last one closed."""
         with self._engine.begin() as db:
             _audit(db, now_utc, box, person.room, what, person.id, person.name, person.role)
+
+    def note_admission(self, box: str, person: ParticipantRow, now_utc: float) -> None:
+        """The crew let them in; noted once, however often it is said."""
+        known = select(audit.c.id).where(
+            audit.c.participant == person.id, audit.c.event == "admitted"
+        )
+        with self._engine.begin() as db:
+            if db.execute(known).first() is None:
+                _audit(
+                    db, now_utc, box, person.room, "admitted", person.id, person.name, person.role
+                )
+
+    def forget(self, before_utc: float) -> None:
+        """Delete audit rows older than this, and rooms that were closed before it."""
+        with self._engine.begin() as db:
+            db.execute(delete(audit).where(audit.c.at_utc < before_utc))
+            db.execute(delete(rooms).where(rooms.c.closed_utc < before_utc))
 
 
 def _audit(

@@ -28,6 +28,7 @@ from edgebox.hub.page import RemotePage
 from edgebox.hub.protocol import MESSAGE_MAX_BYTES, Ended, encode
 from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import ParticipantRow
+from edgebox.roles import RIGHTS, Rights
 
 STATIC = Path(__file__).parent / "static"
 NAME_MAX = 60
@@ -40,7 +41,7 @@ KNOCK_BURST = 20.0
 """Links that open nothing."""
 HEARTBEAT_S = 5.0
 """WebSocket pings: a laptop that lost its network is `away` after 7.5 s."""
-SCRIPTS = ("room.js", "socket.js", "watch.js", "peer.js", "view.js", "words.js")
+SCRIPTS = sorted(path.name for path in STATIC.glob("*.js"))
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -155,7 +156,9 @@ class Site:
         }
         # `<` is the only character that could end the script element.
         data = msgspec.json.encode(start).decode().replace("<", "\\u003c")
-        return self._page(request, "room.html", 200, data=data)
+        response = self._page(request, "room.html", 200, data=data)
+        response.headers["Permissions-Policy"] = _permissions(RIGHTS[row.role])
+        return response
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -279,6 +282,17 @@ def _version_of(directory: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def _permissions(rights: Rights) -> str:
+    """Permissions-Policy: microphone and camera only where the role speaks and shows."""
+    own = {True: "(self)", False: "()"}
+    return (
+        "autoplay=(self), fullscreen=(self), picture-in-picture=(self),"
+        f" camera={own[rights.shows]}, microphone={own[rights.speaks]},"
+        f" speaker-selection={own[rights.hears]},"
+        " geolocation=(), display-capture=(), usb=(), payment=()"
+    )
+
+
 def _security_headers(origin: str) -> Mapping[str, str]:
     host = urlsplit(origin).netloc
     secure = origin.startswith("https://")
@@ -286,7 +300,7 @@ def _security_headers(origin: str) -> Mapping[str, str]:
     socket = f"{'wss' if secure else 'ws'}://{host}"
     headers = {
         "Content-Security-Policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
             f" connect-src 'self' {socket}; media-src 'self'; form-action 'self';"
             " base-uri 'none'; frame-ancestors 'none'"
         ),
@@ -295,10 +309,7 @@ def _security_headers(origin: str) -> Mapping[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": (
-            "autoplay=(self), fullscreen=(self), picture-in-picture=(self), camera=(),"
-            " microphone=(), geolocation=(), display-capture=(), usb=(), payment=()"
-        ),
+        "Permissions-Policy": _permissions(Rights()),
         "Cache-Control": "no-store",
         "X-Robots-Tag": "noindex, nofollow",
     }

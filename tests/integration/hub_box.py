@@ -2,17 +2,21 @@
 
 import asyncio
 import contextlib
+import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 import av
 from aiortc import (
+    AudioStreamTrack,
     RTCConfiguration,
+    RTCDataChannel,
     RTCIceServer,
     RTCPeerConnection,
     RTCSessionDescription,
@@ -24,24 +28,31 @@ from playwright.async_api import Browser, async_playwright
 from edgebox.bus import Bus
 from edgebox.config import Config, Hub
 from edgebox.hub.service import run
+from edgebox.media.data_messages import decode
 from edgebox.messages import (
     BOX_INFO,
     CREATE_INVITE,
     MEDIA_SESSION,
+    POSITION,
     ROOM,
     SERVICE_STATUS,
     WATCH,
     WATCH_CANDIDATE,
     WATCH_CLOSE,
+    Admitted,
     BoxInfo,
     CameraStatus,
     CreateInvite,
     Fault,
     Invite,
     MediaSession,
+    Participant,
+    Position,
     Role,
     Room,
+    Sending,
     ServiceStatus,
+    SoundStatus,
     Stream,
     WatchAnswer,
     WatchCandidate,
@@ -49,12 +60,14 @@ from edgebox.messages import (
     Watcher,
     WatchOffer,
 )
+from edgebox.roles import RIGHTS
 from edgebox.sim.ports import free_port
 from tests.conftest import Broker, TurnServer
 
 CHROMIUM_ARGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 )
 
 
@@ -147,6 +160,18 @@ class Moving(VideoStreamTrack):
         return frame
 
 
+class Tone(AudioStreamTrack):
+    """Something that can be heard: a 400 Hz square wave, quiet."""
+
+    async def recv(self) -> av.AudioFrame:
+        frame = await super().recv()
+        assert isinstance(frame, av.AudioFrame)
+        half = b"\x00\x08" * 10 + b"\x00\xf8" * 10
+        plane = frame.planes[0]
+        plane.update((half * (plane.buffer_size // len(half) + 1))[: plane.buffer_size])
+        return frame
+
+
 CAMERAS = (("front", "Båre"), ("rear", "Bakrom"))
 
 
@@ -170,6 +195,24 @@ class StandInBox:
     connections: dict[str, RTCPeerConnection] = field(default_factory=dict)
     watchers: dict[str, Watcher] = field(default_factory=dict)
     bitrate_bps: int = 1_200_000
+    admits: bool = True
+    """Lets in everybody at once."""
+    admitted: dict[str, Admitted] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    hidden: bool = False
+    outside: frozenset[str] = frozenset()
+    """Cameras that show no patient."""
+    order: list[str] = field(default_factory=lambda: [camera for camera, _ in CAMERAS])
+    focus_by: str = ""
+    sound: SoundStatus = field(
+        default_factory=lambda: SoundStatus(microphone="live", loudspeaker="ready")
+    )
+    sending: Sending = field(default_factory=lambda: Sending(level="full"))
+    said: list[Any] = field(default_factory=list)
+    """What pages sent on their data channels, as edgebox.media.data_messages."""
+    channels: dict[str, RTCDataChannel] = field(default_factory=dict)
+    heard: list[str] = field(default_factory=list)
+    """Kinds of the tracks that came in."""
 
     async def start(self) -> None:
         await self.bus.subscribe(ROOM, self._keep_room)
@@ -189,13 +232,20 @@ class StandInBox:
             since_utc=time.time(),
             instance=self.instance,
             cameras=tuple(self._camera(*camera) for camera in CAMERAS),
-            sent=tuple(camera for camera, _ in CAMERAS) if self.state == "live" else (),
+            sent=tuple(self.order) if self.state == "live" else (),
             watchers=tuple(self.watchers.values()),
+            admitted=tuple(self.admitted.values()),
+            refused=tuple(self.refused),
+            hidden=self.hidden,
+            focus_by=self.focus_by,
+            sound=self.sound,
+            sending=self.sending,
         )
         await self.bus.publish(MEDIA_SESSION, message)
 
     def _camera(self, camera: str, name: str) -> CameraStatus:
-        running: Literal["live", "ready"] = "live" if self.state == "live" else "ready"
+        lively = self.state == "live" and not self.hidden
+        running: Literal["live", "ready"] = "live" if lively else "ready"
         return CameraStatus(
             id=camera,
             name=name,
@@ -204,7 +254,36 @@ class StandInBox:
             since_utc=0,
             fps=20,
             bitrate_bps=self.bitrate_bps,
+            view="outside" if camera in self.outside else "patient",
         )
+
+    def waiting(self) -> list[Participant]:
+        """People in the room whom nobody let in yet."""
+        people = self.room.participants if self.room else ()
+        return [one for one in people if one.id not in self.admitted]
+
+    async def admit(self, *people: Participant) -> None:
+        """The crew's tap, with the roles they see."""
+        for one in people:
+            self.admitted[one.id] = Admitted(participant=one.id, role=one.role, name=one.name)
+        await self.say()
+
+    async def refuse(self, participant: str) -> None:
+        """The crew turns somebody away, or puts them out."""
+        self.admitted.pop(participant, None)
+        self.refused.append(participant)
+        await self.say()
+
+    async def say_position(self, **values: Any) -> None:
+        """As gpsd has it."""
+        now_utc = time.time()
+        message = Position(**{"at_utc": now_utc, "received_utc": now_utc, **values})
+        await self.bus.publish(POSITION, message)
+
+    def tell(self, **message: Any) -> None:
+        """Say something on every page's data channel; `type` is the class name."""
+        for channel in self.channels.values():
+            channel.send(json.dumps(message))
 
     async def say_media(self, state: Literal["starting", "running", "stopped"]) -> None:
         """The service's own status."""
@@ -232,6 +311,8 @@ class StandInBox:
         self.state = state
         if state == "idle":
             self.session = f"session-{time.monotonic_ns()}"
+            self.admitted.clear()
+            self.refused.clear()
             await self.cut_all()
         await self.say()
 
@@ -242,19 +323,29 @@ class StandInBox:
         await self.say()
 
     def watch(self, peer: str, name: str = "Kari", role: Role = "doctor") -> None:
-        """Somebody gets pictures."""
+        """Somebody gets what their role gets."""
+        rights = RIGHTS[role]
         self.watchers[peer] = Watcher(
-            peer=peer, name=name, role=role, state="connected", since_utc=time.time()
+            peer=peer,
+            name=name,
+            role=role,
+            state="connected",
+            since_utc=time.time(),
+            sees=tuple(self.order) if rights.sees and not self.hidden else (),
+            hears=rights.hears,
         )
 
     async def cut_all(self) -> None:
         self.watchers.clear()
+        self.channels.clear()
         for connection in list(self.connections.values()):
             await connection.close()
         self.connections.clear()
 
     async def _keep_room(self, room: Room, keys: dict[str, str]) -> None:
         self.room = room
+        if self.admits and (waiting := self.waiting()):
+            await self.admit(*waiting)
 
     async def _keep_candidate(self, message: WatchCandidate, keys: dict[str, str]) -> None:
         self.candidates.append(message)
@@ -294,16 +385,30 @@ class StandInBox:
             for codec in RTCRtpSender.getCapabilities("video").codecs
             if codec.mimeType == "video/H264"
         ]
-        hues = (90, 160)
-        for hue in hues:
+        sections = re.split(r"^(?=m=)", offer.sdp, flags=re.MULTILINE)[1:]
+        pictures = [one for one in sections if one.startswith("m=video") and "a=recvonly" in one]
+        for hue, _ in zip((90, 160), pictures, strict=False):
             transceiver = connection.addTransceiver(Moving(hue, self.still), "sendonly")
             transceiver.setCodecPreferences(h264)
+        if RIGHTS[offer.role].hears and "m=audio" in offer.sdp:
+            connection.addTrack(Tone())
+
+        @connection.on("datachannel")
+        def keep_channel(channel: RTCDataChannel) -> None:
+            if channel.label == "edgebox":
+                self.channels[offer.peer] = channel
+            channel.on("message", lambda text: self.said.append(decode(text)))
+
+        @connection.on("track")
+        def keep_track(track: Any) -> None:
+            self.heard.append(track.kind)
+
         await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         streams = tuple(
             Stream(mid=transceiver.mid or "", camera=camera, name=name)
             for transceiver, (camera, name) in zip(
-                connection.getTransceivers(), CAMERAS, strict=False
+                connection.getTransceivers()[: len(pictures)], CAMERAS, strict=False
             )
         )
         return WatchAnswer(sdp=connection.localDescription.sdp, streams=streams)

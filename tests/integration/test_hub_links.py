@@ -239,6 +239,7 @@ async def test_database_holds_hashes_only_and_an_audit_trail(
     async with person() as doctor:
         url = await box.invite("doctor")
         await join(doctor, url, "Kari")
+        await until(lambda: box.admitted)
         cookie = next(iter(doctor.cookie_jar)).value
         await box.go("live")
         await box.go("idle")
@@ -254,6 +255,7 @@ async def test_database_holds_hashes_only_and_an_audit_trail(
         ("opened", "", ""),
         ("invited", "", "doctor"),
         ("joined", "Kari", "doctor"),
+        ("admitted", "Kari", "doctor"),
         ("closed", "", ""),
         ("opened", "", ""),
     ]

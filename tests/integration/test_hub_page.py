@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, WebSocketRoute
 
-from edgebox.hub.room import PAGES_MAX
 from tests.conftest import Broker, TurnServer
 from tests.integration.hub_box import (
     RunningHub,
@@ -291,14 +290,19 @@ async def test_person_who_leaves_while_the_hub_is_away_is_out_once_it_is_back(
     assert len(box.offers) == 1
 
 
-async def test_one_page_too_many_is_told_and_stays_quiet(box: StandInBox, browser: Browser) -> None:
+async def test_newer_window_takes_over_and_the_older_says_so(
+    box: StandInBox, browser: Browser
+) -> None:
     page = await enter(browser, await box.invite("doctor"))
-    for _ in range(PAGES_MAX):
-        last = await page.context.new_page()
-        await last.goto(page.url)
-    await until_seen(last, "edgebox.situation === 'pages'")
-    assert await words(last) == "Rommet er åpent i for mange vinduer"
-    assert await seen(page, "situation") == "waiting"
+    await until_seen(page, "edgebox.situation === 'waiting'")
+    newer = await page.context.new_page()
+    await newer.goto(page.url)
+    await until_seen(page, "edgebox.situation === 'elsewhere'")
+    assert await words(page) == "Du bruker rommet i et annet vindu"
+    await until_seen(newer, "edgebox.situation === 'waiting'")
+    await page.get_by_role("button", name="Bruk dette vinduet").click()
+    await until_seen(page, "edgebox.situation === 'waiting'")
+    await until_seen(newer, "edgebox.situation === 'elsewhere'")
 
 
 async def test_hub_that_ends_each_connection_is_not_hammered(

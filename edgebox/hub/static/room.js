@@ -25,7 +25,7 @@ const start = JSON.parse(document.getElementById("start").textContent);
 setTexts(start.texts, start.language);
 
 const marks = { script: performance.now() };
-const lacks = start.state.you.pictures ? lacking() : null;
+const lacks = start.state.you.gets.sees ? lacking() : null;
 const random = crypto.getRandomValues(new Uint8Array(8));
 const page = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -81,8 +81,8 @@ function receive(message) {
 // A hub that was restarted has not heard of the ambulance yet: what it said before still holds.
 function merged(message) {
   if (message.session !== "unknown") return message;
-  const { session, instance, cameras, camera_count, vehicle } = state;
-  return { ...message, session, instance, cameras, camera_count, vehicle };
+  const { now_utc, reachable, reachable_since_utc } = message;
+  return { ...state, now_utc, reachable, reachable_since_utc };
 }
 
 function finish(reason) {
@@ -116,7 +116,7 @@ async function tick() {
 // The state in the page is a moment old and good enough to gather candidates for.
 if (!lacks) {
   watch.state = state;
-  if (state.you.pictures) watch.spare = watch.make();
+  if (state.you.admitted && state.you.gets.sees) watch.spare = watch.make();
 }
 refresh();
 tick();

@@ -240,9 +240,9 @@ export class View {
       const name = element("span", "name", person.name);
       if (person.id === you) name.append(element("small", "", ` (${say("you")})`));
       const words = [say(`role.${person.role}`), say(person.state)];
-      if (person.watching) words.push(say("watching"));
+      if (person.sees) words.push(say("watching"));
       row.append(
-        element("span", person.watching ? "mark watching" : "mark"),
+        element("span", person.sees ? "mark watching" : "mark"),
         name,
         element("span", "presence", words.join(", ")),
       );

@@ -41,14 +41,14 @@ export class Watch {
     const state = this.state;
     return Boolean(
       state?.session === "live" &&
-        state.you.pictures &&
+        (state.you.admitted && state.you.gets.sees) &&
         state.cameras.some((camera) => PRODUCING.has(camera.state)),
     );
   }
 
   setState(state) {
     this.state = state;
-    if (!state.you.pictures) return;
+    if (!state.you.admitted || !state.you.gets.sees) return;
     if (state.session === "idle") this.stop();
     if (this.next?.instance && this.next.instance !== state.instance) this.drop("next");
     this.act();
@@ -106,7 +106,8 @@ export class Watch {
   }
 
   prepare(now) {
-    const waiting = this.state?.you.pictures && this.state.session !== "live";
+    const you = this.state?.you;
+    const waiting = you?.admitted && you.gets.sees && this.state.session !== "live";
     if (!waiting || this.current) return;
     if (this.spare && now - this.spare.madeAt > SPARE_MS) this.drop("spare");
     this.spare ??= this.make();

@@ -34,7 +34,7 @@ const describe = (tone, name, values = {}, detail = `state.${name}.detail`) => (
 export function situation({ state, ended, lacks, socket, watch }) {
   const now = performance.now();
   if (ended) return describe("end", ended);
-  const pictures = state.you.pictures;
+  const pictures = (state.you.admitted && state.you.gets.sees);
   if (pictures && lacks) {
     return describe("warn", "unsupported", {}, `state.unsupported.${lacks}`);
   }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgebox.errors import RemoteProtocolError
 from edgebox.hub import protocol
-from edgebox.hub.protocol import Candidate, Leave, Offer, Ping
+from edgebox.hub.protocol import Candidate, Leave, Muted, Offer, Ping
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -17,8 +17,8 @@ JSON = st.recursive(
     max_leaves=10,
 )
 FIELDS = st.fixed_dictionaries(
-    {"type": st.sampled_from(["Offer", "Candidate", "Leave", "Ping", "State", ""])},
-    optional=dict.fromkeys(("id", "sdp", "offer", "candidate", "mid", "x"), JSON),
+    {"type": st.sampled_from(["Offer", "Candidate", "Muted", "Leave", "Ping", "State", ""])},
+    optional=dict.fromkeys(("id", "sdp", "offer", "candidate", "mid", "muted", "x"), JSON),
 )
 
 
@@ -27,7 +27,7 @@ def _decode(data: str | bytes) -> None:
         message = protocol.decode(data)
     except RemoteProtocolError:
         return
-    assert isinstance(message, Offer | Candidate | Leave | Ping)
+    assert isinstance(message, Offer | Candidate | Muted | Leave | Ping)
 
 
 @given(st.binary() | st.text())

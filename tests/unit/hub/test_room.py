@@ -1,8 +1,11 @@
 """Who is in a room, without I/O."""
 
+import pytest
+
 from edgebox.hub import room
 from edgebox.hub.room import Person, Room
 from edgebox.hub.tokens import make_peer
+from edgebox.messages import Admitted, MediaSession, Role
 
 KARI = "00000000000000aa"
 PAGE = "0" * 16
@@ -14,15 +17,56 @@ def _room() -> Room:
     return one
 
 
-def test_person_is_present_while_a_page_is_open() -> None:
+def test_person_is_present_while_their_page_is_open() -> None:
     one = _room()
     assert one.participants()[0].state == "away"
-    assert one.open_page(KARI, "p1")
-    assert one.open_page(KARI, "p2")
+    assert one.open_page(KARI, "p1") is None
+    assert one.open_page(KARI, "p1") is None
+    assert one.open_page(KARI, "p2") == "p1"
     one.close_page(KARI, "p1")
     assert one.participants()[0].state == "present"
     one.close_page(KARI, "p2")
     assert one.participants()[0].state == "away"
+
+
+def _session(*admitted: Admitted, refused: tuple[str, ...] = (), name: str = "s1") -> MediaSession:
+    return MediaSession(
+        id=name,
+        state="idle",
+        since_utc=0,
+        instance="i",
+        cameras=(),
+        sent=(),
+        admitted=admitted,
+        refused=refused,
+    )
+
+
+def test_person_is_let_in_once_and_has_no_rights_before() -> None:
+    one = _room()
+    assert not one.people[KARI].rights.sees
+    entry = Admitted(participant=KARI, role="doctor", name="Kari")
+    assert one.heed(_session(entry)) == ([one.people[KARI]], [])
+    assert one.heed(_session(entry)) == ([], [])
+    assert one.people[KARI].rights.sees
+    one.heed(_session())
+    assert not one.people[KARI].rights.sees
+
+
+@pytest.mark.parametrize(
+    ("participant", "role", "session"),
+    [("other", "doctor", "s1"), (KARI, "observer", "s1"), (KARI, "doctor", "s2")],
+)
+def test_nobody_is_let_in_as_somebody_else(participant: str, role: Role, session: str) -> None:
+    one = _room()
+    entry = Admitted(participant=participant, role=role, name="Kari")
+    assert one.heed(_session(entry, name=session)) == ([], [])
+    assert not one.people[KARI].admitted
+
+
+def test_refused_person_is_to_be_put_out() -> None:
+    one = _room()
+    assert one.heed(_session(refused=("other", KARI))) == ([], [one.people[KARI]])
 
 
 def test_people_stand_in_the_order_they_joined() -> None:
@@ -31,10 +75,8 @@ def test_people_stand_in_the_order_they_joined() -> None:
     assert [person.name for person in one.participants()] == ["Ola", "Kari"]
 
 
-def test_pages_and_people_are_bounded() -> None:
+def test_people_are_bounded() -> None:
     one = _room()
-    assert [one.open_page(KARI, str(n)) for n in range(5)] == [True] * 4 + [False]
-    assert one.open_page(KARI, "3")
     for number in range(room.PEOPLE_MAX - 1):
         assert not one.is_full
         one.people[str(number)] = Person(str(number), "x", "observer", 1.0)

@@ -1,0 +1,274 @@
+"""What boxes sent of their monitors, each batch once and in its stream's order.
+
+Batch and position of its stream change in one transaction, and only from the position before: so a
+batch is stored once whatever is sent twice, and by whichever of several hubs on one database.
+What a box says it no longer has is noted as a gap, never passed over in silence.
+
+Patient data: kept for `hub.vitals_keep_h` and deleted then; nothing of it goes into logs.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from edgebox.errors import ConfigError, DeviceError
+from edgebox.messages import VitalsBatch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+metadata = MetaData()
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+
+streams = Table(
+    "vitals_stream",
+    metadata,
+    Column("box", String(32), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("opened_utc", Float, nullable=False),
+    Column("through", BigInteger, nullable=False),
+)
+batches = Table(
+    "vitals_batch",
+    metadata,
+    Column("id", _BIG, primary_key=True, autoincrement=True),
+    Column("box", String(32), nullable=False),
+    Column("stream", String(64), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at_utc", Float, nullable=False),
+    Column("stored_utc", Float, nullable=False, index=True),
+    Column("content", LargeBinary, nullable=False),
+    UniqueConstraint("box", "stream", "seq"),
+    sqlite_autoincrement=True,
+)
+gaps = Table(
+    "vitals_gap",
+    metadata,
+    Column("box", String(32), primary_key=True),
+    Column("stream", String(64), primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+    Column("noted_utc", Float, nullable=False),
+)
+exports = Table(
+    "vitals_export",
+    metadata,
+    Column("target", String(200), primary_key=True),
+    Column("through", _BIG, nullable=False),
+)
+
+
+class StreamKey(Struct, frozen=True):
+    """A stream of a box."""
+
+    box: str
+    stream: str
+
+
+class Place(Struct, frozen=True):
+    """How far a stream is stored, and whether something after that came too early."""
+
+    through: int
+    missing: bool = False
+
+
+class BatchRow(Struct, frozen=True):
+    """A stored batch; `id` rises in the order of storing."""
+
+    id: int
+    box: str
+    stream: str
+    seq: int
+    at_utc: float
+    content: bytes
+
+
+class VitalsStore:
+    """The hub's database of vitals. Every method but `call` and `close` blocks."""
+
+    def __init__(self, url: str):
+        """`url`: SQLAlchemy's. Raises ConfigError for one that names no usable database."""
+        try:
+            self._engine = create_engine(url)
+        except (ArgumentError, ImportError) as error:
+            raise ConfigError(f"hub.vitals_database: {error}") from error
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vitals-store")
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _set_up_sqlite)
+
+    async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run one of the methods below in the database's thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, functools.partial(method, *args, **kwargs))
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of the database."""
+        await self.call(self._engine.dispose)
+        self._thread.shutdown()
+
+    def set_up(self) -> None:
+        """Make the tables that are missing. Raises DeviceError."""
+        try:
+            metadata.create_all(self._engine)
+        except DBAPIError as error:
+            where = self._engine.url.render_as_string(hide_password=True)
+            raise DeviceError(f"hub.vitals_database {where}: {error.orig}") from error
+
+    def place(self, keys: Sequence[StreamKey]) -> dict[StreamKey, Place]:
+        """How far each of these is; one that is not known is at 0. Raises DeviceError."""
+        try:
+            with self._engine.connect() as db:
+                return {key: Place(_through(db, key) or 0) for key in keys}
+        except DBAPIError as error:
+            raise DeviceError(f"vitals cannot be read: {error.orig}") from error
+
+    def add(self, arrived: Sequence[tuple[str, VitalsBatch]], now_utc: float) -> dict[
+        StreamKey, Place
+    ]:
+        """Store what comes next in its stream, of what arrived from which box; durable on return.
+
+        Raises DeviceError if the database refuses: then nothing of it is stored.
+        """
+        places: dict[StreamKey, Place] = {}
+        try:
+            with self._engine.begin() as db:
+                for box, batch in arrived:
+                    key = StreamKey(box, batch.stream)
+                    places[key] = self._add(db, box, batch, now_utc)
+        except DBAPIError as error:
+            raise DeviceError(f"vitals cannot be stored: {error.orig}") from error
+        return places
+
+    def _add(self, db: Connection, box: str, batch: VitalsBatch, now_utc: float) -> Place:
+        key = StreamKey(box, batch.stream)
+        through = _through(db, key)
+        if through is None:
+            through = 0
+            db.execute(
+                insert(streams).values(
+                    box=box,
+                    id=batch.stream,
+                    kind=batch.kind,
+                    opened_utc=batch.opened_utc,
+                    through=0,
+                )
+            )
+        if batch.seq <= through:
+            return Place(through)
+        expected = max(through + 1, batch.first)
+        if batch.seq != expected:
+            return Place(through, missing=True)
+        moved = db.execute(
+            update(streams)
+            .where(
+                streams.c.box == box, streams.c.id == batch.stream, streams.c.through == through
+            )
+            .values(through=batch.seq)
+        )
+        if moved.rowcount != 1:  # another hub on this database was faster
+            return Place(through)
+        if expected > through + 1:
+            db.execute(
+                insert(gaps).values(
+                    box=box,
+                    stream=batch.stream,
+                    first=through + 1,
+                    last=expected - 1,
+                    noted_utc=now_utc,
+                )
+            )
+        db.execute(
+            insert(batches).values(
+                box=box,
+                stream=batch.stream,
+                seq=batch.seq,
+                kind=batch.kind,
+                at_utc=batch.at_utc,
+                stored_utc=now_utc,
+                content=batch.content,
+            )
+        )
+        return Place(batch.seq)
+
+    def read(self, after: int, limit: int) -> list[BatchRow]:
+        """Batches in the order of storing, those with an id above `after`. Raises DeviceError."""
+        query = select(batches).where(batches.c.id > after).order_by(batches.c.id).limit(limit)
+        try:
+            with self._engine.connect() as db:
+                return [
+                    BatchRow(row.id, row.box, row.stream, row.seq, row.at_utc, row.content)
+                    for row in db.execute(query)
+                ]
+        except DBAPIError as error:
+            raise DeviceError(f"vitals cannot be read: {error.orig}") from error
+
+    def list_gaps(self, box: str) -> list[tuple[str, int, int]]:
+        """Stream, first and last number of what this box could not send any more."""
+        query = select(gaps).where(gaps.c.box == box).order_by(gaps.c.noted_utc, gaps.c.first)
+        with self._engine.connect() as db:
+            return [(row.stream, row.first, row.last) for row in db.execute(query)]
+
+    def forget(self, before_utc: float) -> int:
+        """Delete batches stored before this time, positions stay; how many. Raises DeviceError."""
+        try:
+            with self._engine.begin() as db:
+                return db.execute(
+                    delete(batches).where(batches.c.stored_utc < before_utc)
+                ).rowcount
+        except DBAPIError as error:
+            raise DeviceError(f"vitals cannot be deleted: {error.orig}") from error
+
+    def exported(self, target: str) -> int | None:
+        """Id of the last batch that this target has taken; None: it is new."""
+        with self._engine.connect() as db:
+            found = db.execute(select(exports.c.through).where(exports.c.target == target)).scalar()
+        return None if found is None else int(found)
+
+    def note_exported(self, target: str, through: int) -> None:
+        """This target has taken everything up to this batch. Raises DeviceError."""
+        try:
+            with self._engine.begin() as db:
+                db.execute(delete(exports).where(exports.c.target == target))
+                db.execute(insert(exports).values(target=target, through=through))
+        except DBAPIError as error:
+            raise DeviceError(f"vitals export cannot be noted: {error.orig}") from error
+
+
+def _through(db: Connection, key: StreamKey) -> int | None:
+    query = select(streams.c.through).where(
+        streams.c.box == key.box, streams.c.id == key.stream
+    )
+    found = db.execute(query).scalar()
+    return None if found is None else int(found)
+
+
+def _set_up_sqlite(connection: Any, record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=FAST")
+    connection.execute("PRAGMA busy_timeout=5000")
