@@ -240,13 +240,14 @@ class Encoder:
 
     def _take_still(self, body: bytes) -> None:
         still, jpeg = pipe.parse_still(body)
-        waiting = self._stills.get(still.number)
-        if waiting is None or waiting.done():
-            return
-        if still.problem:
-            waiting.set_exception(DeviceError(still.problem))
-        else:
-            waiting.set_result(Still(jpeg, still.at_utc, still.width, still.height))
+        # Orders that come close together are one: a still answers all before it.
+        for number, waiting in self._stills.items():
+            if number > still.number or waiting.done():
+                continue
+            if still.problem:
+                waiting.set_exception(DeviceError(still.problem))
+            else:
+                waiting.set_result(Still(jpeg, still.at_utc, still.width, still.height))
 
     def _take_report(self, report: pipe.Report) -> None:
         self._last_report_at = time.monotonic()

@@ -18,14 +18,15 @@ DEBT_MAX_S = 2.0
 class Pace:
     """One for each encoder."""
 
-    def __init__(self, camera_fps: float, pixels: int):
-        """`camera_fps`: the most that is wanted."""
+    def __init__(self, camera_fps: float, pixels: int, most_fps: float | None = None):
+        """`most_fps`: no more are wanted than this."""
         self._camera_fps = camera_fps
+        self._most_fps = camera_fps if most_fps is None else most_fps
         self._pixels = pixels
         self._bitrate_bps = 1
         self._next_at = 0.0
         self._free_at = 0.0
-        self.fps = camera_fps
+        self.fps = self._most_fps
         """Pictures a second at the present rate."""
 
     def set_bitrate(self, bitrate_bps: int, now: float) -> None:
@@ -34,7 +35,7 @@ class Pace:
         self._bitrate_bps = max(1, bitrate_bps)
         self._free_at = now + min(DEBT_MAX_S, left_bits / self._bitrate_bps)
         fits = self._bitrate_bps / (BITS_PER_PIXEL * self._pixels)
-        self.fps = min(self._camera_fps, max(FPS_MIN, fits))
+        self.fps = min(self._most_fps, max(FPS_MIN, fits))
 
     def wants(self, now: float) -> bool:
         """Shall a picture taken now be encoded? A keyframe somebody waits for is not asked."""

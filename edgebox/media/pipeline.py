@@ -114,7 +114,7 @@ class PicturePipeline:
     def _open(self, width: int, height: int, now: float) -> Encoder:
         fps = self._fps_wanted(self._fps)
         self._encoder = open_encoder(hardware=self._hardware, width=width, height=height, fps=fps)
-        self._pace = Pace(fps, width * height)
+        self._pace = Pace(self._fps, width * height, fps)
         self.retune(self._bitrate_bps, now)
         return self._encoder
 
