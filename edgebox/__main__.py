@@ -15,6 +15,9 @@ cli = typer.Typer(
     help="The ambulance edge box.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 
+bond_cli = typer.Typer(invoke_without_command=True)
+cli.add_typer(bond_cli, name="bond")
+
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="TOML file; config/edgebox.toml documents it.")
 ]
@@ -75,10 +78,21 @@ def sim_links(config: Annotated[Path, typer.Option("--config", "-c")]) -> None:
     app.run_links(config)
 
 
-@cli.command()
-def bond(config: ConfigPath = DEFAULT_CONFIG) -> None:
+@bond_cli.callback()
+def bond(context: typer.Context, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Run one end of the bond alone: a UDP port forwarder over all links. Needs no broker."""
-    app.run_service("bond", load(config))
+    if context.invoked_subcommand is None:
+        app.run_service("bond", load(config))
+
+
+@bond_cli.command("status")
+def bond_status(
+    config: ConfigPath = DEFAULT_CONFIG,
+    once: Annotated[bool, typer.Option("--once", help="Print it as plain text and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON and end.")] = False,
+) -> None:
+    """What the box's bond does now: links, rates, queues, loss, volumes. Ctrl-C ends it."""
+    app.show_bond_status(load(config), once=once or json, as_json=json)
 
 
 @cli.command("check-config")

@@ -59,6 +59,16 @@ def run_links(path: Path) -> None:
     asyncio.run(_until_signal(service.run(link_settings.load(path))))
 
 
+def show_bond_status(config: Config, *, once: bool, as_json: bool) -> None:
+    """What the bond on this machine says of itself, once or until Ctrl-C."""
+    from edgebox.bond import status_watch
+
+    if once:
+        asyncio.run(status_watch.show_once(config, as_json=as_json))
+    else:
+        asyncio.run(_until_signal(status_watch.show_live(config)))
+
+
 def _main_of(name: str) -> Main:
     """The service's `async def run(config)`; it returns only when cancelled."""
     main: Main = importlib.import_module(f"edgebox.{name}.service").run

@@ -6,6 +6,7 @@ links' sockets take only what the current session's keys open.
 """
 
 import asyncio
+import errno
 import hashlib
 import ipaddress
 import logging
@@ -23,13 +24,17 @@ from edgebox.bond.connection import (
 )
 from edgebox.bond.exchange import ExchangeError, KeyClient, resolve
 from edgebox.bond.meter import Counters
-from edgebox.bond.path import PathState
+from edgebox.bond.path import PathState, Use
+from edgebox.bond.spending import EXCHANGE_BYTES, Spending
 from edgebox.bond.transport import (
+    HEADERS_V4,
+    HEADERS_V6,
     PASSING,
     Address,
     Driver,
     bind_to_link,
     drain,
+    never_fragment,
     send,
     udp_socket,
 )
@@ -52,6 +57,8 @@ OVERLAP_S = 3.0
 PROVE_S = 3.0
 """New keys that bring nothing back by then are of no use."""
 REOPEN_S = 1.0
+DECIDE_S = 0.1
+"""How often it is looked at what each link may be used for."""
 RESOLVE_S = 60.0
 
 
@@ -71,6 +78,11 @@ class BoxLink:
     config: Link
     sock: socket.socket | None = None
     remote: Address = None
+    headers: int = HEADERS_V4
+    """Bytes of IP and UDP headers of each packet."""
+    family: int = 0
+    bound_to: int = 0
+    """The interface's index when the socket was opened."""
     present: bool = False
     """The interface or source address exists."""
     reopen_at: float = 0.0
@@ -108,10 +120,12 @@ class BoxEnd:
         self._refused: set[int] = set()
         self._interfaces: Interfaces = {}
         self._remotes: dict[str, list[tuple[int, Address]]] = {}
+        self.spending = Spending(config)
 
     def open(self) -> None:
         """Listen on the forwards. Raises ConfigError when a port is taken."""
         _check(self.config)
+        self.spending.open()
         try:
             for forward in self.config.bond.forward:
                 self._open_forward(forward)
@@ -127,8 +141,11 @@ class BoxEnd:
                 group.create_task(self._keep_resolved())
                 group.create_task(self._keep_links())
                 group.create_task(self._keep_keys())
+                group.create_task(self._keep_uses())
+                group.create_task(self.spending.run())
         finally:
             self._close()
+            self.spending.close()
 
     def _close(self) -> None:
         for session in list(self._sessions.values()):
@@ -228,6 +245,7 @@ class BoxEnd:
         elif isinstance(event, PathChanged):
             name = self.links[event.link].config.name
             logger.info("link %s: %s", name, event.state.value)
+            self._decide_uses()
             self._on_urgent()
         elif isinstance(event, FlowWasRefused) and event.flow not in self._refused:
             self._refused.add(event.flow)
@@ -242,6 +260,28 @@ class BoxEnd:
         for link in self.links:
             link.reopen_at = 0.0
             self._look_at_link(link)
+
+    async def _keep_uses(self) -> None:
+        """Priority, price and cap of the links; nothing to do where all are alike and free."""
+        kinds = {(one.priority, one.price_per_gb) for one in self.config.bond.link}
+        capped = any(one.monthly_cap_mb for one in self.config.bond.link)
+        while len(kinds) > 1 or capped:
+            self._decide_uses()
+            await asyncio.sleep(DECIDE_S)
+
+    def _decide_uses(self) -> None:
+        now = self._loop.time()
+        if self.spending.decide(self.connection, now):
+            for session in list(self._sessions.values()):
+                self._apply_uses(session, now)
+                session.driver.flush()
+            for link in self.links:
+                self._look_at_link(link)
+
+    def _apply_uses(self, session: "_Session", now: float) -> None:
+        for link, use in zip(self.links, self.spending.uses, strict=True):
+            metered = link.config.price_per_gb > 0 or link.config.monthly_cap_mb > 0
+            session.connection.use_path(link.number, use, now, metered=metered)
 
     async def _keep_links(self) -> None:
         while True:
@@ -269,9 +309,16 @@ class BoxEnd:
         present = self._is_present(link.config)
         if present != link.present:
             link.present, link.since = present, now
+        is_closed = self.spending.uses[link.number] is Use.CLOSED
         if link.sock is not None and not present:
             logger.info("link %s is gone", link.config.name)
             self._close_link(link)
+        elif is_closed:
+            self._close_link(link)
+        elif link.sock is not None and self._has_changed(link):
+            logger.info("link %s has changed", link.config.name)
+            self._close_link(link)
+            self._open_link(link, now)
         elif link.sock is not None:
             self._follow_hub(link, now)
         elif present and now >= link.reopen_at:
@@ -288,6 +335,17 @@ class BoxEnd:
             return False
         return True
 
+    def _has_changed(self, link: BoxLink) -> bool:
+        """The interface is another one of the same name, or has lost its addresses of our kind.
+
+        Other changes of address need nothing: the kernel takes one that is valid for each packet.
+        """
+        if not link.config.interface:
+            return False
+        interface = self._interfaces.get(link.config.interface)
+        replaced = interface is not None and interface.index != link.bound_to
+        return replaced or link.family not in self._families(link.config)
+
     def _open_link(self, link: BoxLink, now: float) -> None:
         fitting = self._fitting(link)
         if not fitting:
@@ -300,15 +358,21 @@ class BoxEnd:
             logger.warning("link %s: %s", link.config.name, error)
             return
         link.sock, link.since = sock, now
+        link.headers = HEADERS_V6 if family == socket.AF_INET6 else HEADERS_V4
+        link.family = family
+        interface = self._interfaces.get(link.config.interface)
+        link.bound_to = interface.index if interface else 0
         self._loop.add_reader(sock, self._on_link, link, sock)
         for session in self._sessions.values():
             session.connection.attach_path(link.number, link.number, now)
+            self._apply_uses(session, now)
             session.driver.flush()
 
     def _link_socket(self, link: BoxLink, family: int) -> socket.socket:
         sock = udp_socket(family)
         try:
             bind_to_link(sock, link.config)
+            never_fragment(sock)
         except OSError:
             sock.close()
             raise
@@ -354,6 +418,7 @@ class BoxEnd:
         touched: dict[int, _Session] = {}
 
         def take(packet: bytes, address: Address) -> None:
+            self.spending.count(link.config, len(packet) + link.headers)
             number = session_of(packet)
             session = self._sessions.get(number)
             if session is None:
@@ -371,9 +436,17 @@ class BoxEnd:
         if link is None or link.sock is None:
             return
         problem = send(link.sock, packet, link.remote)
-        if problem and problem not in PASSING:
+        if not problem:
+            self.spending.count(link.config, len(packet) + link.headers)
+        elif problem == errno.EMSGSIZE:
+            self._loop.call_soon(self._on_too_large, link.number, len(packet))
+        elif problem not in PASSING:
             # Not from within the connection's own call: it is still handing out packets.
             self._loop.call_soon(self._on_send_error, link, link.sock, problem)
+
+    def _on_too_large(self, number: int, size: int) -> None:
+        for session in self._sessions.values():
+            session.connection.sender.on_refused(number, size, self._loop.time())
 
     def _on_send_error(self, link: BoxLink, sock: socket.socket, problem: int) -> None:
         if link.sock is not sock:
@@ -411,8 +484,16 @@ class BoxEnd:
 
     async def _connect(self) -> Connection:
         """A session with fresh keys, which live on in it only. Raises ExchangeError."""
-        links = [link.config for link in self.links if link.sock is not None]
+        links = [link.config for link in self._links_for_keys()]
         return Connection("box", await self._keys.fetch(links), self._loop.time())
+
+    def _links_for_keys(self) -> list[BoxLink]:
+        """Those that cost least first; each that may be asked is charged for it."""
+        usable = [link for link in self.links if link.sock is not None]
+        usable.sort(key=lambda link: self.spending.uses[link.number])
+        for link in usable:
+            self.spending.count(link.config, EXCHANGE_BYTES)
+        return usable
 
     def _needs_keys(self) -> bool:
         if self._next is not None:
@@ -432,6 +513,7 @@ class BoxEnd:
         for link in self.links:
             if link.sock is not None:
                 connection.attach_path(link.number, link.number, now)
+        self._apply_uses(session, now)
         if self.session is not None:
             connection.inherit(self.session.connection)
         session.driver.flush()

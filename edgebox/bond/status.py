@@ -6,11 +6,21 @@ from typing import Literal
 
 from edgebox.bond.box import BoxEnd, BoxLink
 from edgebox.bond.connection import Connection
-from edgebox.bond.path import Path, PathState
+from edgebox.bond.estimate import QUEUE_LOW_S
+from edgebox.bond.path import Path, PathState, Use
+from edgebox.bond.spending import MEGABYTE
 from edgebox.messages import BondCounters, BondStatus, LinkStatus
 
 SPAN = 10
 """Rates are over this many samples: one second at 10 Hz."""
+USES: dict[Use, Literal["ordinary", "reserve", "last", "closed"]] = {
+    Use.ORDINARY: "ordinary",
+    Use.RESERVE: "reserve",
+    Use.LAST: "last",
+    Use.CLOSED: "closed",
+}
+MEASURED_SHARE = 0.5
+"""Traffic of at least this share of what a link is thought to carry says that it is true."""
 
 
 class _Samples:
@@ -31,12 +41,31 @@ class _Samples:
         )
 
 
+class _Measured:
+    """When traffic last showed what a link carries; a new link has yet to be measured."""
+
+    def __init__(self) -> None:
+        self.at_utc: float | None = None
+
+    def look(self, path: Path | None, *, live: bool) -> None:
+        if path is None or not live:
+            self.at_utc = None
+            return
+        estimate = path.estimate
+        loaded = estimate.delivered_bps >= MEASURED_SHARE * estimate.capacity_bps
+        queued = estimate.standing_s > QUEUE_LOW_S
+        moving = path.in_flight > 0
+        if moving and (loaded or queued):
+            self.at_utc = time.time()
+
+
 class Reporter:
     """Makes a BondStatus ten times a second."""
 
     def __init__(self, box: BoxEnd):
         self._box = box
         self._samples = {link.number: _Samples() for link in box.links}
+        self._measured = {link.number: _Measured() for link in box.links}
         self._state: Literal["up", "connecting", "down"] = "connecting"
         self._since_utc = time.time()
 
@@ -60,6 +89,7 @@ class Reporter:
             rtt_ms=min(rtts, default=None),
             redundancy=round(connection.sender.redundancy(now), 4) if connection else 0.0,
             counters=BondCounters(**{name: getattr(counters, name) for name in counters.__slots__}),
+            problem=self._box.problem[:200],
         )
 
     def _link(self, link: BoxLink, connection: Connection | None, now: float) -> LinkStatus:
@@ -72,6 +102,8 @@ class Reporter:
         )
         since = path.since if path and link.sock is not None else link.since
         known = estimate is not None and live and estimate.known
+        measured = self._measured[link.number]
+        measured.look(path, live=known)
         return LinkStatus(
             name=link.config.name,
             label=link.config.label or link.config.name,
@@ -83,6 +115,13 @@ class Reporter:
             capacity_bps=round(path.rate_bps) if path and known else 0,
             sent_bps=sent_bps,
             received_bps=received_bps,
+            measured_utc=measured.at_utc,
+            use=USES[self._box.spending.uses[link.number]],
+            priority=link.config.priority,
+            price_per_gb=link.config.price_per_gb,
+            used_bytes=self._box.spending.used_bytes(link.config),
+            cap_bytes=link.config.monthly_cap_mb * MEGABYTE,
+            mtu_bytes=path.mtu.size if path and known and path.mtu.proven >= path.mtu.size else 0,
         )
 
 

@@ -25,6 +25,11 @@ TIMER_SLACK_S = 0.0005
 PASSING = {errno.ENOBUFS, errno.EAGAIN, errno.EMSGSIZE, errno.EINTR, errno.ECONNREFUSED}
 """Errors that concern one datagram; all others say that the link cannot send."""
 
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_PROBE = 10, 23, 3
+"""linux/in.h, linux/in6.h; the socket module lacks them before Python 3.14."""
+HEADERS_V4, HEADERS_V6 = 28, 48
+"""IP and UDP headers: carriers count them too."""
+
 Address = Any
 """A socket address as the socket module has it."""
 
@@ -37,6 +42,16 @@ def udp_socket(family: int) -> socket.socket:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
     return sock
+
+
+def never_fragment(sock: socket.socket) -> None:
+    """Send each datagram whole or not at all (ip(7), IP_PMTUDISC_PROBE): sizes are found by the
+    bond itself, and what the kernel remembers of a path is not asked."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
+    if sock.family == socket.AF_INET6:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
 
 
 def bind_to_link(sock: socket.socket, link: Link) -> None:

@@ -171,6 +171,7 @@ vehicle = 'Ambulanse 1'
 [bus]
 address = '{directory}/box.sock'
 [bond]
+usage_file = 'bond-usage.json'
 hub = '{LOOPBACK}:{ports.bond}'
 key_exchange = '{LOOPBACK}:{ports.relay_key_exchange}'
 ca = 'pki/ca.pem'

@@ -38,6 +38,7 @@ def box_config(
         hub=f"127.0.0.1:{ports.udp}",
         key_exchange=f"127.0.0.1:{ports.tcp}",
         static_key="key",
+        usage_file="usage.json",
         link=links
         or tuple(Link(name=f"l{n}", source=f"127.0.0.{n}", label=f"Link {n}") for n in (2, 3)),
         forward=(forward,),
