@@ -7,13 +7,14 @@ of aiortc (pinned in pyproject.toml) changes what a hook relies on.
 import asyncio
 import logging
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aioice import stun as aioice_stun
 from aioice import turn as aioice_turn
-from aiortc import RTCPeerConnection, RTCRtpSender, rtcrtpsender
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, clock, rtcrtpsender
 from aiortc.codecs import h264 as aiortc_h264
 from aiortc.rtp import (
     RTCP_PSFB_APP,
@@ -21,7 +22,10 @@ from aiortc.rtp import (
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     RtcpPsfbPacket,
+    RtcpRrPacket,
     RtcpRtpfbPacket,
+    RtcpSrPacket,
+    RtpPacket,
     unpack_remb_fci,
 )
 
@@ -257,3 +261,123 @@ def _report_rate(sender: Any, packet: RtcpPsfbPacket, feedback: Feedback) -> Non
         return
     if sender._ssrc in ssrcs:
         feedback.rate_limited(bitrate_bps)
+
+
+def watch_losses(sender: RTCRtpSender, lost: Callable[[float], None]) -> None:
+    """Call `lost` with the share of packets, 0 to 1, that a listener reports as lost."""
+    private: Any = sender
+    handle = private._handle_rtcp_packet
+
+    async def handle_ours(packet: Any) -> None:
+        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
+            for report in packet.reports:
+                if report.ssrc == private._ssrc:
+                    lost(report.fraction_lost / 256)
+        await handle(packet)
+
+    private._handle_rtcp_packet = handle_ours
+
+
+# Lip sync. aiortc's sender reports (RFC 3550, 6.4.1) pair the newest RTP time stamp with the time
+# when it was sent. Sound and pictures take different times from capture to there; a browser that
+# plays them together needs the time of capture.
+
+
+def report_capture(sender: RTCRtpSender, captured_at: Callable[[], float]) -> None:
+    """`captured_at`: when what was sent last was captured, monotonic seconds; 0 if never."""
+    private: Any = sender
+    send = private._send_rtcp
+
+    async def send_ours(packets: list[Any]) -> None:
+        at = captured_at()
+        for packet in packets:
+            if isinstance(packet, RtcpSrPacket) and packet.sender_info.packet_count and at:
+                age = int((time.monotonic() - at) * (1 << 32))
+                ntp = clock.current_ntp_time() - age
+                packet.sender_info.ntp_timestamp = ntp
+                private._RTCRtpSender__lsr = (ntp >> 16) & 0xFFFFFFFF
+        await send(packets)
+
+    private._send_rtcp = send_ours
+
+
+# Receiving. aiortc decodes what comes in, in a thread for each track, after a buffer of its own: of
+# 80 ms for sound, and for pictures one that waits for a lost packet until 512 others have come.
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One RTP packet. `data`: its payload without the headers of H.264's or VP8's own format."""
+
+    sequence: int
+    timestamp: int
+    marker: bool
+    codec: str
+    """`opus`, `H264` or `VP8`."""
+    data: bytes
+
+
+class _Tap:
+    """Stands where aiortc has its jitter buffer, and lets nothing through to the decoder."""
+
+    def __init__(self, receiver: Any, take: Callable[[Arrived], None]):
+        self._receiver = receiver
+        self._take = take
+
+    def add(self, packet: RtpPacket) -> tuple[bool, None]:
+        self._receiver.edgebox_source = packet.ssrc
+        codec = self._receiver._RTCRtpReceiver__codecs[packet.payload_type]
+        data: Any = packet
+        self._take(
+            Arrived(
+                packet.sequence_number,
+                packet.timestamp,
+                bool(packet.marker),
+                codec.name,
+                data._data,
+            )
+        )
+        return False, None
+
+
+def receive_packets(receiver: RTCRtpReceiver, take: Callable[[Arrived], None]) -> None:
+    """Call `take` with what arrives; lost pictures are still asked for again. Call at once."""
+    private: Any = receiver
+    if not hasattr(private, "_RTCRtpReceiver__jitter_buffer"):
+        raise LocalProtocolError("aiortc has changed: no jitter buffer in its receiver")
+    private._RTCRtpReceiver__jitter_buffer = _Tap(private, take)
+
+
+async def ask_for_keyframe(receiver: RTCRtpReceiver) -> None:
+    """A picture loss indication (RFC 4585, 6.3.1), once something has been received."""
+    private: Any = receiver
+    if (source := getattr(private, "edgebox_source", None)) is not None:
+        await private._send_rtcp_pli(source)
+
+
+def watch_life(
+    connection: RTCPeerConnection, heard: Callable[[], None], stray: Callable[[], None]
+) -> None:
+    """Call `heard` whenever the other end shows that it lives, `stray` for each RTP packet that
+    belongs to no section we receive. Call after the first transceiver was added.
+
+    A browser checks the way every 2.5 s (RFC 8445), also while no picture and no sound flows.
+    """
+    private: Any = connection.getTransceivers()[0].receiver.transport
+    route = private._rtp_router.route_rtp
+    ice = private.transport._connection
+    check = ice.request_received
+
+    def route_ours(packet: RtpPacket) -> Any:
+        heard()
+        receiver = route(packet)
+        if receiver is None:
+            stray()
+        return receiver
+
+    def request_received(*what: Any, **named: Any) -> None:
+        heard()
+        check(*what, **named)
+
+    private._rtp_router.route_rtp = route_ours
+    ice.request_received = request_received
