@@ -282,6 +282,8 @@ class MediaSession(Message, frozen=True):
     admitted: tuple[Admitted, ...] = ()
     refused: tuple[Id, ...] = ()
     """Participants the crew turned away; the hub ends them."""
+    silenced: tuple[Id, ...] = ()
+    """Participants nobody hears until the crew lets them be heard again."""
     sound: SoundStatus = SoundStatus()
     sending: Sending = Sending()
 
@@ -334,7 +336,7 @@ class Refuse(Message, frozen=True):
 
 
 class GuestMuted(Message, frozen=True):
-    """The crew silences one person's sound in the cabin, or lets it be heard again."""
+    """The crew silences one person, for the cabin and everybody else, or lets them be heard again."""
 
     participant: Id
     muted: bool

@@ -18,6 +18,8 @@ class Admission:
     def __init__(self) -> None:
         self._admitted: dict[str, Admitted] = {}
         self._refused: dict[str, None] = {}
+        self.silenced: tuple[str, ...] = ()
+        """Participants nobody shall hear."""
 
     @property
     def admitted(self) -> tuple[Admitted, ...]:
@@ -33,11 +35,13 @@ class Admission:
         """Go on where an earlier process of this service was stopped."""
         self._admitted = {one.participant: one for one in last.admitted[:ADMITTED_MAX]}
         self._refused = dict.fromkeys(last.refused[-REFUSED_MAX:])
+        self.silenced = last.silenced[:ADMITTED_MAX]
 
     def clear(self) -> None:
         """The session ended, and every permission with it."""
         self._admitted.clear()
         self._refused.clear()
+        self.silenced = ()
 
     def admit(self, wish: Admit) -> Fault | None:
         """Let somebody in; one who is in already has only the new role from now on."""
@@ -54,8 +58,17 @@ class Admission:
         self._admitted.pop(participant, None)
         self._refused.pop(participant, None)
         self._refused[participant] = None
+        self.silence(participant, False)
         while len(self._refused) > REFUSED_MAX:
             del self._refused[next(iter(self._refused))]
+
+    def silence(self, participant: str, silenced: bool) -> Fault | None:
+        """Let nobody hear this person, or everybody again."""
+        others = tuple(one for one in self.silenced if one != participant)
+        if silenced and participant not in self._admitted:
+            return Fault(reason="not-found", text="this person was not let in")
+        self.silenced = (*others, participant) if silenced else others
+        return None
 
     def find(self, participant: str, role: Role) -> Admitted | None:
         """The person as they were let in; None for everybody else, and for another role."""

@@ -43,11 +43,15 @@ def without_figures(session: MediaSession) -> MediaSession:
 
 
 def problem_of(session: MediaSession) -> str:
-    """Names the cameras that give no picture; empty if all do."""
+    """Names the cameras that give no picture and the missing sound devices; empty if all work."""
     if not session.cameras:
         return "no camera is configured"
-    missing = [one.name for one in session.cameras if one.state in {"absent", "failed"}]
-    return f"no picture from {', '.join(missing)}" if missing else ""
+    gone = {"absent", "failed"}
+    missing = [one.name for one in session.cameras if one.state in gone]
+    problems = [f"no picture from {', '.join(missing)}"] if missing else []
+    if session.sound.microphone in gone or session.sound.loudspeaker in gone:
+        problems.append(session.sound.detail)
+    return "; ".join(problems)
 
 
 def rounded(sending: Sending) -> Sending:

@@ -26,12 +26,15 @@ from edgebox.media.pictures import Pictures
 from edgebox.media.preview import Preview
 from edgebox.media.report import camera_status, problem_of, rounded, without_figures
 from edgebox.media.session import Session
+from edgebox.media.sound.cabin import Cabin
 from edgebox.media.watch import Watchers
 from edgebox.messages import (
     ADMIT,
     BOND_STATUS,
     HIDE_PICTURES,
     MEDIA_SESSION,
+    MUTE_CABIN,
+    MUTE_GUEST,
     REFUSE,
     SELECT_CAMERAS,
     START_VIDEO,
@@ -43,8 +46,10 @@ from edgebox.messages import (
     BondStatus,
     Done,
     Fault,
+    GuestMuted,
     HidePictures,
     MediaSession,
+    MuteCabin,
     Refuse,
     SelectCameras,
     StartVideo,
@@ -89,8 +94,11 @@ class _MediaService:
             tuple(self._encoders), lambda: secrets.token_urlsafe(16), time.time()
         )
         self._admission = Admission()
-        self._watchers = Watchers(config.media, self._watchers_changed)
-        self._preview = Preview(config, self._sent_encoders, self._stop)
+        self._cabin = Cabin(config.media, config.directory, self._changed)
+        self._watchers = Watchers(config.media, self._cabin, self._watchers_changed)
+        self._preview = Preview(
+            config, self._sent_encoders, self._watchers.guest_picture, self._stop
+        )
         self._pictures = Pictures(config.media, self._encoders, self._changed)
         self._was_live = False
         self._dirty = asyncio.Event()
@@ -104,7 +112,7 @@ class _MediaService:
             await stack.enter_async_context(self._preview.serve())
             stack.push_async_callback(self._watchers.finish)
             encoders = [encoder.run() for encoder in self._encoders.values()]
-            await self._service.run(self._serve(), self._check(), *encoders)
+            await self._service.run(self._serve(), self._check(), self._cabin.run(), *encoders)
 
     async def _serve(self) -> None:
         await self._resume()
@@ -113,6 +121,8 @@ class _MediaService:
         await self._bus.serve(STOP_VIDEO, self._stop_video)
         await self._bus.serve(SELECT_CAMERAS, self._select_cameras)
         await self._bus.serve(HIDE_PICTURES, self._hide_pictures)
+        await self._bus.serve(MUTE_CABIN, self._mute_cabin)
+        await self._bus.serve(MUTE_GUEST, self._mute_guest)
         await self._bus.serve(ADMIT, self._admit)
         await self._bus.serve(REFUSE, self._refuse)
         await self._bus.serve(WATCH, self._watch)
@@ -134,6 +144,7 @@ class _MediaService:
                 last = await self._resumed
                 self._session.resume(last)
                 self._admission.resume(last)
+                self._cabin.mute(last.sound.muted)
         self._apply()
 
     async def _own_session(self, last: MediaSession, keys: dict[str, str]) -> None:
@@ -166,6 +177,14 @@ class _MediaService:
         self._apply()
         self._watchers.flush()
         return await self._applied()
+
+    async def _mute_cabin(self, wish: MuteCabin, keys: dict[str, str]) -> Done | Fault:
+        self._cabin.mute(wish.muted)
+        return await self._applied()
+
+    async def _mute_guest(self, wish: GuestMuted, keys: dict[str, str]) -> Done | Fault:
+        fault = self._admission.silence(wish.participant, wish.muted)
+        return fault or await self._applied()
 
     async def _admit(self, wish: Admit, keys: dict[str, str]) -> Done | Fault:
         if wish.session != self._session.id:
@@ -216,6 +235,8 @@ class _MediaService:
     def _apply(self) -> None:
         sent = self._session.sent
         self._divide()
+        self._cabin.set_live(self._session.state == "live")
+        self._watchers.silence(self._admission.silenced)
         self._preview.keep_only(set(sent))
         if bool(sent) != self._was_live:
             self._was_live = bool(sent)
@@ -230,6 +251,8 @@ class _MediaService:
 
     async def _bond_status(self, status: BondStatus, keys: dict[str, str]) -> None:
         self._pictures.take_bond(status)
+        if status.state == "up":
+            self._cabin.set_target(status.target_bps)
         self._divide()
 
     # Reports
@@ -292,5 +315,7 @@ class _MediaService:
             hidden=self._session.hidden,
             admitted=self._admission.admitted,
             refused=self._admission.refused,
+            silenced=self._admission.silenced,
+            sound=self._cabin.status,
             sending=rounded(self._pictures.sending),
         )

@@ -6,14 +6,17 @@ Offers come from the hub over the bus. The only way out is the TURN server behin
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from edgebox.config import Media, parse_address
 from edgebox.errors import RemoteProtocolError
 from edgebox.media.encoder import Encoder
-from edgebox.media.offer import Offer
+from edgebox.media.guest import GuestPicture
+from edgebox.media.offer import Allowed, Offer
 from edgebox.media.publisher import (
+    Call,
     Closing,
     Connection,
     OfferRefusedError,
@@ -22,6 +25,7 @@ from edgebox.media.publisher import (
 )
 from edgebox.media.sdp import parse_candidate
 from edgebox.media.share import ViewerLimit
+from edgebox.media.sound.cabin import Cabin, Voice
 from edgebox.messages import (
     Admitted,
     Fault,
@@ -33,6 +37,7 @@ from edgebox.messages import (
     Watcher,
     WatchOffer,
 )
+from edgebox.roles import RIGHTS
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +46,26 @@ PAGES_MAX = 4
 """Of one person: nobody takes all places."""
 CANDIDATES_MAX = 64
 """A viewer that trickles more is not asked any more."""
+OFFERS_MAX, OFFERS_S = 8, 10.0
+"""A person's pages offer no more than this within that time: each offer is a connection to make."""
 
 
 class _Viewer:
     """One connection and whose it is."""
 
-    def __init__(self, guest: Admitted, cameras: Sequence[Encoder], changed: Callable[[], None]):
+    def __init__(
+        self,
+        guest: Admitted,
+        cameras: Sequence[Encoder],
+        changed: Callable[[], None],
+        voice: Voice | None,
+        picture: GuestPicture | None,
+    ):
         self.guest = guest
-        self.connection = Connection(cameras, changed, self._rate_limited)
+        self.voice = voice
+        self.picture = picture
+        call = Call(voice, picture)
+        self.connection = Connection(cameras, changed, self._rate_limited, call)
         self.since_utc = time.time()
         self.state: Literal["connecting", "connected", "lost"] = "connecting"
         self.candidates = 0
@@ -61,6 +78,22 @@ class _Viewer:
         carried = (track.encoder.camera.id for track in self.connection.tracks.values())
         return tuple(camera for camera in carried if camera in flowing)
 
+    @property
+    def hears(self) -> bool:
+        """Is this person sent what is said?"""
+        return self.state == "connected" and self.voice is not None and self.voice.is_sent_sound
+
+    @property
+    def speaks(self) -> bool:
+        """Does sound come from them?"""
+        return self.state == "connected" and self.voice is not None and self.voice.is_heard
+
+    @property
+    def shows(self) -> bool:
+        """Does their own camera's picture come in?"""
+        picture = self.picture if self.state == "connected" else None
+        return picture is not None and picture.shows(time.monotonic())
+
     def _rate_limited(self, estimate_bps: int) -> None:
         sent_bps = sum(track.encoder.bitrate_bps for track in self.connection.tracks.values())
         self.limit.reported(estimate_bps, sent_bps, time.monotonic())
@@ -69,7 +102,10 @@ class _Viewer:
 class Watchers:
     """All connections of one session. `changed` is called when one of them changes."""
 
-    def __init__(self, media: Media, changed: Callable[[], None]):
+    def __init__(self, media: Media, cabin: Cabin, changed: Callable[[], None]):
+        self._cabin = cabin
+        self._silenced: frozenset[str] = frozenset()
+        self._offers: dict[str, deque[float]] = {}
         self._server = parse_address(media.turn)
         self._turn_url = f"turn:{self._server[0]}:{self._server[1]}?transport=udp"
         self._changed = changed
@@ -92,18 +128,28 @@ class Watchers:
 
         `guest`: whom the crew let in; `cameras`: those this person has a right to see.
         """
+        if self._too_many(guest.participant, time.monotonic()):
+            return Fault(reason="busy", text="too many offers of one person")
+        rights = RIGHTS[guest.role]
+        allowed = Allowed(
+            pictures=bool(cameras),
+            hears=rights.hears,
+            speaks=rights.speaks,
+            shows=rights.shows,
+            data=rights.sees,
+        )
+        if not (allowed.pictures or allowed.hears or allowed.speaks or allowed.shows):
+            return Fault(reason="refused", text=f"nothing here for the role {guest.role}")
         try:
-            offer = Offer(question.sdp)
+            offer = Offer(question.sdp, allowed)
         except RemoteProtocolError as error:
             return Fault(reason="invalid", text=str(error)[:200])
-        if not offer.served:
-            return Fault(reason="invalid", text="no section that receives H.264 video")
-        if not cameras:
-            return Fault(reason="refused", text=f"nothing here for the role {guest.role}")
+        if not any(section.use != "data" for section in offer.served):
+            return Fault(reason="invalid", text="no section that this role may use")
         if fault := self._no_place(question.peer, guest):
             return fault
         self._drop(question.peer)
-        viewer = self._viewers[question.peer] = _Viewer(guest, cameras, self._update)
+        viewer = self._viewers[question.peer] = self._viewer(offer, guest, cameras)
         connection = viewer.connection
         self._changed()
         try:
@@ -122,6 +168,38 @@ class Watchers:
             for mid, track in connection.tracks.items()
         )
         return WatchAnswer(sdp=sdp, streams=streams)
+
+    def _viewer(self, offer: Offer, guest: Admitted, cameras: Sequence[Encoder]) -> _Viewer:
+        voice = None
+        for section in offer.of("sound"):
+            voice = self._cabin.join(
+                hears=section.direction in {"sendrecv", "sendonly"},
+                speaks=section.direction in {"sendrecv", "recvonly"},
+            )
+        if voice is not None:
+            voice.silence(guest.participant in self._silenced)
+        picture = GuestPicture(self._changed) if offer.of("guest") else None
+        return _Viewer(guest, cameras, self._update, voice, picture)
+
+    def _too_many(self, participant: str, now: float) -> bool:
+        """Has this person offered too often lately?"""
+        times = self._offers.setdefault(participant, deque(maxlen=OFFERS_MAX))
+        if len(times) == OFFERS_MAX and now - times[0] < OFFERS_S:
+            return True
+        times.append(now)
+        return False
+
+    def silence(self, participants: Collection[str]) -> None:
+        """Nobody hears these people, and everybody hears the others."""
+        self._silenced = frozenset(participants)
+        for viewer in self._viewers.values():
+            if viewer.voice is not None:
+                viewer.voice.silence(viewer.guest.participant in self._silenced)
+
+    def guest_picture(self, peer: str) -> GuestPicture | None:
+        """What comes from this peer's own camera, if it comes in now."""
+        viewer = self._viewers.get(peer)
+        return viewer.picture if viewer is not None and viewer.shows else None
 
     def _no_place(self, peer: str, guest: Admitted) -> Fault | None:
         """Why this person cannot have this connection."""
@@ -167,9 +245,10 @@ class Watchers:
             viewer.connection.flush()
 
     def cut_all(self) -> None:
-        """No picture leaves any more; connections close in the background."""
+        """Nothing leaves any more; connections close in the background."""
         for peer in list(self._viewers):
             self._drop(peer)
+        self._offers.clear()
 
     async def finish(self) -> None:
         """Close what is open, at the end of the service."""
@@ -191,6 +270,10 @@ class Watchers:
                 since_utc=viewer.since_utc,
                 participant=viewer.guest.participant,
                 sees=viewer.sees(flowing),
+                hears=viewer.hears,
+                speaks=viewer.speaks,
+                shows=viewer.shows,
+                silenced=viewer.guest.participant in self._silenced,
             )
             for peer, viewer in self._viewers.items()
         )
