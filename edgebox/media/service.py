@@ -263,6 +263,7 @@ class _MediaService:
     def _watchers_changed(self) -> None:
         """Another number of copies divides the bits anew."""
         self._divide()
+        self._preview.keep_guests(self._watchers.peers)
         self._dirty.set()
 
     async def _check(self) -> None:

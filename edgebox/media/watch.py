@@ -279,6 +279,11 @@ class Watchers:
         )
 
     @property
+    def peers(self) -> frozenset[str]:
+        """Those who have a connection, or will."""
+        return frozenset(self._viewers)
+
+    @property
     def carried(self) -> list[tuple[str, ...]]:
         """The cameras that each connection carries, or will when it has come about."""
         return [
