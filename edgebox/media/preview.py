@@ -1,7 +1,9 @@
-"""The crew's preview of what is really sent: WHEP (draft-ietf-wish-whep) for the panel's browser.
+"""What the panel's browser shows: the crew's preview and guests' own cameras, by WHEP.
 
-`POST /whep/<camera id>` answers only while the session is live and the camera is sent; what it
-shows are the very same encoded pictures that remote help gets.
+`POST /whep/<camera id>` (draft-ietf-wish-whep) answers only while the session is live and the
+camera is sent; what it shows are the very same encoded pictures that remote help gets.
+`POST /guest/<peer>` answers only while pictures of that guest come in; what it shows are those, as
+the guest's browser encoded them. Sound is none of the panel's business: it goes to the loudspeaker.
 
 Who may reach it: processes of this machine. It listens on loopback only (anything else refuses to
 start), asks for a loopback name in `Host` (a page elsewhere cannot lead a browser here by DNS), and
@@ -18,7 +20,7 @@ point, is enough.
 import ipaddress
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, MutableMapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -26,7 +28,8 @@ from aiohttp import web
 from edgebox.config import Config, parse_address
 from edgebox.errors import ConfigError, RemoteProtocolError
 from edgebox.media.encoder import Encoder
-from edgebox.media.offer import SIZE_MAX, Offer
+from edgebox.media.guest import GuestPicture
+from edgebox.media.offer import SIZE_MAX, Allowed, Offer, PictureCodec
 from edgebox.media.publisher import Closing, Connection, OfferRefusedError
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ logger = logging.getLogger(__name__)
 PREVIEWS_MAX = 8
 HOST = "127.0.0.1"
 SDP = "application/sdp"
+GUEST = "guest/"
+"""Before a peer's id: no camera's id holds a slash."""
 
 
 class Preview:
@@ -43,9 +48,11 @@ class Preview:
         self,
         config: Config,
         sent: Callable[[], dict[str, Encoder]],
+        guest: Callable[[str], GuestPicture | None],
         stop: Callable[[], Awaitable[object]],
     ):
-        """`sent`: encoders of the cameras sent right now, by id. `stop` ends the session.
+        """`sent`: encoders of the cameras sent right now, by id. `guest`: what comes in from a
+        peer's own camera, if anything does. `stop` ends the session.
 
         Raises ConfigError.
         """
@@ -56,6 +63,7 @@ class Preview:
         self._origins = {f"http://{name}:{panel_port}" for name in ("127.0.0.1", "localhost")}
         self._cameras = {camera.id for camera in config.media.camera}
         self._sent = sent
+        self._guest = guest
         self._stop = stop
         self._connections: dict[str, tuple[str, Connection]] = {}
         self._closing = Closing()
@@ -64,8 +72,9 @@ class Preview:
     async def serve(self) -> AsyncIterator[None]:
         """Listen while in the context. Raises ConfigError if the port is taken."""
         application = web.Application(client_max_size=SIZE_MAX, middlewares=[self._guard])
-        application.router.add_route("OPTIONS", "/whep/{path:.+}", self._options)
+        application.router.add_route("OPTIONS", "/{kind:whep|guest}/{path:.+}", self._options)
         application.router.add_post("/whep/{camera}", self._post)
+        application.router.add_post("/guest/{peer}", self._post_guest)
         application.router.add_post("/stop", self._end)
         application.router.add_delete("/whep/session/{session}", self._delete)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
@@ -90,8 +99,14 @@ class Preview:
 
     def keep_only(self, cameras: set[str]) -> None:
         """Cut previews of cameras that are not sent any more."""
-        for session, (camera, _) in list(self._connections.items()):
-            if camera not in cameras:
+        for session, (name, _) in list(self._connections.items()):
+            if name not in cameras and not (cameras and name.startswith(GUEST)):
+                self._drop(session)
+
+    def keep_guests(self, peers: Collection[str]) -> None:
+        """Cut the pictures of guests who have gone."""
+        for session, (name, _) in list(self._connections.items()):
+            if name.startswith(GUEST) and name.removeprefix(GUEST) not in peers:
                 self._drop(session)
 
     @web.middleware
@@ -125,33 +140,37 @@ class Preview:
 
     async def _post(self, request: web.Request) -> web.Response:
         camera = request.match_info["camera"]
-        if request.content_type != SDP:
-            return _refusal(415, f"send {SDP}")
         if camera not in self._cameras:
             return _refusal(404, "no such camera")
-        try:
-            offer = Offer(await request.text())
-        except (RemoteProtocolError, UnicodeDecodeError, LookupError) as error:
-            return _refusal(400, f"not an offer: {error}")
-        if not offer.served:
-            return _refusal(422, "no section that receives H.264 video")
+        offer = await _offer(request, Allowed())
         # Only now: while the body came in the session may have ended.
         encoder = self._sent().get(camera)
         if encoder is None:
             return _refusal(409, "this camera is not sent now", retry_after_s=1)
-        if len(self._connections) >= PREVIEWS_MAX:
-            return _refusal(503, "too many previews", retry_after_s=5)
         return await self._answer(camera, encoder, offer)
 
-    async def _answer(self, camera: str, encoder: Encoder, offer: Offer) -> web.Response:
+    async def _post_guest(self, request: web.Request) -> web.Response:
+        peer = request.match_info["peer"]
+        picture = self._guest(peer)
+        if picture is None:
+            return _refusal(409, "no picture of this guest comes in now", retry_after_s=1)
+        codec: PictureCodec = "VP8" if picture.codec == "VP8" else "H264"
+        offer = await _offer(request, Allowed(picture_codecs=(codec,)))
+        return await self._answer(GUEST + peer, picture, offer)
+
+    async def _answer(
+        self, name: str, source: Encoder | GuestPicture, offer: Offer
+    ) -> web.Response:
+        if len(self._connections) >= PREVIEWS_MAX:
+            return _refusal(503, "too many previews", retry_after_s=5)
         session = secrets.token_urlsafe(16)
 
         def changed() -> None:
             if connection.state == "closed":
                 self._drop(session)
 
-        connection = Connection([encoder], changed)
-        self._connections[session] = (camera, connection)
+        connection = Connection([source], changed)
+        self._connections[session] = (name, connection)
         try:
             answer = await connection.answer_on(offer, HOST)
         except OfferRefusedError as error:
@@ -181,6 +200,19 @@ class Preview:
         _, connection = self._connections.pop(session, ("", None))
         if connection is not None:
             self._closing.start(connection)
+
+
+async def _offer(request: web.Request, allowed: Allowed) -> Offer:
+    """The offer in the body. Raises HTTPException with what is wrong."""
+    if request.content_type != SDP:
+        raise web.HTTPUnsupportedMediaType(text=f"send {SDP}\n")
+    try:
+        offer = Offer(await request.text(), allowed)
+    except (RemoteProtocolError, UnicodeDecodeError, LookupError) as error:
+        raise web.HTTPBadRequest(text=f"not an offer: {error}\n") from error
+    if not offer.served:
+        raise web.HTTPUnprocessableEntity(text="no section that receives such video\n")
+    return offer
 
 
 def _allow(headers: MutableMapping[str, str], origin: str | None) -> None:

@@ -61,6 +61,11 @@ class Voice:
         """Sound that is not silence comes from them."""
         return not self.silenced and self.number in self._cabin.voices
 
+    @property
+    def is_sent_sound(self) -> bool:
+        """Does anything reach them that they could hear?"""
+        return self.hears and self.sink is not None and self._cabin.is_audible_to(self)
+
     def take(self, sequence: int, timestamp: int, payload: bytes) -> None:
         """An Opus packet came from them. One that may not be heard is dropped and counted."""
         now = time.monotonic()
@@ -104,7 +109,6 @@ class Cabin:
         self._sent: deque[tuple[float, int]] = deque()
         self._rate = Rate()
         self.loss = Loss()
-        self.progress: Callable[[], None] = lambda: None
 
     # What others ask for
 
@@ -166,6 +170,15 @@ class Cabin:
             writer.write(records.packet(guest, sequence, timestamp, payload))
 
     # What it tells
+
+    def is_audible_to(self, listener: Voice) -> bool:
+        """Could the cabin, or somebody else, be heard by this person now?"""
+        if not self._orders.live:
+            return False
+        if self._report.microphone == "ready" and not self._orders.muted:
+            return True
+        others = (voice for voice in self._voices.values() if voice is not listener)
+        return any(voice.speaks and not voice.silenced for voice in others)
 
     @property
     def voices(self) -> tuple[int, ...]:
@@ -275,7 +288,6 @@ class Cabin:
         if not self._orders.live or (order - self._obeyed_from) % 65_536 >= 32_768:
             return  # was on its way when the crew muted or stopped
         self._sent.append((time.monotonic(), len(sound.data)))
-        self.progress()
         for voice in list(self._voices.values()):
             if voice.sink is not None and voice.hears and voice.mix == mix:
                 voice.sink(sound)
@@ -284,7 +296,6 @@ class Cabin:
         old, self._report = self._report, report
         if report.steps != old.steps:
             self._step_at = time.monotonic()
-            self.progress()
         if (old.microphone, old.loudspeaker, old.detail, old.voices) != (
             report.microphone,
             report.loudspeaker,
