@@ -10,6 +10,7 @@ NAME that systemd's LoadCredential= laid out for the unit (systemd.exec(5), CRED
 
 import ipaddress
 import os
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,6 +57,15 @@ SOURCE_OF = {
     "rtsp": "an address such as rtsp://host/stream",
 }
 """Kinds of camera that cannot do without."""
+
+MONITOR_WAYS = {
+    "hl7": {"listen"},
+    "intellivue": {"port", "address"},
+    "masimo": {"port"},
+    "nonin": {"port"},
+    "auto": {"port"},
+}
+"""How the data of each kind of monitor come in."""
 SOUND_SOURCE_OF = {"alsa": "the name of a PCM, such as plughw:CARD=Speaker", "file": "a path"}
 """Kinds of microphone and loudspeaker that cannot do without."""
 
@@ -209,6 +219,45 @@ class Media(_Section, frozen=True):
     camera: tuple[Camera, ...] = ()
 
 
+class Monitor(_Section, frozen=True):
+    """One patient monitor."""
+
+    id: Name
+    """Stays the same for the life of the vehicle: stored with every value."""
+    name: Annotated[str, Meta(min_length=1, max_length=40)]
+    """Shown to crew and remote help."""
+    kind: Literal["hl7", "intellivue", "masimo", "nonin", "auto"]
+    """The protocol. `auto`: what a serial port brings is recognised (docs/monitors.md)."""
+    port: str = ""
+    """Serial port: a stable path below /dev/serial/by-path/ or by-id/."""
+    baud: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """0: the protocol's own."""
+    parity: Literal["", "none", "even", "odd"] = ""
+    """Empty: the protocol's own."""
+    listen: OptionalAddress = ""
+    """`hl7`: TCP address for the monitor to connect to. On the monitors' network only."""
+    allow: tuple[str, ...] = ()
+    """`hl7`: addresses or networks that may connect (10.1.2.3, 10.1.2.0/24); none: nobody."""
+    address: OptionalAddress = ""
+    """`intellivue`: UDP address of the monitor, port 24105, instead of a serial port."""
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)] = "Europe/Oslo"
+    """What its clock shows, where it does not say so itself."""
+    stale_after_s: Annotated[float, Meta(ge=2, le=600)] = 10.0
+    """A value not repeated for so long is shown as stale."""
+    waves: bool = True
+    """Whether waves are asked for."""
+
+
+class Vitals(_Section, frozen=True):
+    """Patient monitors."""
+
+    store: str = "/var/lib/edgebox/vitals/vitals.db"
+    """Everything is in this SQLite file until the hub has it."""
+    disk_max_mb: Annotated[int, Meta(ge=16, le=1_000_000)] = 512
+    """In 10^6 bytes. At the limit the oldest waves are dropped, values only when none are left."""
+    monitor: tuple[Monitor, ...] = ()
+
+
 class Panel(_Section, frozen=True):
     """The touch panel in the cabin."""
 
@@ -296,6 +345,10 @@ class Hub(_Section, frozen=True):
     """File with the secret that TURN passwords are derived from."""
     invite_ttl_s: Annotated[int, Meta(ge=60, le=86_400)] = 900
     """An unused invitation is void after this."""
+    vitals_database: str = ""
+    """SQLAlchemy URL for what monitors say; empty: in `database`."""
+    vitals_keep_h: Annotated[int, Meta(ge=0, le=100_000)] = 72
+    """What monitors said is deleted after this; 0: never."""
     audit_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 365
     """Who was invited, let in and left, and when, is deleted after this."""
     language: Language = "nb"
@@ -308,6 +361,7 @@ class Config(_Section, frozen=True):
     bus: Bus = field(default_factory=Bus)
     bond: Bond = field(default_factory=Bond)
     media: Media = field(default_factory=Media)
+    vitals: Vitals = field(default_factory=Vitals)
     panel: Panel = field(default_factory=Panel)
     modems: Modems = field(default_factory=Modems)
     gpsd: Gpsd = field(default_factory=Gpsd)
@@ -371,6 +425,7 @@ def _check(file: TomlFile, config: Config) -> None:
             steps = ("media", "camera", index)
             what = f"kind {camera.kind!r} needs a source: {SOURCE_OF[camera.kind]}"
             raise file.refusal(steps, what)
+    _check_monitors(file, config.vitals.monitor)
     if config.sms.by == "gateway" and not config.sms.gateway_url:
         raise file.refusal(("sms", "by"), "'gateway' needs gateway_url")
     for name in ("microphone", "loudspeaker"):
@@ -381,6 +436,31 @@ def _check(file: TomlFile, config: Config) -> None:
     for steps, address in _addresses(config):
         if not 0 < parse_address(address)[1] < 65_536:
             raise file.refusal(steps, f"{address!r} is not allowed; its port must be 1 to 65535")
+
+
+def _check_monitors(file: TomlFile, monitors: tuple[Monitor, ...]) -> None:
+    """Each has exactly one way in that its protocol knows. Raises ConfigError."""
+    _check_unique(file, ("vitals", "monitor"), "id", [one.id for one in monitors])
+    for index, monitor in enumerate(monitors):
+        steps: Steps = ("vitals", "monitor", index)
+        ways = {way for way in ("port", "listen", "address") if getattr(monitor, way)}
+        if len(ways) != 1 or not ways <= MONITOR_WAYS[monitor.kind]:
+            allowed = " or ".join(sorted(MONITOR_WAYS[monitor.kind]))
+            raise file.refusal(steps, f"kind {monitor.kind!r} takes exactly one of: {allowed}")
+        if monitor.timezone not in zoneinfo.available_timezones():
+            raise file.refusal((*steps, "timezone"), f"{monitor.timezone!r} is no time zone")
+        for number, network in enumerate(monitor.allow):
+            if not _is_network(network):
+                what = f"{network!r} is not allowed; it takes an address or a network"
+                raise file.refusal((*steps, "allow", number), what)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_unique(file: TomlFile, table: Steps, key: str, values: list[str]) -> None:
@@ -413,6 +493,10 @@ def _addresses(config: Config) -> list[tuple[Steps, str]]:
     found += [(("bond", "allow", n), address) for n, address in enumerate(bond.allow)]
     if bond.metrics_listen:
         found += [(("bond", "metrics_listen"), bond.metrics_listen)]
+    for n, monitor in enumerate(config.vitals.monitor):
+        for way in ("listen", "address"):
+            text = getattr(monitor, way)
+            found += [(("vitals", "monitor", n, way), text)] if text else []
     for n, link in enumerate(bond.link):
         found += [(("bond", "link", n, "remote"), link.remote)] if link.remote else []
     for n, forward in enumerate(bond.forward):

@@ -75,8 +75,7 @@ class VitalsReceiver:
             return Fault(reason="failed", text=str(error)[:200])
         return VitalsPlaces(
             places=tuple(
-                VitalsAck(stream=key.stream, through=place.through)
-                for key, place in places.items()
+                VitalsAck(stream=key.stream, through=place.through) for key, place in places.items()
             )
         )
 

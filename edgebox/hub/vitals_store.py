@@ -147,9 +147,9 @@ class VitalsStore:
         except DBAPIError as error:
             raise DeviceError(f"vitals cannot be read: {error.orig}") from error
 
-    def add(self, arrived: Sequence[tuple[str, VitalsBatch]], now_utc: float) -> dict[
-        StreamKey, Place
-    ]:
+    def add(
+        self, arrived: Sequence[tuple[str, VitalsBatch]], now_utc: float
+    ) -> dict[StreamKey, Place]:
         """Store what comes next in its stream, of what arrived from which box; durable on return.
 
         Raises DeviceError if the database refuses: then nothing of it is stored.
@@ -185,9 +185,7 @@ class VitalsStore:
             return Place(through, missing=True)
         moved = db.execute(
             update(streams)
-            .where(
-                streams.c.box == box, streams.c.id == batch.stream, streams.c.through == through
-            )
+            .where(streams.c.box == box, streams.c.id == batch.stream, streams.c.through == through)
             .values(through=batch.seq)
         )
         if moved.rowcount != 1:  # another hub on this database was faster
@@ -237,9 +235,7 @@ class VitalsStore:
         """Delete batches stored before this time, positions stay; how many. Raises DeviceError."""
         try:
             with self._engine.begin() as db:
-                return db.execute(
-                    delete(batches).where(batches.c.stored_utc < before_utc)
-                ).rowcount
+                return db.execute(delete(batches).where(batches.c.stored_utc < before_utc)).rowcount
         except DBAPIError as error:
             raise DeviceError(f"vitals cannot be deleted: {error.orig}") from error
 
@@ -260,9 +256,7 @@ class VitalsStore:
 
 
 def _through(db: Connection, key: StreamKey) -> int | None:
-    query = select(streams.c.through).where(
-        streams.c.box == key.box, streams.c.id == key.stream
-    )
+    query = select(streams.c.through).where(streams.c.box == key.box, streams.c.id == key.stream)
     found = db.execute(query).scalar()
     return None if found is None else int(found)
 
