@@ -9,9 +9,9 @@ UV_VERSION := 0.13.9
 # Sites with a proxy of their own put its certificate into the system's store.
 export UV_SYSTEM_CERTS := 1
 SEED ?= 1
-PACKAGES := $(wildcard image-build/packages/*.txt)
+PACKAGES := $(filter-out %/boot.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate clean
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate clean test-units
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,7 +20,7 @@ demo: setup ## The main job on simulated hardware: panel and remote page in the 
 	@exec $(PY) -m edgebox demo $(ARGS)
 
 test: setup ## All tests
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --ignore=tests/boot $(ARGS)
 
 simulate: setup ## Every bond scenario in virtual time: make simulate SEED=7
 	@$(PY) -m bench.simulate --seed $(SEED) $(ARGS)
@@ -33,6 +33,10 @@ lint: setup ## Static checks
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
 	.venv/bin/mypy
+
+test-units: setup ## The systemd units in a booted container (root; needs mmdebstrap, systemd-container)
+	@image-build/install-packages.sh image-build/packages/boot.txt
+	$(PY) -m pytest tests/boot $(ARGS)
 
 check: lint test ## Exactly what CI runs
 

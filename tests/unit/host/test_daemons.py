@@ -10,9 +10,9 @@ from edgebox.host.daemons import TlsFiles
 
 CONFIG = Path(__file__).parents[3] / "config"
 BOX_TLS = TlsFiles(
-    ca=Path("/etc/edgebox/fleet-ca.pem"),
-    certificate=Path("/etc/edgebox/device.pem"),
-    private_key=Path("/etc/edgebox/device.key"),
+    ca=Path("/run/credentials/edgebox-bus.service/fleet-ca.pem"),
+    certificate=Path("/run/credentials/edgebox-bus.service/device.pem"),
+    private_key=Path("/run/credentials/edgebox-bus.service/device.key"),
 )
 HUB_TLS = TlsFiles(
     ca=Path("/etc/edgebox-hub/fleet-ca.pem"),
@@ -25,7 +25,7 @@ TEXTS = {
         socket=Path("/run/edgebox/bus.sock"),
         hub="hub.example.org:8883",
         tls=BOX_TLS,
-        user="mosquitto",
+        user="edgebox-bus",
     ),
     "mosquitto/hub.conf": daemons.hub_broker_text(
         socket=Path("/run/edgebox-hub/bus.sock"),

@@ -1,0 +1,97 @@
+"""The units as systemd runs them: started, killed, hung, without their credentials."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.boot.machine import ROOT, Machine, booted
+
+pytestmark = pytest.mark.privileged
+
+SERVICES = ("bus", "bond", "media", "panel")
+WATCHED = ("bond", "media", "panel")
+EXPOSURE_MAX = 1.5
+
+
+def unit(service: str) -> str:
+    return f"edgebox-{service}.service"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with booted(tmp_path_factory.mktemp("m")) as one:
+        one.until_active(*(unit(service) for service in SERVICES))
+        yield one
+
+
+def test_units_are_correct(machine: Machine) -> None:
+    names = [path.name for path in (ROOT / "systemd").glob("edgebox*.*") if path.is_file()]
+    command = "systemd-analyze --man=no verify " + " ".join(names) + " 2>&1 || true"
+    missing = "edgebox-kiosk.service: Command /usr/bin/cage is not executable"
+    said = [line for line in machine.run("sh", "-c", command).splitlines() if missing not in line]
+    assert not said, "cage alone is not on this machine: it has no screen"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "systemd").glob("*.service")), ids=lambda p: p.stem)
+def test_exposure_is_small(machine: Machine, path: Path) -> None:
+    command = ["systemd-analyze", f"--root={machine.root}", "--offline=yes", "--no-pager"]
+    done = subprocess.run(
+        [*command, "security", path.name], capture_output=True, text=True, check=True
+    )
+    found = re.search(r"exposure level for \S+ ([0-9.]+)", done.stdout)
+    assert found
+    assert float(found[1]) <= EXPOSURE_MAX
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_killed_service_comes_back(machine: Machine, service: str) -> None:
+    before = machine.show(unit(service), "NRestarts")
+    machine.run("systemctl", "kill", "--signal=KILL", unit(service))
+    machine.until(lambda: machine.show(unit(service), "NRestarts") != before, "a restart")
+    machine.until_active(*(unit(one) for one in SERVICES))
+
+
+@pytest.mark.parametrize("service", WATCHED)
+def test_hung_service_is_restarted_by_the_watchdog(machine: Machine, service: str) -> None:
+    pid = machine.show(unit(service), "MainPID")
+    machine.run("kill", "-STOP", pid)
+    machine.until(lambda: machine.show(unit(service), "MainPID") not in {pid, "0"}, "a new process")
+    machine.until_active(unit(service))
+    assert "Watchdog timeout" in machine.journal(unit(service))
+
+
+def test_idle_box_feeds_its_watchdogs(machine: Machine) -> None:
+    pids = {service: machine.show(unit(service), "MainPID") for service in WATCHED}
+    machine.run("sleep", "12")
+    assert pids == {service: machine.show(unit(service), "MainPID") for service in WATCHED}
+
+
+def test_only_its_services_reach_the_bus(machine: Machine) -> None:
+    connect = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/edgebox/bus.sock')"
+    stranger = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    with pytest.raises(subprocess.CalledProcessError):
+        machine.run(*stranger, "python3", "-c", connect)
+    group = machine.run("getent", "group", "edgebox").split(":")[2]
+    machine.run("setpriv", "--reuid=65534", f"--regid={group}", "--clear-groups",
+                "python3", "-c", connect)  # fmt: skip
+
+
+def test_missing_credential_is_said_and_mended_without_help(
+    machine: Machine, tmp_path: Path
+) -> None:
+    key = machine.root / "etc/edgebox/credentials/device.key"
+    kept = tmp_path / "device.key"
+    shutil.move(key, kept)
+    machine.run("systemctl", "restart", unit("bond"), check=False)
+    machine.until(
+        lambda: machine.show(unit("bond"), "ExecMainStatus") == "243",
+        "systemd to say that the credentials cannot be set up",
+    )
+    assert machine.show(unit("media"), "ActiveState") == "active"
+    assert machine.show(unit("panel"), "ActiveState") == "active"
+    shutil.move(kept, key)
+    machine.until_active(unit("bond"))
