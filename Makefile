@@ -8,10 +8,10 @@ UV := .tools/bin/uv
 UV_VERSION := 0.13.9
 # Sites with a proxy of their own put its certificate into the system's store.
 export UV_SYSTEM_CERTS := 1
-SEED ?= 1
+SEED ?=
 PACKAGES := $(filter-out %/boot.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate clean test-units
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long clean test-units
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,8 +22,11 @@ demo: setup ## The main job on simulated hardware: panel and remote page in the 
 test: setup ## All tests
 	$(PY) -m pytest --ignore=tests/boot $(ARGS)
 
-simulate: setup ## Every bond scenario in virtual time: make simulate SEED=7
-	@$(PY) -m bench.simulate --seed $(SEED) $(ARGS)
+simulate: setup ## The bond in virtual time, 1,000 random vehicles; SEED=7 replays that seed
+	@$(PY) -m bench.simulate $(if $(SEED),--seed $(SEED),--vehicles 1000) $(ARGS)
+
+simulate-long: setup ## 10,000 of them
+	@$(PY) -m bench.simulate --vehicles 10000 $(ARGS)
 
 bench-bond: setup ## The bond against its rivals and the bound, every regime: ARGS="--only LTE"
 	@$(PY) -m bench.bond_matrix $(ARGS)
