@@ -9,16 +9,30 @@ from typing import Any, Protocol, TypeVar
 from edgebox.bus import Bus
 from edgebox.config import parse_address
 from edgebox.messages import (
+    ADMIT,
     CREATE_INVITE,
+    HIDE_PICTURES,
+    MUTE_CABIN,
+    MUTE_GUEST,
+    REFUSE,
     SELECT_CAMERAS,
+    SEND_INVITE,
     START_VIDEO,
     STOP_VIDEO,
+    Admit,
     CreateInvite,
     Done,
     Fault,
+    GuestMuted,
+    HidePictures,
     Invite,
+    MuteCabin,
+    Q,
+    Refuse,
+    Request,
     Role,
     SelectCameras,
+    SendInvite,
     StartVideo,
     StopVideo,
 )
@@ -27,6 +41,8 @@ from edgebox.panel.state import Operation, PanelState
 START_TIMEOUT_S = 8.0
 """A cold encoder on a small board takes its time."""
 ANSWER_TIMEOUT_S = 5.0
+SMS_TIMEOUT_S = 20.0
+"""A modem hands a message over only while it is registered, which may take some seconds."""
 STOP_TIMEOUT_S = 2.5
 STOP_TRIES = 3
 """A media that is just restarting does not hear the first; stopping twice does no harm."""
@@ -49,8 +65,26 @@ class Actions(Protocol):
     def change_camera(self, camera: str, operation: Operation) -> Done | Fault:
         """Send, hide or make main."""
 
+    def hide(self, hidden: bool) -> Done | Fault:
+        """Hide or show all pictures."""
+
+    def mute(self, muted: bool) -> Done | Fault:
+        """Stop or start the sound of the cabin."""
+
+    def admit(self, participant: str, role: Role) -> Done | Fault:
+        """Let somebody in who waits, as what the crew was shown."""
+
+    def refuse(self, participant: str) -> Done | Fault:
+        """Turn somebody away, or put them out again."""
+
+    def mute_guest(self, participant: str, muted: bool) -> Done | Fault:
+        """Silence one person in the cabin."""
+
     def invite(self, role: Role) -> Invite | Fault:
         """Make a link for one person."""
+
+    def send_invite(self, id_: str, phone: str) -> Done | Fault:
+        """Send the invitation of that id by SMS. The number goes no further and is not kept."""
 
     def alive(self) -> bool:
         """Whether the loop behind the pages answers."""
@@ -85,9 +119,34 @@ class BusActions:
         """As in Actions."""
         return self._run(self._change_camera(camera, operation))
 
+    def hide(self, hidden: bool) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(HIDE_PICTURES, HidePictures(hidden=hidden)), urgent=True)
+
+    def mute(self, muted: bool) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(MUTE_CABIN, MuteCabin(muted=muted)), urgent=True)
+
+    def admit(self, participant: str, role: Role) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._admit(participant, role))
+
+    def refuse(self, participant: str) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._refuse(participant), urgent=True)
+
+    def mute_guest(self, participant: str, muted: bool) -> Done | Fault:
+        """As in Actions."""
+        question = GuestMuted(participant=participant, muted=muted)
+        return self._run(self._ask(MUTE_GUEST, question))
+
     def invite(self, role: Role) -> Invite | Fault:
         """As in Actions."""
         return self._run(self._invite(role))
+
+    def send_invite(self, id_: str, phone: str) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._send_invite(id_, phone))
 
     def alive(self) -> bool:
         """As in Actions."""
@@ -150,6 +209,31 @@ class BusActions:
                 self._state.choose(wanted, time.monotonic())
                 self._changed()
             return answer
+
+    async def _ask(self, request: Request[Q, Done], question: Q) -> Done | Fault:
+        return await self._bus.request(request, question, timeout_s=ANSWER_TIMEOUT_S)
+
+    async def _admit(self, participant: str, role: Role) -> Done | Fault:
+        """Only who is shown as waiting, and with that role: it may have changed under the tap."""
+        guest = self._state.guest(participant, role, time.monotonic())
+        session = self._state.session_id
+        if guest is None or session is None:
+            return Fault(reason="not-found", text="nobody waits under that id with that role")
+        question = Admit(session=session, participant=participant, role=role, name=guest.name)
+        return await self._ask(ADMIT, question)
+
+    async def _refuse(self, participant: str) -> Done | Fault:
+        session = self._state.session_id
+        if session is None:
+            return Fault(reason="unreachable", text="media has not named a session yet")
+        return await self._ask(REFUSE, Refuse(session=session, participant=participant))
+
+    async def _send_invite(self, id_: str, phone: str) -> Done | Fault:
+        url = self._state.invite_url(id_)
+        if url is None:
+            return Fault(reason="not-found", text="another invitation was made meanwhile")
+        question = SendInvite(url=url, phone=phone)
+        return await self._bus.request(SEND_INVITE, question, timeout_s=SMS_TIMEOUT_S)
 
     async def _invite(self, role: Role) -> Invite | Fault:
         session = self._state.session_id

@@ -1,11 +1,13 @@
-"""Invite one person by link and QR code.
+"""Invite one person: the link as QR code, as text, or by SMS.
 
-The link is a secret: it is in the answer to the page that asked, nowhere else. It is not kept here,
-not logged, and not part of the status.
+The link is a secret: it is in the answer to the page that asked, and it is not logged and not part
+of the status. A telephone number is in the request that sends the link to it, and nowhere else.
 """
 
+from typing import Annotated
+
 from flask import Blueprint, Response, jsonify
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from edgebox.messages import Fault, Role
 from edgebox.panel.context import panel, read_body, words
@@ -38,3 +40,18 @@ def invite() -> Response:
         path=path,
         side=side,
     )
+
+
+class SendSms(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /sms: which invitation, as `invite_id` names it, and to whom."""
+
+    id: Annotated[str, Meta(max_length=64)]
+    phone: Annotated[str, Meta(pattern=r"^\+?[0-9]{5,15}\Z")]
+
+
+@blueprint.post("/sms")
+def send() -> Response:
+    """Send the link that was made last."""
+    wanted = read_body(SendSms)
+    answer = panel().actions.send_invite(wanted.id, wanted.phone)
+    return jsonify(text=say_fault(answer, "sms", words()) if isinstance(answer, Fault) else "")

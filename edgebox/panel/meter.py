@@ -6,7 +6,8 @@ once and falls only when it is clearly too large.
 """
 
 from edgebox.config import Link
-from edgebox.messages import BondStatus, LinkStatus
+from edgebox.messages import BondStatus, LinkStatus, Modem, Modems
+from edgebox.panel.people import plain
 from edgebox.panel.view import LinkView
 
 STEPS_BPS = (1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 50_000_000, 100_000_000)
@@ -20,9 +21,11 @@ class Meters:
     """Holds what the meters show between two reports."""
 
     def __init__(self, links: tuple[Link, ...]):
-        self._labels = [link.label or link.name for link in links]
+        self._known = [(link.name, link.label or link.name) for link in links]
+        self._interfaces = {link.name: link.interface or link.name for link in links}
+        self._modems: dict[str, Modem] = {}
         self._scale_bps = STEPS_BPS[0]
-        self._shown: tuple[LinkView, ...] = ()
+        self._shown: tuple[LinkStatus, ...] = ()
         self._states: tuple[tuple[str, str], ...] = ()
         self._refreshed_at = float("-inf")
 
@@ -33,22 +36,39 @@ class Meters:
             return
         self._states, self._refreshed_at = states, now
         self._rescale(max((link.capacity_bps for link in status.links), default=0))
-        self._labels = [link.label or link.name for link in status.links]
-        self._shown = tuple(self._draw(link) for link in status.links)
+        self._known = [(link.name, link.label or link.name) for link in status.links]
+        self._shown = status.links
+
+    def receive_modems(self, modems: Modems) -> None:
+        """Take what the modems say of themselves."""
+        self._modems = {modem.interface: modem for modem in modems.modems}
 
     def views(self, *, known: bool) -> tuple[LinkView, ...]:
         """One for each link, in the bond's order; without numbers unless they are `known`."""
         if known:
-            return self._shown
-        return tuple(LinkView(label=label, state="unknown") for label in self._labels)
+            return tuple(self._draw(link) for link in self._shown)
+        return tuple(LinkView(label=label, state="unknown") for _, label in self._known)
+
+    def locked(self) -> tuple[str, ...]:
+        """Labels of the links whose SIM card wants a code."""
+        return tuple(
+            label
+            for name, label in self._known
+            if (modem := self._modem(name)) is not None and modem.state == "locked"
+        )
+
+    def _modem(self, link: str) -> Modem | None:
+        return self._modems.get(self._interfaces.get(link, link))
 
     def _draw(self, link: LinkStatus) -> LinkView:
         label = link.label or link.name
         if link.state in {"down", "absent"}:
             return LinkView(label=label, state=link.state)
+        modem = self._modem(link.name)
         return LinkView(
-            label=label,
+            label=plain(modem.operator if modem is not None else "") or label,
             state=link.state,
+            generation=modem.generation if modem is not None else "",
             capacity_percent=self._percent(link.capacity_bps),
             sent_percent=self._percent(min(link.sent_bps, max(link.capacity_bps, 1))),
             capacity_bps=round_rate(link.capacity_bps),

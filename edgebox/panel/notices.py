@@ -4,7 +4,7 @@ One cause gives one notice: while the broker is away nothing else can be known, 
 link is down the hub cannot be reached either.
 """
 
-from edgebox.panel.view import BondState, CameraView, HubState, NoticeView, Truth
+from edgebox.panel.view import BondState, CameraView, HubState, NoticeView, SoundView, Truth
 
 
 def notices(
@@ -17,9 +17,11 @@ def notices(
     hub: HubState,
     hub_since_utc: float | None,
     cameras: tuple[CameraView, ...],
+    sound: SoundView | None,
+    locked: tuple[str, ...],
     stopped: tuple[str, ...],
 ) -> tuple[NoticeView, ...]:
-    """All that hold now. Times are wall clock; None is not known."""
+    """All that hold now. Times are wall clock; None is not known. `locked`: links, by label."""
     if truth == "unknown":
         return (NoticeView(code="broker-away", grade="fault", since_utc=broker_away_utc),)
     found: list[NoticeView] = []
@@ -36,6 +38,8 @@ def notices(
     if hub == "away" and bond != "down":
         found.append(NoticeView(code="hub-away", grade="fault", since_utc=hub_since_utc))
     found += [notice for camera in cameras for notice in _camera(camera)]
+    found += _sound(sound) if sound is not None else []
+    found += [NoticeView(code="sim-locked", grade="warn", subject=label) for label in locked]
     found += [NoticeView(code="service-stopped", grade="warn", subject=name) for name in stopped]
     return tuple(sorted(found, key=lambda notice: notice.grade != "fault"))
 
@@ -52,3 +56,17 @@ def _camera(camera: CameraView) -> list[NoticeView]:
     if camera.state == "starting":
         return [NoticeView(code="camera-starting", grade="warn", subject=camera.name)]
     return []
+
+
+def _sound(sound: SoundView) -> list[NoticeView]:
+    """Either may be away on purpose: then it is `none`, and no notice."""
+    found = []
+    if sound.microphone == "absent":
+        found.append(NoticeView(code="microphone-absent", grade="fault"))
+    elif sound.microphone == "failed":
+        found.append(NoticeView(code="microphone-failed", grade="fault"))
+    if sound.loudspeaker == "absent":
+        found.append(NoticeView(code="loudspeaker-absent", grade="fault"))
+    elif sound.loudspeaker == "failed":
+        found.append(NoticeView(code="loudspeaker-failed", grade="fault"))
+    return found

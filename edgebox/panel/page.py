@@ -6,8 +6,9 @@ from flask import Blueprint, render_template
 
 import edgebox
 from edgebox.panel.context import language, panel, words
-from edgebox.panel.preferences import theme
-from edgebox.panel.words import INVITE_ROLES, page_strings, say_view
+from edgebox.panel.preferences import cues, theme
+from edgebox.panel.words import INVITE_ROLES, page_strings, say_rights, say_view
+from edgebox.roles import RIGHTS
 
 blueprint = Blueprint("page", __name__)
 
@@ -18,6 +19,7 @@ def show() -> str:
     here = panel()
     view = here.feed.view
     chosen = theme()
+    say = words().say
     dark = view.dark if chosen == "auto" else chosen == "night"
     return render_template(
         "panel.html",
@@ -25,11 +27,14 @@ def show() -> str:
         language=language(),
         chosen_theme=chosen,
         theme="night" if dark else "day",
-        roles=INVITE_ROLES,
+        cues=cues(),
+        roles=[{"role": role, "gets": say_rights(RIGHTS[role], say)} for role in INVITE_ROLES],
+        sms=here.config.sms.by != "none",
         page={
             "state": say_view(view, words(), time.time()),
             "strings": page_strings(words()),
             "preview": f"http://{here.config.media.preview_listen}/whep/",
+            "guest": f"http://{here.config.media.preview_listen}/guest/",
             "version": edgebox.__version__,
         },
     )

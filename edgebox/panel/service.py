@@ -15,20 +15,29 @@ from edgebox.messages import (
     BOND_STATUS,
     BOX_INFO,
     MEDIA_SESSION,
+    MODEMS,
+    POINTING,
     ROOM,
     SERVICE_STATUS,
+    STROKE,
+    WIPE,
     AskHub,
     BondStatus,
     BoxInfo,
     HubStatus,
     MediaSession,
+    Modems,
+    Pointing,
     Room,
     ServiceStatus,
+    Stroke,
+    Wipe,
 )
 from edgebox.panel.actions import BusActions
 from edgebox.panel.app import create_app
 from edgebox.panel.feed import Feed
 from edgebox.panel.guard import require_loopback
+from edgebox.panel.people import plain
 from edgebox.panel.server import WebServer
 from edgebox.panel.state import PanelState
 
@@ -90,6 +99,7 @@ class _Cabin:
         self._state = state
         self._feed = feed
         self._connected = False
+        self._marked = ("", "")
         self._ask_now = asyncio.Event()
 
     def show(self) -> None:
@@ -121,6 +131,10 @@ class _Cabin:
         await self._bus.subscribe(MEDIA_SESSION, self._receive_session)
         await self._bus.subscribe(BOND_STATUS, self._receive_bond)
         await self._bus.subscribe(ROOM, self._receive_room)
+        await self._bus.subscribe(MODEMS, self._receive_modems)
+        await self._bus.subscribe(POINTING, self._receive_pointing)
+        await self._bus.subscribe(STROKE, self._receive_stroke)
+        await self._bus.subscribe(WIPE, self._receive_wipe)
         await self._bus.watch_bridge(self._receive_bridge)
 
     def _follow_broker(self) -> None:
@@ -142,6 +156,9 @@ class _Cabin:
     async def _receive_session(self, session: MediaSession, keys: dict[str, str]) -> None:
         self._follow_broker()
         self._state.receive_session(session, time.monotonic())
+        if (session.id, session.state) != self._marked:
+            self._marked = (session.id, session.state)
+            self._feed.mark(lambda marks: marks.clear())
         self.show()
 
     async def _receive_bond(self, status: BondStatus, keys: dict[str, str]) -> None:
@@ -153,6 +170,20 @@ class _Cabin:
         self._follow_broker()
         self._state.receive_room(room)
         self.show()
+
+    async def _receive_modems(self, modems: Modems, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.receive_modems(modems)
+        self.show()
+
+    async def _receive_pointing(self, pointing: Pointing, keys: dict[str, str]) -> None:
+        self._feed.mark(lambda marks: marks.point(pointing, plain(pointing.name)))
+
+    async def _receive_stroke(self, stroke: Stroke, keys: dict[str, str]) -> None:
+        self._feed.mark(lambda marks: marks.draw(stroke))
+
+    async def _receive_wipe(self, wipe: Wipe, keys: dict[str, str]) -> None:
+        self._feed.mark(lambda marks: marks.wipe(wipe))
 
     async def _receive_bridge(self, up: bool) -> None:
         self._follow_broker()

@@ -9,6 +9,7 @@ Theory of operation. Nothing here is remembered past its truth:
 - The hub counts while it answers: the broker's word on its bridge is only believed when it is bad,
   because a connection that died in silence goes on standing.
 - A room counts while the hub can be reached and while it is the room of the current session.
+- Who sees and hears is what media says it sends to each connection, not what a role might get.
 
 What stays is the layout (`screen`) and which cameras the crew chose, so that a restart of any part
 does not move the buttons under the crew's fingers.
@@ -25,6 +26,8 @@ from edgebox.messages import (
     Fault,
     Invite,
     MediaSession,
+    Modems,
+    Role,
     Room,
     ServiceName,
     ServiceStatus,
@@ -33,7 +36,7 @@ from edgebox.panel.daylight import is_dark
 from edgebox.panel.meter import Meters
 from edgebox.panel.notices import notices
 from edgebox.panel.parts import parts
-from edgebox.panel.people import person, plain, without_picture
+from edgebox.panel.people import find_guest, plain, waiting, with_us
 from edgebox.panel.view import (
     BondState,
     CameraView,
@@ -42,7 +45,7 @@ from edgebox.panel.view import (
     InviteState,
     InviteView,
     PersonView,
-    Quality,
+    SoundView,
     Truth,
     View,
     invite_id,
@@ -58,10 +61,6 @@ BRIDGE_GRACE_S = 3.0
 """After the broker (re)started its bridge says 0 first and then connects."""
 CHOICE_HOLD_S = 3.0
 """A tap counts before media has published what came of it."""
-GOOD_BPS = 700_000
-"""Per picture: a face at 720p is clear from here."""
-REDUCED_BPS = 250_000
-
 Operation = Literal["send", "hide", "main"]
 
 
@@ -69,7 +68,6 @@ class PanelState:
     """Everything heard, and `view`. No I/O."""
 
     def __init__(self, config: Config, now: float):
-        self._bitrate_max_bps = config.media.bitrate_max_bps
         self._meters = Meters(config.bond.link)
         self._screen: Literal["idle", "live"] = "idle"
         self._cameras = tuple(
@@ -99,6 +97,7 @@ class PanelState:
         self._room: Room | None = None
         self._hub_at = float("-inf")
         self._hub_answered_utc: float | None = None
+        self._meters.receive_modems(Modems())
         self._bridge_down_utc: float | None = None
 
     # What is heard
@@ -118,6 +117,8 @@ class PanelState:
     def receive_service(self, status: ServiceStatus, now: float) -> None:
         """A service's own word, or the broker's `stopped` for it."""
         self._services[status.service] = status
+        if status.service == "vehicle" and status.state == "stopped":
+            self._meters.receive_modems(Modems())
         self._check_media(now)
 
     def receive_session(self, session: MediaSession, now: float) -> None:
@@ -131,6 +132,12 @@ class PanelState:
         if age_s <= BOND_FRESH_S:
             self._bond, self._bond_at = status, now - age_s
             self._meters.receive(status, now)
+
+    def receive_modems(self, modems: Modems) -> None:
+        """What the modems say of themselves; not heard while their service is stopped."""
+        vehicle = self._services.get("vehicle")
+        if vehicle is None or vehicle.state != "stopped":
+            self._meters.receive_modems(modems)
 
     def receive_room(self, room: Room) -> None:
         """The hub's word on who is in the room."""
@@ -197,6 +204,16 @@ class PanelState:
         """The session to invite to, once media has said."""
         return self._session.id if self._session is not None else None
 
+    def guest(self, participant: str, role: Role, now: float) -> PersonView | None:
+        """Who waits under that id with that role."""
+        session = self._session if self._truth(now) == "known" else None
+        return find_guest(self._guests(session, self._hub_state(now)), participant, role)
+
+    def invite_url(self, id_: str) -> str | None:
+        """The link of the invitation last made, if that is its id."""
+        invite = self._invite
+        return invite.url if invite is not None and invite_id(invite.url) == id_ else None
+
     # What is shown
 
     def view(self, now: float, now_utc: float) -> View:
@@ -205,21 +222,27 @@ class PanelState:
         session = self._session if truth == "known" else None
         live = session if session is not None and session.state == "live" else None
         cameras = self._camera_views(session, now)
-        watchers = tuple(person(watcher) for watcher in live.watchers) if live else ()
+        people = self._people(session, hub)
         sending = _names_sent(live, cameras) if live else ()
         links = self._meters.views(known=bond != "unknown")
+        sound = _sound(session) if session else None
         return View(
             screen=self._screen,
             truth=truth,
-            headline=self._headline(truth, bond, watchers),
+            headline=self._headline(truth, bond, session, people),
             live_since_utc=live.since_utc if live else None,
             instance=session.instance if session else "",
             cameras=cameras,
             preview=self._preview(live) if self._screen == "live" else "",
             sending=sending,
-            quality=self._quality(bond, len(sending)) if live else "unknown",
-            watchers=watchers,
-            waiting=self._waiting(session, hub),
+            level=live.sending.level if live else "nothing",
+            reason=live.sending.reason if live else "",
+            hidden=session is not None and session.hidden,
+            focus_by=plain(live.focus_by) if live else "",
+            sound=sound,
+            people=people,
+            guests=self._guests(session, hub),
+            session=session.id if session else "",
             bond=bond,
             hub=hub,
             links=links,
@@ -233,6 +256,8 @@ class PanelState:
                 hub=hub,
                 hub_since_utc=self._hub_since_utc(),
                 cameras=cameras,
+                sound=sound,
+                locked=self._meters.locked(),
                 stopped=self._stopped(),
             ),
             invite=self._invite_view(now_utc),
@@ -262,7 +287,11 @@ class PanelState:
         return "starting" if now - self._media_away_at < MEDIA_GRACE_S else "missing"
 
     def _headline(
-        self, truth: Truth, bond: BondState, watchers: tuple[PersonView, ...]
+        self,
+        truth: Truth,
+        bond: BondState,
+        session: MediaSession | None,
+        people: tuple[PersonView, ...],
     ) -> Headline:
         if truth == "starting":
             return "restarting" if self._screen == "live" else "starting"
@@ -274,8 +303,9 @@ class PanelState:
             return "live-unsure"
         if bond != "up":
             return "live-cut"
-        seen = any(watcher.state == "connected" for watcher in watchers)
-        return "live-watched" if seen else "live-unwatched"
+        if session is not None and session.hidden:
+            return "live-hidden"
+        return _who_gets(people)
 
     def _camera_views(self, session: MediaSession | None, now: float) -> tuple[CameraView, ...]:
         """While live, `sent` is media's word; otherwise it is what a start would send."""
@@ -289,6 +319,7 @@ class PanelState:
                 state="unknown" if session is None else camera.state,
                 sent=camera.id in chosen,
                 main=camera.id in chosen[:1],
+                part=camera.part,
             )
             for camera in self._cameras
         )
@@ -299,24 +330,21 @@ class PanelState:
         going = {camera.id for camera in self._cameras if camera.state == "live"}
         return next((camera for camera in sent if camera in going), "".join(sent[:1]))
 
-    def _quality(self, bond: BondState, pictures: int) -> Quality:
-        """From what the bond lets the encoders produce: a still scene needs few bits."""
-        if bond == "unknown" or self._bond is None:
-            return "unknown"
-        if bond != "up" or pictures == 0:
-            return "none"
-        each_bps = min(self._bond.target_bps, self._bitrate_max_bps) / pictures
-        if each_bps >= GOOD_BPS:
-            return "good"
-        return "reduced" if each_bps >= REDUCED_BPS else "weak"
-
     # The others
 
-    def _waiting(self, session: MediaSession | None, hub: HubState) -> tuple[PersonView, ...]:
+    def _people(self, session: MediaSession | None, hub: HubState) -> tuple[PersonView, ...]:
+        return with_us(session, self._room_of(session, hub)) if session is not None else ()
+
+    def _guests(self, session: MediaSession | None, hub: HubState) -> tuple[PersonView, ...]:
+        room = self._room_of(session, hub)
+        return waiting(session, room) if session is not None and room is not None else ()
+
+    def _room_of(self, session: MediaSession | None, hub: HubState) -> Room | None:
+        """None while nobody can tell who is in the room of this session."""
         room = self._room
         if session is None or room is None or room.session != session.id or hub != "up":
-            return ()
-        return without_picture(session, room)
+            return None
+        return room
 
     def _invite_view(self, now_utc: float) -> InviteView | None:
         invite = self._invite
@@ -367,6 +395,18 @@ class PanelState:
 def _speaks_for(status: ServiceStatus, session: MediaSession) -> bool:
     """The session was published by the media that runs now."""
     return status.state != "stopped" and status.instance == session.instance
+
+
+def _who_gets(people: tuple[PersonView, ...]) -> Headline:
+    connected = [one for one in people if one.state == "connected"]
+    if any(one.sees for one in connected):
+        return "live-watched"
+    return "live-heard" if any(one.hears for one in connected) else "live-unwatched"
+
+
+def _sound(session: MediaSession) -> SoundView:
+    sound = session.sound
+    return SoundView(microphone=sound.microphone, loudspeaker=sound.loudspeaker, muted=sound.muted)
 
 
 def _names_sent(session: MediaSession, cameras: tuple[CameraView, ...]) -> tuple[str, ...]:

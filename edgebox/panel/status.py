@@ -1,7 +1,8 @@
 """The live status: a stream of server-sent events, or one answer at a time.
 
 HTML Living Standard, "Server-sent events". A change of state is sent at once, and at most one
-change each GAP_S to one client; a comment each BEAT_S tells the page that the panel lives.
+change each GAP_S to one client; an event `beat` each BEAT_S tells the page that the panel lives.
+`marks` holds what remote help points at and draws.
 """
 
 import time
@@ -12,12 +13,13 @@ import msgspec
 from flask import Blueprint, Response, abort, request
 
 from edgebox.panel.context import panel, words
-from edgebox.panel.feed import Feed
+from edgebox.panel.feed import Feed, Place
 from edgebox.panel.words import Words, say_view
 
 blueprint = Blueprint("status", __name__)
 
-GAP_S = 0.1
+GAP_S = 0.05
+"""A pointer moves smoothly enough."""
 BEAT_S = 1.0
 
 
@@ -48,17 +50,22 @@ def alive() -> tuple[str, int]:
 
 def _events(feed: Feed, words: Words, gone: Callable[[], bool]) -> Iterator[bytes]:
     """Runs in a server thread of its own."""
-    number, sent_at = 0, float("-inf")
+    place, sent_at = Place(), float("-inf")
     while not gone():
-        newest, _ = feed.wait(number, BEAT_S)
+        newest, *_ = feed.wait(place, BEAT_S)
         if feed.closed:
             return
-        if newest == number:
+        if newest == place:
             yield b"event: beat\ndata:\n\n"
             continue
         early_s = sent_at + GAP_S - time.monotonic()
         if early_s > 0:
             time.sleep(early_s)
-        number, view = feed.wait(number, 0)
+        newest, view, marks = feed.wait(place, 0)
         sent_at = time.monotonic()
-        yield b"data: " + msgspec.json.encode(say_view(view, words, time.time())) + b"\n\n"
+        if newest.view != place.view:
+            state = say_view(view, words, time.time())
+            yield b"data: " + msgspec.json.encode(state) + b"\n\n"
+        if marks:
+            yield b"event: marks\ndata: " + msgspec.json.encode(marks) + b"\n\n"
+        place = newest

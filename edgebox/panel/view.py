@@ -18,7 +18,9 @@ Truth = Literal["known", "starting", "missing", "unknown"]
 Headline = Literal[
     "idle",
     "live-watched",
+    "live-heard",
     "live-unwatched",
+    "live-hidden",
     "live-cut",
     "live-unsure",
     "starting",
@@ -31,7 +33,10 @@ CameraKind = Literal["pattern", "file", "v4l2", "rtsp", "picamera", "headset"]
 LinkState = Literal["up", "suspect", "down", "absent", "unknown"]
 BondState = Literal["up", "connecting", "down", "unknown"]
 HubState = Literal["up", "away", "unknown"]
-Quality = Literal["good", "reduced", "weak", "none", "unknown"]
+Generation = Literal["", "2G", "3G", "4G", "5G"]
+Level = Literal["nothing", "full", "reduced", "main-only", "few-frames", "stills", "sound-only"]
+Reason = Literal["", "capacity", "links-down", "hidden", "viewer", "camera"]
+DeviceState = Literal["none", "starting", "ready", "live", "absent", "failed"]
 PartState = Literal["good", "warn", "fault", "unknown"]
 InviteState = Literal["open", "used", "expired", "void"]
 NoticeCode = Literal[
@@ -45,6 +50,11 @@ NoticeCode = Literal[
     "camera-absent",
     "camera-failed",
     "camera-starting",
+    "microphone-absent",
+    "microphone-failed",
+    "loudspeaker-absent",
+    "loudspeaker-failed",
+    "sim-locked",
     "service-stopped",
 ]
 
@@ -62,14 +72,34 @@ class CameraView(_Value, frozen=True):
     state: CameraState
     sent: bool
     main: bool
+    part: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    """What of the sensor's picture is sent: left, top, size."""
 
 
 class PersonView(_Value, frozen=True):
-    """Somebody in the room. `state` is a Watcher's, or a Participant's for who gets no picture."""
+    """Somebody in the room. `sees` to `silenced` are media's own word on what flows now."""
 
+    id: str
+    """The hub's for this person; empty for a connection the hub names nobody for."""
     name: str
     role: Role
-    state: Literal["connecting", "connected", "lost", "present", "away"]
+    state: Literal["connecting", "connected", "lost", "present", "away", "unknown"]
+    """A Watcher's, or a Participant's for who has no connection to the box."""
+    sees: bool = False
+    hears: bool = False
+    """The cabin, not only the other people."""
+    speaks: bool = False
+    shows: str = ""
+    """Peer whose own picture comes in, or empty."""
+    silenced: bool = False
+
+
+class SoundView(_Value, frozen=True):
+    """Microphone and loudspeaker of the cabin."""
+
+    microphone: DeviceState
+    loudspeaker: DeviceState
+    muted: bool
 
 
 class LinkView(_Value, frozen=True):
@@ -79,7 +109,9 @@ class LinkView(_Value, frozen=True):
     """
 
     label: str
+    """The operator's name if the modem knows it, else the configured one."""
     state: LinkState
+    generation: Generation = ""
     capacity_percent: int = 0
     sent_percent: int = 0
     capacity_bps: int | None = None
@@ -140,10 +172,20 @@ class View(_Value, frozen=True):
     preview that still runs is the only word of media there is."""
     sending: tuple[str, ...]
     """Names of the cameras whose pictures go out at this moment, main picture first."""
-    quality: Quality
-    watchers: tuple[PersonView, ...]
-    waiting: tuple[PersonView, ...]
-    """In the room, without any picture."""
+    level: Level
+    """Of what is sent now, by media's own word; `nothing` unless live and known."""
+    reason: Reason
+    hidden: bool
+    focus_by: str
+    """Who chose the main picture, if not the crew."""
+    sound: SoundView | None
+    """None while media's word is not known."""
+    people: tuple[PersonView, ...]
+    """Admitted by the crew or connected: they get what their role may, once live."""
+    guests: tuple[PersonView, ...]
+    """They wait for the crew to let them in, and get nothing."""
+    session: str
+    """That `guests` wait for. Empty while not known."""
     bond: BondState
     hub: HubState
     links: tuple[LinkView, ...]

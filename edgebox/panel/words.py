@@ -22,9 +22,10 @@ from edgebox.panel.view import (
     PersonView,
     View,
 )
+from edgebox.roles import RIGHTS, Rights
 
-INVITE_ROLES: tuple[Role, ...] = ("doctor", "observer")
-"""Whom the crew can invite: those who may see every picture."""
+INVITE_ROLES: tuple[Role, ...] = ("doctor", "pilot", "interpreter", "bystander", "observer")
+"""Whom the crew can invite. A technician gets nothing here: they have the support desk."""
 
 PAGE_STRINGS = (
     "page.lost",
@@ -36,14 +37,30 @@ PAGE_STRINGS = (
     "preview.connecting",
     "preview.none",
     "preview.stalled",
+    "guest.connecting",
+    "guest.none",
+    "guest.stalled",
+    "marks.points",
+    "marks.points-elsewhere",
+    "people.sure",
+    "people.more",
     "invite.waiting",
     "invite.left",
+    "invite.for",
+    "invite.copied",
+    "invite.not-copied",
+    "sms.short",
+    "sms.sending",
+    "sms.sent",
 )
 
 NOTICES_MAX = 3
 
 OWN_REASONS = {
+    ("admit", "not-found"): "guest-gone",
     ("camera", "invalid"): "last-camera",
+    ("sms", "refused"): "sms-refused",
+    ("sms", "timeout"): "sms-unsure",
     ("start", "not-found"): "no-camera",
 }
 """Where what was asked says more than the reason alone."""
@@ -51,7 +68,9 @@ OWN_REASONS = {
 TONES = {
     "idle": "idle",
     "live-watched": "live",
+    "live-heard": "live",
     "live-unwatched": "live",
+    "live-hidden": "hidden",
     "live-cut": "cut",
     "live-unsure": "cut",
     "restarting": "cut",
@@ -59,6 +78,10 @@ TONES = {
     "missing": "fault",
     "unknown": "unknown",
 }
+
+
+SAY_THEMSELVES = {"live-watched"}
+"""Headlines whose detail is the names below them."""
 
 
 class Words:
@@ -96,17 +119,26 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "truth": view.truth,
         "tone": TONES[view.headline],
         "title": say(f"headline.{view.headline}"),
-        "detail": say(f"headline.{view.headline}.detail"),
+        "detail": _detail(view, say),
         "liveSince": view.live_since_utc,
         "instance": view.instance,
         "preview": view.preview,
         "cameras": [_camera(camera, view, say) for camera in view.cameras],
         "sending": _sending(view, say),
-        "quality": view.quality,
-        "qualityText": _quality(view, say),
-        "watchers": [_person(one, say) for one in view.watchers],
+        "level": _level(view),
+        "levelText": say(f"level.{_level(view)}") if _level(view) else "",
+        "why": _why(view, say),
+        "hidden": view.hidden,
+        "hideText": say("hide.show" if view.hidden else "hide.hide"),
+        "sound": _sound(view, say),
+        "groups": _groups(view, say),
+        "startText": _start(view, say),
         "waitingTitle": _waiting_title(view, say),
-        "waiting": [_person(one, say) for one in view.waiting],
+        "people": [_person(one, say) for one in view.people],
+        "peopleText": _count(view, say),
+        "guests": [_guest(one, say) for one in view.guests],
+        "session": view.session,
+        "calling": _calling(view),
         "links": [_link(link, words) for link in view.links],
         "parts": _parts(view.parts, view, words, now_utc),
         "notices": _notices(view.notices, words, now_utc),
@@ -129,6 +161,10 @@ def page_strings(words: Words) -> dict[str, str]:
 Say = Callable[..., str]
 
 
+def _detail(view: View, say: Say) -> str:
+    return "" if view.headline in SAY_THEMSELVES else say(f"headline.{view.headline}.detail")
+
+
 def _camera(camera: CameraView, view: View, say: Say) -> dict[str, Any]:
     """`text` is what happens to its picture, or what is wrong with it."""
     if camera.state in {"absent", "failed", "unknown"}:
@@ -137,8 +173,10 @@ def _camera(camera: CameraView, view: View, say: Say) -> dict[str, Any]:
         text = say("camera.not-sent")
     elif view.screen == "idle":
         text = say("camera.will-be-sent")
-    elif camera.state != "live":
+    elif camera.state == "starting":
         text = say("camera.starting")
+    elif camera.state != "live":
+        text = say("camera.paused")
     else:
         text = say("camera.sent" if view.bond == "up" else "camera.on")
     return {
@@ -147,6 +185,7 @@ def _camera(camera: CameraView, view: View, say: Say) -> dict[str, Any]:
         "state": camera.state,
         "sent": camera.sent,
         "main": camera.main,
+        "part": camera.part,
         "text": text,
         "mainText": say("camera.main" if camera.main else "camera.make-main"),
     }
@@ -158,35 +197,153 @@ def _sending(view: View, say: Say) -> str:
         return ""
     if view.headline == "live-cut":
         return say("sending.cut")
+    if view.hidden:
+        return say("sending.hidden")
     if not view.sending:
         return say("sending.nothing")
+    if view.headline in {"live-unwatched", "live-heard"}:
+        return say("sending.ready", names=", ".join(view.sending))
     if view.headline == "live-unsure":
         return say("sending.unsure", names=", ".join(view.sending))
     return say("sending.pictures", names=", ".join(view.sending))
 
 
-def _quality(view: View, say: Say) -> str:
-    """Nothing while `sending` says that there is no picture."""
-    if view.screen != "live" or view.truth != "known" or view.quality == "none":
+def _level(view: View) -> str:
+    """Empty while `sending` says all there is to say, or nobody knows what comes through."""
+    said = view.hidden or view.headline in {"live-cut", "live-unsure"}
+    return "" if said or view.level == "nothing" else view.level
+
+
+def _why(view: View, say: Say) -> str:
+    """The cause of a level that is not the best; who chose the main picture otherwise."""
+    if not _level(view):
         return ""
-    return say(f"quality.{view.quality}")
+    if view.level != "full" and view.reason:
+        return say(f"why.{view.reason}")
+    return say("sending.chosen-by", name=view.focus_by) if view.focus_by else ""
 
 
-def _person(one: PersonView, say: Say) -> dict[str, str]:
+def _sound(view: View, say: Say) -> dict[str, Any]:
+    """The microphone's button: `muted` is what counts outside; without a microphone no button."""
+    sound = view.sound
+    if sound is None or sound.microphone == "none":
+        state = "none" if sound else "unknown"
+        return {"microphone": state, "muted": False, "text": "", "note": ""}
+    works = sound.microphone in {"starting", "ready", "live"}
+    text = "mute.on" if sound.muted else "mute.off" if works else "mute.broken"
     return {
+        "microphone": sound.microphone,
+        "muted": sound.muted,
+        "text": say(text),
+        "note": say("mute.note") if sound.muted else "",
+    }
+
+
+def _groups(view: View, say: Say) -> list[dict[str, Any]]:
+    """Who gets what now: sees and hears, only sees, only hears, nothing, and who is not there."""
+    if view.screen != "live":
+        return []
+    groups: dict[str, list[PersonView]] = {
+        "both": [],
+        "sees": [],
+        "hears": [],
+        "neither": [],
+        "coming": [],
+    }
+    gets = {(True, True): "both", (True, False): "sees", (False, True): "hears"}
+    for one in view.people:
+        if one.state == "connected":
+            groups[gets.get((one.sees, one.hears), "neither")].append(one)
+        elif one.state in {"connecting", "lost"}:
+            groups["coming"].append(one)
+    return [
+        {"title": say(f"gets.{name}"), "kind": name, "people": [_person(one, say) for one in group]}
+        for name, group in groups.items()
+        if group
+    ]
+
+
+def _person(one: PersonView, say: Say) -> dict[str, Any]:
+    """`text` is what is not as it should be; `now` what flows."""
+    flows = [name for name in ("sees", "hears", "speaks") if getattr(one, name)]
+    if one.silenced:
+        flows.append("silenced")
+    return {
+        "id": one.id,
         "name": one.name or say("person.unnamed"),
         "role": say(f"role.{one.role}"),
         "state": one.state,
         "text": "" if one.state in {"connected", "present"} else say(f"person.{one.state}"),
+        "now": ", ".join(say(f"now.{flow}") for flow in flows) or say("now.nothing"),
+        "shows": one.shows,
+        "silenced": one.silenced,
+        "speaks": RIGHTS[one.role].speaks,
+        "silenceText": say("people.unsilence" if one.silenced else "people.silence"),
     }
+
+
+def _guest(one: PersonView, say: Say) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "role": one.role,
+        "name": one.name or say("person.unnamed"),
+        "roleText": say(f"role.{one.role}"),
+        "gets": say_rights(RIGHTS[one.role], say),
+        "admissible": RIGHTS[one.role] != Rights(),
+    }
+
+
+def say_rights(rights: Rights, say: Say) -> str:
+    """What a role gets, made from what it really gets."""
+    gets = {
+        "rights.all-pictures": "patient" in rights.views,
+        "rights.outside-pictures": rights.views == frozenset({"outside"}),
+        "rights.hears": rights.hears,
+        "rights.position": rights.position,
+    }
+    may = {
+        "rights.speaks": rights.speaks,
+        "rights.shows": rights.shows,
+        "rights.guides": rights.guides,
+    }
+    said = [
+        say(frame, what=", ".join(say(name) for name, given in parts.items() if given))
+        for frame, parts in (("rights.gets", gets), ("rights.may", may))
+        if any(parts.values())
+    ]
+    return " ".join(said) or say("rights.nothing")
+
+
+def _start(view: View, say: Say) -> str:
+    """Who will see and hear at the tap; whoever waits only when the crew lets them in."""
+    if view.people:
+        return say("start.admitted", names=_names(view.people, say))
+    return say("start.guests" if view.guests else "start.nobody")
+
+
+def _names(people: tuple[PersonView, ...], say: Say) -> str:
+    return ", ".join(
+        f"{one.name or say('person.unnamed')} ({say(f'role.{one.role}')})" for one in people
+    )
+
+
+def _count(view: View, say: Say) -> str:
+    return say("people.count", count=len(view.people))
+
+
+def _calling(view: View) -> str:
+    """How the connection is, for sound cues: empty while there is none to speak of."""
+    if view.screen != "live" or view.truth != "known" or view.bond == "unknown":
+        return ""
+    return "up" if view.bond == "up" else "lost"
 
 
 def _waiting_title(view: View, say: Say) -> str:
     if view.truth != "known" or view.hub != "up":
         return say(f"waiting.unknown-{view.screen}")
-    if view.screen == "live":
-        return say("waiting.no-picture") if view.waiting else ""
-    return say("waiting.here" if view.waiting else "waiting.nobody")
+    if view.guests:
+        return say("waiting.here", names=_names(view.guests, say))
+    return "" if view.screen == "live" else say("waiting.nobody")
 
 
 def _link(link: LinkView, words: Words) -> dict[str, Any]:
@@ -198,6 +355,7 @@ def _link(link: LinkView, words: Words) -> dict[str, Any]:
         text, unit = say("link.rates", **rates), say("link.unit")
     return {
         "label": link.label,
+        "generation": link.generation,
         "state": link.state,
         "stateText": say(f"link.{link.state}"),
         "capacity": link.capacity_percent,

@@ -16,18 +16,27 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from edgebox.bus import Bus
 from edgebox.config import Bond as BondConfig
-from edgebox.config import Box, Camera, Config, Link, Media, Panel, parse_address
+from edgebox.config import Box, Camera, Config, Link, Media, Panel, Sms, parse_address
 from edgebox.config import Bus as BusConfig
 from edgebox.messages import (
+    ADMIT,
     ASK_HUB,
     BOND_STATUS,
     CREATE_INVITE,
+    HIDE_PICTURES,
     MEDIA_SESSION,
+    MODEMS,
+    MUTE_CABIN,
+    MUTE_GUEST,
+    REFUSE,
     ROOM,
     SELECT_CAMERAS,
+    SEND_INVITE,
     SERVICE_STATUS,
     START_VIDEO,
     STOP_VIDEO,
+    Admit,
+    Admitted,
     AskHub,
     BondCounters,
     BondStatus,
@@ -35,19 +44,29 @@ from edgebox.messages import (
     CreateInvite,
     Done,
     Fault,
+    GuestMuted,
+    HidePictures,
     HubStatus,
     Invite,
     LinkStatus,
     MediaSession,
+    Modem,
+    Modems,
+    MuteCabin,
     Participant,
+    Refuse,
     Room,
     SelectCameras,
+    Sending,
+    SendInvite,
     ServiceStatus,
+    SoundStatus,
     StartVideo,
     StopVideo,
     Watcher,
 )
 from edgebox.panel import service
+from edgebox.roles import RIGHTS
 from edgebox.sim.ports import free_port
 from tests.conftest import Broker
 
@@ -94,17 +113,39 @@ def bond(*links: LinkStatus, **change: Any) -> BondStatus:
     return replace(one, **change)
 
 
-def watcher(name: str, role: Any = "doctor", state: Any = "connected") -> Watcher:
-    """Somebody who gets pictures."""
-    peer = "r" + name.encode().hex()[:16]
-    return Watcher(peer=peer, name=name, role=role, state=state, since_utc=time.time())
+def id_of(name: str) -> str:
+    """A participant's id, from their name."""
+    return "i" + name.encode().hex()[:32]
+
+
+def watcher(name: str, role: Any = "doctor", state: Any = "connected", **more: Any) -> Watcher:
+    """Somebody connected, who gets all that their role may."""
+    rights = RIGHTS[role]
+    here = state == "connected"
+    one = Watcher(
+        peer="r" + name.encode().hex()[:32],
+        participant=id_of(name),
+        name=name,
+        role=role,
+        state=state,
+        since_utc=time.time(),
+        sees=("stretcher",) if rights.sees and here else (),
+        hears=rights.hears and here,
+        speaks=rights.speaks and here,
+    )
+    return replace(one, **more)
 
 
 def participant(name: str, role: Any = "doctor") -> Participant:
     """Somebody in the room."""
     return Participant(
-        id=name.encode().hex()[:16], name=name, role=role, state="present", joined_utc=time.time()
+        id=id_of(name), name=name, role=role, state="present", joined_utc=time.time()
     )
+
+
+def admitted(name: str, role: Any = "doctor") -> Admitted:
+    """Somebody the crew let in."""
+    return Admitted(participant=id_of(name), role=role, name=name)
 
 
 class StandIn:
@@ -129,6 +170,7 @@ class StandIn:
                 for camera in cameras
             ),
             sent=(),
+            sound=SoundStatus(microphone="ready", loudspeaker="ready"),
         )
         self.room = Room(session="session-1", participants=())
         self.invites = 0
@@ -138,6 +180,12 @@ class StandIn:
         await self.media.serve(START_VIDEO, self._start)
         await self.media.serve(STOP_VIDEO, self._stop)
         await self.media.serve(SELECT_CAMERAS, self._select)
+        await self.media.serve(HIDE_PICTURES, self._hide)
+        await self.media.serve(MUTE_CABIN, self._mute)
+        await self.media.serve(ADMIT, self._admit)
+        await self.media.serve(REFUSE, self._refuse)
+        await self.media.serve(MUTE_GUEST, self._mute_guest)
+        await self.media.serve(SEND_INVITE, self._send_invite)
         await self.hub.serve(CREATE_INVITE, self._invite)
         await self.hub.serve(ASK_HUB, self._answer)
         await self.say_media("running")
@@ -170,6 +218,14 @@ class StandIn:
         self.room = Room(session=self.session.id, participants=people)
         await self.hub.publish(ROOM, self.room)
 
+    async def say_modems(self, *modems: Modem) -> None:
+        """What the modems say; without any, one for each of LINKS."""
+        modems = modems or (
+            Modem(interface="lte-1", state="connected", operator="Telenor", generation="5G"),
+            Modem(interface="lte-2", state="connected", operator="Telia", generation="4G"),
+        )
+        await self.media.publish(MODEMS, Modems(modems=modems))
+
     async def report_bond(self) -> None:
         """Ten times a second, for as long as there is a `bond_status`."""
         while True:
@@ -184,6 +240,7 @@ class StandIn:
             state="live",
             since_utc=time.time(),
             sent=sent,
+            sending=Sending(level="full", total_bps=3_000_000),
             cameras=tuple(
                 replace(one, state="live" if one.id in sent else "ready", bitrate_bps=900_000)
                 for one in self.session.cameras
@@ -204,7 +261,9 @@ class StandIn:
         self.asked.append(question)
         if self.fault is not None:
             return self.fault
-        await self.say_session(state="idle", id="session-2", watchers=())
+        await self.say_session(
+            state="idle", id="session-2", watchers=(), admitted=(), refused=(), hidden=False
+        )
         return Done()
 
     async def _select(self, question: SelectCameras, keys: dict[str, str]) -> Done | Fault:
@@ -213,6 +272,57 @@ class StandIn:
             return self.fault
         await self.go_live(*question.cameras)
         return Done()
+
+    async def _hide(self, question: HidePictures, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        if self.fault is not None:
+            return self.fault
+        watchers = tuple(replace(one, sees=()) for one in self.session.watchers)
+        await self.say_session(hidden=question.hidden, watchers=watchers)
+        return Done()
+
+    async def _mute(self, question: MuteCabin, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        if self.fault is not None:
+            return self.fault
+        await self.say_session(sound=replace(self.session.sound, muted=question.muted))
+        return Done()
+
+    async def _admit(self, question: Admit, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        if self.fault is not None:
+            return self.fault
+        one = Admitted(participant=question.participant, role=question.role, name=question.name)
+        await self.say_session(admitted=(*self.session.admitted, one))
+        return Done()
+
+    async def _refuse(self, question: Refuse, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        if self.fault is not None:
+            return self.fault
+        session, gone = self.session, question.participant
+        await self.say_session(
+            refused=(*session.refused, gone),
+            admitted=tuple(one for one in session.admitted if one.participant != gone),
+            watchers=tuple(one for one in session.watchers if one.participant != gone),
+        )
+        return Done()
+
+    async def _mute_guest(self, question: GuestMuted, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        await self.say_session(
+            watchers=tuple(
+                replace(one, silenced=question.muted, speaks=not question.muted)
+                if one.participant == question.participant
+                else one
+                for one in self.session.watchers
+            )
+        )
+        return Done()
+
+    async def _send_invite(self, question: SendInvite, keys: dict[str, str]) -> Done | Fault:
+        self.asked.append(question)
+        return self.fault or Done()
 
     async def _invite(self, question: CreateInvite, keys: dict[str, str]) -> Invite | Fault:
         self.asked.append(question)
@@ -274,6 +384,7 @@ def config_for(both: Brokers, cameras: tuple[Camera, ...] = CAMERAS, **panel: An
         ),
         media=Media(preview_listen=f"127.0.0.1:{free_port()}", camera=cameras),
         panel=Panel(listen=f"127.0.0.1:{free_port()}", **panel),
+        sms=Sms(by="modem"),
     )
 
 
@@ -304,9 +415,11 @@ CHROMIUM_ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
-"""The last because aioice keeps what it needs for mDNS beyond one test's loop."""
+"""Sounds as in the kiosk; the last because aioice keeps what it needs for mDNS beyond one test's
+loop."""
 
 
 @contextlib.asynccontextmanager

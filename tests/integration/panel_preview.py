@@ -65,6 +65,7 @@ class Preview:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post("/whep/{camera}", self._offer)
+        app.router.add_post("/guest/{camera}", self._offer)
         app.router.add_delete("/whep/{camera}/{id}", self._drop)
         app.router.add_route("OPTIONS", "/{path:.*}", self._options)
         self._runner = web.AppRunner(app)

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from edgebox.config import Config
 from edgebox.errors import DeviceError
-from edgebox.messages import Fault, SelectCameras, StartVideo, StopVideo
+from edgebox.messages import Fault, SelectCameras, SendInvite, StartVideo, StopVideo
 from edgebox.panel import service
 from edgebox.panel.feed import CLIENTS_MAX
 from tests.integration.panel_box import (
@@ -74,10 +74,10 @@ async def test_one_tap_is_live_and_a_held_button_ends_it() -> None:
         await page.tap("#start")
         await expect(page.locator("body")).to_have_attribute("data-screen", "live")
         assert here.box.asked == [StartVideo(cameras=("stretcher", "cabin"))]
-        await expect(page.locator("#banner")).to_contain_text("Ingen ser bildet nå.")
+        await expect(page.locator("#banner")).to_contain_text("Ingen ser eller hører bilen nå.")
         await here.box.say_session(watchers=(watcher("Kari Nordmann"),))
         await expect(page.locator("#title")).to_have_text("SENDES NÅ")
-        await expect(page.locator("#watchers")).to_have_text("Kari Nordmannlege")
+        await expect(page.locator("#groups")).to_have_text("Ser og hører:Kari Nordmannlege")
 
         await page.tap("#stop")
         await expect(page.locator("#toast")).to_have_text("Hold knappen inne for å stoppe.")
@@ -86,7 +86,7 @@ async def test_one_tap_is_live_and_a_held_button_ends_it() -> None:
         await hold(page, "#stop", 1.2)
         await expect(page.locator("body")).to_have_attribute("data-screen", "idle")
         assert here.box.asked[-1] == StopVideo()
-        await expect(page.locator("#watchers")).to_be_empty()
+        await expect(page.locator("#groups")).to_be_empty()
 
 
 async def test_stop_reaches_media_without_the_panels_server() -> None:
@@ -126,7 +126,7 @@ async def test_cameras_are_chosen_before_and_during() -> None:
             StartVideo(cameras=("cabin",)),
             SelectCameras(cameras=("stretcher", "cabin")),
         ]
-        await expect(page.locator("#sending")).to_have_text("Sendes nå: Båre, Kupé")
+        await expect(page.locator("#sending")).to_have_text("Klart, men ingen ser: Båre, Kupé")
 
 
 async def test_fault_is_said_and_the_button_works_again() -> None:
@@ -199,14 +199,14 @@ async def test_broker_killed_and_back() -> None:
         page = await here.open()
         await page.tap("#start")
         await here.box.say_session(watchers=(watcher("Kari Nordmann"),))
-        await expect(page.locator("#watchers")).to_contain_text("Kari")
+        await expect(page.locator("#groups")).to_contain_text("Kari")
         here.both.box.kill()
         await expect(page.locator("#title")).to_have_text("VET IKKE", timeout=3_000)
-        await expect(page.locator("#watchers")).to_be_empty()
+        await expect(page.locator("#groups")).to_be_empty()
         await expect(page.locator(".link").first).to_contain_text("Ukjent")
         here.both.box.start()
         await expect(page.locator("#title")).to_have_text("SENDES NÅ", timeout=5_000)
-        await expect(page.locator("#watchers")).to_contain_text("Kari")
+        await expect(page.locator("#groups")).to_contain_text("Kari")
         await expect(page.locator(".link").first).to_contain_text("Mbit/s")
 
 
@@ -214,16 +214,16 @@ async def test_hub_gone_and_back() -> None:
     async with cabin() as here:
         page = await here.open()
         await here.box.say_room(participant("Kari Nordmann"))
-        await expect(page.locator("#waiting")).to_contain_text("Kari")
+        await expect(page.locator("#guests")).to_contain_text("Kari")
         here.both.hub.kill()
         since = time.strftime("%H:")
         notice = page.locator(".notice")
         await expect(notice).to_contain_text("Serveren nås ikke", timeout=10_000)
         await expect(notice).to_contain_text(f"siden {since}")
-        await expect(page.locator("#waiting")).to_be_empty()
+        await expect(page.locator("#guests")).to_be_empty()
         here.both.hub.start()
         await expect(notice).to_have_count(0, timeout=15_000)
-        await expect(page.locator("#waiting")).to_contain_text("Kari")
+        await expect(page.locator("#guests")).to_contain_text("Kari")
 
 
 async def test_links_lost_bond_dead_and_back() -> None:
@@ -255,7 +255,7 @@ async def test_panel_restarted_under_its_page() -> None:
             await box.say_session(watchers=(watcher("Kari Nordmann"),))
             async with running_panel(config):
                 await expect(page.locator("#title")).to_have_text("SENDES NÅ", timeout=5_000)
-                await expect(page.locator("#watchers")).to_contain_text("Kari")
+                await expect(page.locator("#groups")).to_contain_text("Kari")
 
 
 async def test_pages_beyond_the_cap_still_follow() -> None:
@@ -287,7 +287,10 @@ async def test_invitation_is_shown_used_and_renewed() -> None:
     async with cabin() as here:
         page = await here.open()
         await page.tap("#invite")
+        await expect(page.locator("[data-role=pilot]")).to_contain_text("bare bilder utenfra")
+        await page.tap("[data-role=doctor]")
         await expect(page.locator("#qr")).to_be_visible()
+        await expect(page.locator("#invite-for")).to_have_text("Lenke til lege")
         await expect(page.locator("#invite-url")).to_contain_text("video.helse.example/j/")
         await expect(page.locator("#invite-left")).to_contain_text("Gjelder i 14:5")
         first = await page.locator("#qr-path").get_attribute("d")
@@ -298,27 +301,66 @@ async def test_invitation_is_shown_used_and_renewed() -> None:
         )
         await expect(page.locator("#qr")).to_be_hidden()
         await expect(page.locator("#invite-url")).to_be_empty()
+        await expect(page.locator("#invite-copy")).to_be_disabled()
         assert "helse.example" not in await other.content(), "the link is in one page only"
-        await page.tap("#invite-new")
-        await expect(page.locator("#qr")).to_be_visible()
-        assert await page.locator("#qr-path").get_attribute("d") != first
+        await page.tap("#invite-back")
         await page.tap("[data-role=observer]")
-        await expect(page.locator("#invite-url")).to_contain_text("e03")
+        await expect(page.locator("#invite-url")).to_contain_text("e02")
+        assert await page.locator("#qr-path").get_attribute("d") != first
         assert here.box.asked[-1].role == "observer"
-        await page.tap("#invite-close")
+        await page.locator("#invitation .link-step .close").tap()
         await expect(page.locator("#invitation")).to_be_hidden()
         assert "helse.example" not in await page.content()
 
 
-async def test_language_and_theme_by_one_tap() -> None:
+async def test_link_is_copied_and_sent_by_sms_and_the_number_is_kept_nowhere() -> None:
+    async with cabin() as here:
+        page = await here.open()
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        bodies: list[str] = []
+        page.on("request", lambda request: bodies.append(request.url + (request.post_data or "")))
+        await page.tap("#invite")
+        await page.tap("[data-role=bystander]")
+        await page.tap("#invite-copy")
+        await expect(page.locator("#toast")).to_have_text("Lenken er kopiert.")
+        link_ = await page.evaluate("navigator.clipboard.readText()")
+        assert link_.startswith("https://video.helse.example/j/")
+
+        await page.tap("#invite-sms")
+        await page.tap("#sms-send")
+        await expect(page.locator("#toast")).to_have_text("Skriv hele nummeret.")
+        for key in ("+", *"479123456", "back", *"678"):
+            await page.tap(f"[data-key='{key}']")
+        await expect(page.locator("#sms-number")).to_have_text("+47 91 23 45 67 8")
+        here.box.fault = Fault(reason="refused", text="gateway: 403")
+        await page.tap("#sms-send")
+        await expect(page.locator("#toast")).to_contain_text("Meldingen ble ikke sendt.")
+        await expect(page.locator("#sms-number")).not_to_be_empty()
+        here.box.fault = None
+        await page.tap("[data-key=back]")
+        await page.tap("#sms-send")
+        await expect(page.locator("#toast")).to_have_text("Meldingen er sendt.")
+        assert here.box.asked[-1] == SendInvite(url=link_, phone="+4791234567")
+        assert "91234567" not in await page.content()
+        await page.tap("#invite-sms")
+        await expect(page.locator("#sms-number")).to_be_empty()
+        assert sum("91234567" in body for body in bodies) == 2
+        assert all("91234567" not in body or "/sms" in body for body in bodies)
+
+
+async def test_language_theme_and_cues_are_chosen_and_kept() -> None:
     async with cabin() as here:
         page = await here.open(theme="day")
         root = page.locator("html")
+        await page.tap("#settings")
         await page.tap("#language")
         await expect(root).to_have_attribute("lang", "en")
-        await expect(page.locator("#start")).to_contain_text("Whoever you invite")
-        await page.tap("#theme")
+        await expect(page.locator("#start")).to_contain_text("until you let them in")
+        await page.tap("#settings")
+        await page.tap("[data-theme-choice=night]")
         await expect(root).to_have_attribute("data-theme", "night")
+        await page.tap("#cues")
+        await expect(root).to_have_attribute("data-cues", "off")
         await page.reload()
         await expect(root).to_have_attribute("lang", "en")
         await expect(root).to_have_attribute("data-theme", "night")
@@ -334,6 +376,7 @@ async def test_page_is_a_screen_not_a_document() -> None:
         page.on("request", lambda request: asked.append(request.url))
         await page.reload()
         await page.tap("#invite")
+        await page.tap("[data-role=doctor]")
         await expect(page.locator("#qr")).to_be_visible()
         kept = await page.evaluate(
             """() => {

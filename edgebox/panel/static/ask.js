@@ -8,13 +8,13 @@ const TOAST_MS = 7_000;
 let toastTimer = 0;
 
 /** POST `body` as JSON. Gives the answer, or null after having told the crew what went wrong. */
-export async function ask(path, body) {
+export async function ask(path, body, timeoutMs = TIMEOUT_MS) {
   try {
     const response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     if (response.status === 204) return {};
     if (!response.ok) {

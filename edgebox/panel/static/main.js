@@ -1,15 +1,19 @@
 // The panel's page: wires the parts together.
 
 import { ask, askStop, tell } from "./ask.js";
+import { cue } from "./cues.js";
 import { drawInvite, drawTimeLeft, prepareInvite } from "./invite.js";
-import { find, firstState, say, version } from "./page.js";
-import { showPreview } from "./preview.js";
+import { drawMarks, mark, prepareMarks } from "./marks.js";
+import { find, firstState, say, setText, version } from "./page.js";
+import { preparePanes, showPane } from "./panes.js";
+import { drawPeople, preparePeople } from "./people.js";
 import { draw, drawLost, drawTime } from "./screen.js";
+import { drawTheme, prepareSettings } from "./settings.js";
+import { drawStage, prepareStage } from "./stage.js";
 import { follow } from "./stream.js";
 import { lockGestures, onHold, onTap } from "./tap.js";
 
 const HOLD_MS = 900;
-const root = document.documentElement;
 
 function show(state) {
   if (state.version !== version) {
@@ -17,9 +21,12 @@ function show(state) {
     return;
   }
   draw(state);
+  drawPeople(state);
   drawInvite(state.invite);
-  showPreview(state.preview, state.instance);
-  if (root.dataset.chosen === "auto") root.dataset.theme = state.dark ? "night" : "day";
+  drawStage(state);
+  drawMarks(state);
+  drawTheme(state.dark);
+  cue(state);
 }
 
 /** One question at a time for this button, with other words on it while it waits. */
@@ -28,32 +35,44 @@ async function press(button, waiting, act) {
   if (button.classList.contains("asked")) return;
   const words = label.textContent;
   button.classList.add("asked");
-  label.textContent = waiting;
+  setText(label, waiting);
   await act();
-  label.textContent = words;
+  if (label.textContent === waiting) setText(label, words);
   button.classList.remove("asked");
+}
+
+/** Ask for the other state of a switch; what the button then shows is the box's word. */
+function toggle(id, path, key) {
+  const button = find(id);
+  onTap(button, async () => {
+    if (button.classList.contains("asked")) return;
+    button.classList.add("asked");
+    await ask(path, { [key]: button.getAttribute("aria-pressed") !== "true" });
+    button.classList.remove("asked");
+  });
 }
 
 onTap(find("start"), () => press(find("start"), say("start.waiting"), () => ask("/start", {})));
 onHold(
   find("stop"),
   HOLD_MS,
-  () => press(find("stop"), say("stop.waiting"), askStop),
+  () => {
+    showPane("none");
+    press(find("stop"), say("stop.waiting"), askStop);
+  },
   () => tell(say("stop.hold")),
 );
-onTap(find("language"), async () => {
-  if (await ask("/language", { language: find("language").dataset.language })) location.reload();
-});
-onTap(find("theme"), () => {
-  const theme = root.dataset.theme === "night" ? "day" : "night";
-  root.dataset.theme = theme;
-  root.dataset.chosen = theme;
-  ask("/theme", { theme });
-});
+toggle("hide", "/hide", "hidden");
+toggle("mute", "/mute", "muted");
+prepareStage();
+prepareMarks();
+preparePeople();
 prepareInvite();
+prepareSettings();
+preparePanes();
 lockGestures();
 show(firstState);
-follow(show, () => {
+follow(show, mark, () => {
   drawLost(say("page.lost"), say("page.lost-detail"));
 });
 setInterval(() => {

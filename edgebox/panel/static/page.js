@@ -4,6 +4,7 @@ const page = JSON.parse(document.getElementById("page").textContent);
 
 export const firstState = page.state;
 export const previewBase = page.preview;
+export const guestBase = page.guest;
 export const version = page.version;
 
 /** The sentence of that name in the page's language. */

@@ -5,6 +5,7 @@ import { ask } from "./ask.js";
 import { find, setText } from "./page.js";
 import { onTap } from "./tap.js";
 
+const CAPTION = ["sending", "level", "why"];
 let liveSince = null;
 
 /** Draw everything but the preview and the invitation. */
@@ -19,10 +20,8 @@ export function draw(state) {
   drawLinks(state.links);
   drawList(find("parts"), state.parts, drawPart);
   drawList(find("notices"), state.notices, drawNotice);
-  setText(find("sending"), state.sending);
-  setText(find("quality"), state.qualityText);
-  find("quality").dataset.quality = state.quality;
-  find("preview-area").classList.toggle("cut", state.tone !== "live");
+  drawCaption(state);
+  drawSwitches(state);
 }
 
 /** Nothing has been heard: what stands there may be wrong, and the panel says so. */
@@ -32,7 +31,7 @@ export function drawLost(title, detail) {
   body.tone = "unknown";
   setText(find("title"), title);
   setText(find("detail"), detail);
-  for (const id of ["watchers", "waiting", "waiting-title", "sending", "quality", "notices"]) {
+  for (const id of ["groups", "waiting-title", "muted-note", "guests", "notices", ...CAPTION]) {
     find(id).replaceChildren();
     delete find(id).dataset.drawn;
   }
@@ -56,11 +55,30 @@ export function drawTime() {
 function drawBanner(state) {
   setText(find("title"), state.title);
   setText(find("detail"), state.detail);
-  drawList(find("watchers"), state.watchers, drawPerson);
+  drawList(find("groups"), state.groups, drawGroup);
   setText(find("waiting-title"), state.waitingTitle);
-  drawList(find("waiting"), state.waiting, drawPerson);
+  setText(find("muted-note"), state.sound.note);
+  setText(find("start-text"), state.startText);
   liveSince = state.liveSince;
   drawTime();
+}
+
+function drawCaption(state) {
+  setText(find("sending"), state.sending);
+  setText(find("level"), state.levelText);
+  setText(find("why"), state.why);
+  find("level").dataset.level = state.level;
+  find("preview-area").classList.toggle("cut", state.tone === "cut");
+}
+
+function drawSwitches(state) {
+  const hide = find("hide");
+  hide.setAttribute("aria-pressed", state.hidden);
+  setText(hide.querySelector(".label"), state.hideText);
+  const mute = find("mute");
+  mute.setAttribute("aria-pressed", state.sound.muted);
+  mute.dataset.microphone = state.sound.microphone;
+  setText(mute.querySelector(".label"), state.sound.text);
 }
 
 /** Replace the children of `place` if `items` differ from those drawn. */
@@ -76,6 +94,12 @@ function element(kind, className, text) {
   const made = document.createElement(kind);
   made.className = className;
   made.textContent = text;
+  return made;
+}
+
+function drawGroup(group) {
+  const made = element("span", `group ${group.kind}`, "");
+  made.append(element("span", "gets", group.title), ...group.people.map(drawPerson));
   return made;
 }
 
@@ -150,11 +174,12 @@ async function change(button, camera, operation) {
 
 function drawLinks(links) {
   const place = find("links");
-  keep(place, "link", links.map((link) => link.label), () => {});
+  keep(place, "link", links.map((_, index) => String(index)), () => {});
   links.forEach((link, index) => {
     const row = place.children[index];
     row.dataset.state = link.state;
     setText(row.querySelector(".name"), link.label);
+    setText(row.querySelector(".generation"), link.generation);
     setText(row.querySelector(".rtt"), link.rtt);
     setText(row.querySelector(".rates"), link.text);
     setText(row.querySelector(".unit"), link.unit);

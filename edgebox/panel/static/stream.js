@@ -8,8 +8,8 @@ const REOPEN_REFUSED_MS = 10_000;
 const REFUSED_AFTER = 3;
 const POLL_MS = 1_000;
 
-/** Call `show(state)` on each change and `lose()` while nothing has been heard for too long. */
-export function follow(show, lose) {
+/** Call `show(state)` and `mark(changes)` on each change, `lose()` after too long a silence. */
+export function follow(show, mark, lose) {
   const stream = { source: null, openedAt: 0, failures: 0 };
   const poll = { running: false, startedAt: 0, failed: false };
   let heardAt = performance.now();
@@ -32,6 +32,10 @@ export function follow(show, lose) {
       stream.failures = 0;
     };
     stream.source.onmessage = (event) => hear(JSON.parse(event.data));
+    stream.source.addEventListener("marks", (event) => {
+      hear(null);
+      mark(JSON.parse(event.data));
+    });
     stream.source.addEventListener("beat", () => hear(null));
     stream.source.onerror = close;
   };

@@ -65,7 +65,8 @@ export function onHold(element, holdMs, act, early) {
 
 /** The page is a screen, not a document: nothing to select, drag, zoom or open a menu on. */
 export function lockGestures() {
-  for (const kind of ["contextmenu", "dragstart", "selectstart", "gesturestart"]) {
+  const unwanted = ["contextmenu", "dragstart", "dragover", "drop", "selectstart", "gesturestart"];
+  for (const kind of unwanted) {
     document.addEventListener(kind, (event) => event.preventDefault());
   }
   document.addEventListener("touchmove", (event) => event.preventDefault(), { passive: false });

@@ -1,22 +1,28 @@
 """What a panel hears in these tests: messages with the fields that do not matter filled in."""
 
-from typing import Any
+from typing import Any, cast
 
 from edgebox.config import Bond, Camera, Config, Link, Media
 from edgebox.messages import (
+    Admitted,
     BondCounters,
     BondStatus,
     CameraStatus,
     Invite,
     LinkStatus,
     MediaSession,
+    Modem,
     Participant,
+    Role,
     Room,
+    Sending,
     ServiceStatus,
+    SoundStatus,
     Watcher,
 )
 from edgebox.panel.state import PanelState
 from edgebox.panel.view import View
+from edgebox.roles import RIGHTS
 
 UTC = 1_750_000_000.0
 """Wall time when `now` is 0."""
@@ -24,7 +30,7 @@ UTC = 1_750_000_000.0
 CONFIG = Config(
     bond=Bond(
         link=(
-            Link(name="a", label="Telenor", source="127.0.1.1"),
+            Link(name="a", label="Telenor", interface="wwan0"),
             Link(name="b", source="127.0.1.2"),
         )
     ),
@@ -54,6 +60,7 @@ def idle(**more: Any) -> MediaSession:
         "instance": "m1",
         "cameras": (camera("front"), camera("back")),
         "sent": (),
+        "sound": sound(),
     } | more
     return MediaSession(**fields)
 
@@ -66,12 +73,35 @@ def live(*sent: str, watchers: tuple[Watcher, ...] = (), **more: Any) -> MediaSe
         "sent": sent,
         "watchers": watchers,
         "cameras": cameras,
+        "sending": Sending(level="full", total_bps=3_000_000),
     } | more
     return idle(**fields)
 
 
-def watcher(name: str, role: Any = "doctor", state: Any = "connected", peer: str = "") -> Watcher:
-    return Watcher(peer=peer or f"p-{name}", name=name, role=role, state=state, since_utc=UTC)
+def watcher(name: str, role: Any = "doctor", state: Any = "connected", **more: Any) -> Watcher:
+    """Gets what the role may, once connected."""
+    rights, here = RIGHTS[cast("Role", role)], state == "connected"
+    fields: dict[str, Any] = {
+        "peer": f"p-{name}",
+        "participant": f"id{name}",
+        "sees": ("front",) if rights.sees and here else (),
+        "hears": rights.hears and here,
+        "speaks": rights.speaks and here,
+    } | more
+    return Watcher(name=name, role=role, state=state, since_utc=UTC, **fields)
+
+
+def admitted(name: str, role: Any = "doctor") -> Admitted:
+    return Admitted(participant=f"id{name}", role=role, name=name)
+
+
+def sound(microphone: Any = "live", loudspeaker: Any = "live", **more: Any) -> SoundStatus:
+    return SoundStatus(microphone=microphone, loudspeaker=loudspeaker, **more)
+
+
+def modem(interface: str = "wwan0", state: Any = "connected", **more: Any) -> Modem:
+    fields: dict[str, Any] = {"operator": "Telenor N", "generation": "5G"} | more
+    return Modem(interface=interface, state=state, **fields)
 
 
 def participant(name: str, role: Any = "doctor", id_: str = "") -> Participant:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.config import Config, Panel
+from edgebox.config import Config, Panel, Sms
 from edgebox.errors import ConfigError
 from edgebox.messages import Done, Fault, Invite, Role
 from edgebox.panel.app import create_app
@@ -21,14 +21,28 @@ from edgebox.panel.view import invite_id
 from tests.unit.panel.heard import CONFIG, Heard, invite, live, watcher
 
 ORIGIN = "http://127.0.0.1:8080"
-POSTS = ("/start", "/stop", "/cameras", "/invite", "/language", "/theme")
+POSTS = (
+    "/start",
+    "/stop",
+    "/cameras",
+    "/hide",
+    "/mute",
+    "/admit",
+    "/refuse",
+    "/mute-guest",
+    "/invite",
+    "/sms",
+    "/language",
+    "/theme",
+    "/cues",
+)
 
 
 class StandInActions:
     """Answers as told and writes down what was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, ...]] = []
+        self.asked: list[tuple[str | bool, ...]] = []
         self.answer: Done | Fault = Done()
 
     def start(self) -> Done | Fault:
@@ -41,6 +55,30 @@ class StandInActions:
 
     def change_camera(self, camera: str, operation: Operation) -> Done | Fault:
         self.asked.append((camera, operation))
+        return self.answer
+
+    def hide(self, hidden: bool) -> Done | Fault:
+        self.asked.append(("hide", hidden))
+        return self.answer
+
+    def mute(self, muted: bool) -> Done | Fault:
+        self.asked.append(("mute", muted))
+        return self.answer
+
+    def admit(self, participant: str, role: Role) -> Done | Fault:
+        self.asked.append(("admit", participant, role))
+        return self.answer
+
+    def refuse(self, participant: str) -> Done | Fault:
+        self.asked.append(("refuse", participant))
+        return self.answer
+
+    def mute_guest(self, participant: str, muted: bool) -> Done | Fault:
+        self.asked.append(("mute-guest", participant, muted))
+        return self.answer
+
+    def send_invite(self, id_: str, phone: str) -> Done | Fault:
+        self.asked.append(("sms", id_, phone))
         return self.answer
 
     def invite(self, role: Role) -> Invite | Fault:
@@ -96,9 +134,10 @@ def test_page_holds_the_state_it_is_shown_with(pages: Pages) -> None:
     assert found
     page = json.loads(found.group(1))
     assert page["state"]["screen"] == "live"
-    assert page["state"]["watchers"][0]["name"] == "Kari <b>"
+    assert page["state"]["groups"][0]["people"][0]["name"] == "Kari <b>"
     assert "Kari <b>" not in text
     assert page["preview"] == "http://127.0.0.1:8081/whep/"
+    assert page["guest"] == "http://127.0.0.1:8081/guest/"
 
 
 def test_page_runs_its_own_files_only(pages: Pages) -> None:
@@ -132,6 +171,7 @@ def test_stream_sends_the_state_then_each_change(pages: Pages) -> None:
     with pages.client.get("/events", base_url=ORIGIN, buffered=False) as answer:
         events: Iterator[Any] = iter(answer.response)
         assert json.loads(next(events)[6:])["screen"] == "idle"
+        assert next(events).startswith(b'event: marks\ndata: [{"kind":"wipe"')
         pages.heard.hear(live())
         pages.feed.publish(pages.heard.view())
         assert json.loads(next(events)[6:])["screen"] == "live"
@@ -162,11 +202,17 @@ def test_streams_are_limited_and_their_places_come_back(pages: Pages) -> None:
         ("/start", {}, ("start",)),
         ("/stop", {}, ("stop",)),
         ("/cameras", {"camera": "front", "operation": "main"}, ("front", "main")),
+        ("/hide", {"hidden": True}, ("hide", True)),
+        ("/mute", {"muted": False}, ("mute", False)),
+        ("/admit", {"participant": "p1", "role": "doctor"}, ("admit", "p1", "doctor")),
+        ("/refuse", {"participant": "p1"}, ("refuse", "p1")),
+        ("/mute-guest", {"participant": "p1", "muted": True}, ("mute-guest", "p1", True)),
         ("/invite", {"role": "doctor"}, ("invite", "doctor")),
+        ("/sms", {"id": "a1", "phone": "+4791234567"}, ("sms", "a1", "+4791234567")),
     ],
 )
 def test_tap_is_asked_and_answered(
-    pages: Pages, path: str, body: object, asked: tuple[str, ...]
+    pages: Pages, path: str, body: object, asked: tuple[str | bool, ...]
 ) -> None:
     assert pages.post(path, body).json["text"] == ""
     assert pages.actions.asked == [asked]
@@ -188,10 +234,28 @@ def test_invitation_answers_link_and_code_to_who_asked_only(pages: Pages) -> Non
     assert "secret" not in status
 
 
-def test_roles_that_may_not_see_everything_are_not_invited_here(pages: Pages) -> None:
-    for role in ("pilot", "interpreter", "technician", "bystander"):
-        assert "ikke tillatt" in pages.post("/invite", {"role": role}).json["text"]
+def test_technician_is_not_invited_here(pages: Pages) -> None:
+    assert "ikke tillatt" in pages.post("/invite", {"role": "technician"}).json["text"]
     assert pages.actions.asked == []
+
+
+@pytest.mark.parametrize("phone", ["", "113", "+", "47 123", "++4791234567", "9" * 16, "911\n2222"])
+def test_number_is_digits_only(pages: Pages, phone: str) -> None:
+    assert pages.post("/sms", {"id": "a1", "phone": phone}).status_code == 400
+    assert pages.actions.asked == []
+
+
+def test_sms_is_offered_where_it_is_set_up() -> None:
+    assert "invite-sms" not in Pages(Config()).get("/").get_data(as_text=True)
+    for by in ("modem", "gateway"):
+        config = Config(sms=Sms(by=by))
+        assert "invite-sms" in Pages(config).get("/").get_data(as_text=True)
+
+
+def test_cues_are_on_at_the_start_of_a_shift(pages: Pages) -> None:
+    assert 'data-cues="on"' in pages.get("/").get_data(as_text=True)
+    assert "Max-Age=43200" in pages.post("/cues", {"on": False}).headers["Set-Cookie"]
+    assert 'data-cues="off"' in pages.get("/").get_data(as_text=True)
 
 
 def test_language_is_kept(pages: Pages) -> None:

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.messages import Fault, ServiceStatus
+from edgebox.messages import Fault, Modems, Sending, ServiceStatus
 from edgebox.panel.state import BOND_FRESH_S, BRIDGE_GRACE_S, HUB_FRESH_S, MEDIA_GRACE_S
 from tests.unit.panel.heard import (
     UTC,
     Heard,
+    admitted,
     bond,
     camera,
     idle,
@@ -18,8 +18,10 @@ from tests.unit.panel.heard import (
     link,
     live,
     media,
+    modem,
     participant,
     room,
+    sound,
     watcher,
 )
 
@@ -51,7 +53,7 @@ def test_live_names_who_sees() -> None:
     heard.hear(live(watchers=(watcher("Kari"), watcher("Ola", "observer", "connecting"))))
     view = heard.view()
     assert (view.screen, view.headline) == ("live", "live-watched")
-    assert [(one.name, one.role, one.state) for one in view.watchers] == [
+    assert [(one.name, one.role, one.state) for one in view.people] == [
         ("Kari", "doctor", "connected"),
         ("Ola", "observer", "connecting"),
     ]
@@ -69,7 +71,7 @@ def test_session_of_an_instance_that_died_is_no_session() -> None:
     heard.hear(live(watchers=(watcher("Kari"),)), media("stopped"))
     view = heard.view()
     assert (view.screen, view.truth, view.headline) == ("live", "starting", "restarting")
-    assert view.watchers == ()
+    assert view.people == ()
     assert view.sending == ()
     assert view.live_since_utc is None
     heard.hear(media("starting", "m2"))
@@ -82,7 +84,7 @@ def test_session_left_on_the_broker_waits_for_its_media() -> None:
     heard = Heard()
     heard.hear(live(watchers=(watcher("Kari"),)))
     assert heard.view().truth == "starting"
-    assert heard.view().watchers == ()
+    assert heard.view().people == ()
     heard.hear(media(instance="m1"))
     assert heard.view().truth == "known"
 
@@ -106,7 +108,7 @@ def test_lost_broker_makes_all_unknown_and_its_return_all_known() -> None:
     heard.state.disconnect_broker(heard.now, heard.utc)
     view = heard.view()
     assert (view.truth, view.headline, view.screen) == ("unknown", "unknown", "live")
-    assert view.watchers == view.waiting == ()
+    assert view.people == view.guests == ()
     assert view.bond == view.hub == "unknown"
     assert [notice.since_utc for notice in view.notices] == [UTC + 1.0]
     assert view.preview == "front", "the preview comes straight from media and may still run"
@@ -144,8 +146,7 @@ def test_links_down_cut_the_picture_but_not_the_session() -> None:
     heard.hear(live(watchers=(watcher("Kari"),)), bond(down, state="down", target_bps=0))
     view = heard.view()
     assert view.headline == "live-cut"
-    assert [one.name for one in view.watchers] == ["Kari"]
-    assert view.quality == "none"
+    assert [one.name for one in view.people] == ["Kari"]
     assert heard.codes() == ["bond-down"]
 
 
@@ -154,23 +155,85 @@ def test_silent_bond_makes_live_unsure() -> None:
     heard.hear(live(watchers=(watcher("Kari"),)))
     heard.now = BOND_FRESH_S + 0.1
     assert heard.view().headline == "live-unsure"
-    assert heard.view().quality == "unknown"
 
 
-@pytest.mark.parametrize(
-    ("target_bps", "sent", "quality"),
-    [
-        (1_400_000, 2, "good"),
-        (1_399_998, 2, "reduced"),
-        (700_000, 1, "good"),
-        (250_000, 1, "reduced"),
-        (249_999, 1, "weak"),
-    ],
-)
-def test_quality_is_what_each_picture_may_use(target_bps: int, sent: int, quality: str) -> None:
+def test_headline_is_who_sees_or_else_who_hears() -> None:
     heard = Heard().whole()
-    heard.hear(live(*("front", "back")[:sent]), bond(target_bps=target_bps))
-    assert heard.view().quality == quality
+    heard.hear(live(watchers=(watcher("Ola", "interpreter"),)))
+    assert heard.view().headline == "live-heard"
+    heard.hear(live(watchers=(watcher("Ola", "interpreter"),), sound=sound(muted=True)))
+    assert heard.view().headline == "live-unwatched"
+    heard.hear(live(watchers=(watcher("Ola", "pilot"),)))
+    assert heard.view().headline == "live-watched"
+
+
+def test_hidden_pictures_are_the_headline_unless_nothing_comes_through_anyway() -> None:
+    heard = Heard().whole()
+    heard.hear(live(watchers=(watcher("Kari", sees=()),), hidden=True))
+    assert (heard.view().headline, heard.view().hidden) == ("live-hidden", True)
+    heard.hear(bond(link("a", state="down"), state="down"))
+    assert heard.view().headline == "live-cut"
+
+
+def test_level_and_reason_are_medias_word() -> None:
+    heard = Heard().whole()
+    low = Sending(level="few-frames", reason="capacity", since_utc=UTC, total_bps=250_000)
+    heard.hear(live(sending=low, focus_by="Kari"))
+    view = heard.view()
+    assert (view.level, view.reason, view.focus_by) == ("few-frames", "capacity", "Kari")
+    heard.hear(media("stopped"))
+    assert (heard.view().level, heard.view().reason) == ("nothing", "")
+
+
+# Sound
+
+
+def test_sound_that_is_missing_is_a_notice_and_unconfigured_is_none() -> None:
+    heard = Heard().whole()
+    heard.hear(live(sound=sound("absent", "failed")))
+    assert heard.codes() == ["microphone-absent", "loudspeaker-failed"]
+    heard.hear(live(sound=sound("failed", "absent")))
+    assert heard.codes() == ["microphone-failed", "loudspeaker-absent"]
+    heard.hear(live(sound=sound("none", "none")))
+    assert heard.codes() == []
+
+
+def test_sound_is_unknown_with_media() -> None:
+    heard = Heard().whole()
+    heard.hear(live(sound=sound(muted=True)))
+    shown = heard.view().sound
+    assert shown is not None
+    assert shown.muted
+    heard.hear(media("stopped"))
+    assert heard.view().sound is None
+
+
+# Modems
+
+
+def test_link_shows_operator_and_generation_of_its_modem() -> None:
+    heard = Heard().whole()
+    heard.state.receive_modems(Modems(modems=(modem(), modem("b", operator="", generation="4G"))))
+    assert [(one.label, one.generation) for one in heard.view().links] == [
+        ("Telenor N", "5G"),
+        ("b", "4G"),
+    ]
+
+
+def test_modems_are_unknown_once_their_service_has_stopped() -> None:
+    heard = Heard().whole()
+    heard.state.receive_modems(Modems(modems=(modem(),)))
+    stopped = ServiceStatus(service="vehicle", instance="v", state="stopped", since_utc=UTC)
+    heard.hear(stopped)
+    assert [one.generation for one in heard.view().links] == ["", ""]
+    heard.state.receive_modems(Modems(modems=(modem(),)))
+    assert [one.generation for one in heard.view().links] == ["", ""], "left on the broker"
+
+
+def test_locked_sim_card_is_named() -> None:
+    heard = Heard().whole()
+    heard.state.receive_modems(Modems(modems=(modem(state="locked"),)))
+    assert [(n.code, n.subject) for n in heard.view().notices] == [("sim-locked", "a")]
 
 
 # Cameras
@@ -226,28 +289,32 @@ def test_second_tap_builds_on_the_first_before_media_has_spoken() -> None:
 # People
 
 
-def test_participant_without_picture_is_named() -> None:
+def test_who_is_not_let_in_waits() -> None:
     heard = Heard().whole()
     heard.hear(
-        live(watchers=(watcher("Kari", peer="r01-9"),)),
-        room(participant("Kari", id_="01"), participant("Ola", "interpreter")),
+        live(watchers=(watcher("Kari"),), admitted=(admitted("Kari"),)),
+        room(participant("Kari"), participant("Ola", "interpreter")),
     )
-    assert [one.name for one in heard.view().waiting] == ["Ola"]
+    assert [one.name for one in heard.view().guests] == ["Ola"]
+    assert heard.state.guest("idOla", "interpreter", heard.now) is not None
+    assert heard.state.guest("idOla", "doctor", heard.now) is None
+    heard.hear(media("stopped"))
+    assert heard.state.guest("idOla", "interpreter", heard.now) is None
 
 
 def test_room_of_another_session_says_nothing() -> None:
     heard = Heard().whole()
     heard.hear(room(participant("Kari"), session="s0"))
-    assert heard.view().waiting == ()
+    assert heard.view().guests == ()
 
 
 def test_room_is_unknown_while_the_hub_is_away() -> None:
     heard = Heard().whole()
     heard.hear(room(participant("Kari")))
-    assert [one.name for one in heard.view().waiting] == ["Kari"]
+    assert [one.name for one in heard.view().guests] == ["Kari"]
     heard.now = 10.0
     heard.state.receive_bridge(up=False, now_utc=heard.utc)
-    assert heard.view().waiting == ()
+    assert heard.view().guests == ()
 
 
 # Hub
@@ -345,6 +412,10 @@ def test_view_holds_no_link() -> None:
     heard = Heard().whole()
     heard.state.receive_invite(invite(), "s1")
     assert "secret" not in repr(heard.view())
+    made = heard.view().invite
+    assert made is not None
+    assert heard.state.invite_url(made.id) == invite().url
+    assert heard.state.invite_url("another") is None
 
 
 # Whatever comes, in whatever order
@@ -368,6 +439,8 @@ EVENTS = st.sampled_from(
         lambda h: h.state.connect_broker(h.now),
         lambda h: h.state.choose(("back",), h.now),
         lambda h: h.state.receive_invite(invite(), "s1"),
+        lambda h: h.hear(live(admitted=(admitted("Ola"),), hidden=True, sound=sound("absent"))),
+        lambda h: h.state.receive_modems(Modems(modems=(modem(state="locked"),))),
         lambda h: h.pass_time(0.5),
         lambda h: h.pass_time(20.0),
     ]
@@ -382,10 +455,16 @@ def test_names_nobody_and_sends_nothing_unless_it_is_known(
     for event in events:
         event(heard)
         view = heard.view()
+        if view.truth != "known":
+            assert view.people == view.guests == ()
+            assert view.sound is None
         if view.truth != "known" or view.screen == "idle":
-            assert view.watchers == ()
+            assert not any(one.sees or one.hears for one in view.people)
             assert view.sending == ()
+            assert view.level == "nothing"
             assert view.live_since_utc is None
+        if view.hub != "up":
+            assert view.guests == ()
         if view.truth == "unknown":
             assert view.bond == view.hub == "unknown"
         if view.bond == "unknown":

@@ -3,28 +3,41 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from babel.messages.pofile import read_po
 
 import edgebox.panel as package
-from edgebox.messages import Fault, Role
+from edgebox.messages import Fault, Modems, Role, Sending
 from edgebox.panel import view as views
 from edgebox.panel.app import SAID_CODES
 from edgebox.panel.catalogue import DIRECTORY, LANGUAGES, compile_catalogue
-from edgebox.panel.words import OWN_REASONS, PAGE_STRINGS, Words, say_fault, say_view
+from edgebox.panel.words import (
+    OWN_REASONS,
+    PAGE_STRINGS,
+    SAY_THEMSELVES,
+    Words,
+    say_fault,
+    say_rights,
+    say_view,
+)
+from edgebox.roles import RIGHTS
 from tests.unit.panel.heard import (
     UTC,
     Heard,
+    admitted,
     bond,
     camera,
+    idle,
     invite,
     link,
     live,
     media,
+    modem,
     participant,
     room,
+    sound,
     watcher,
 )
 
@@ -50,18 +63,27 @@ def names_in_code() -> Iterator[str]:
         yield from re.findall(r"say\(\s*\"([a-z.-]+)\"", path.read_text())
     yield from PAGE_STRINGS
     for headline in choices(views.Headline):
-        yield from (f"headline.{headline}", f"headline.{headline}.detail")
+        yield f"headline.{headline}"
+        if headline not in SAY_THEMSELVES:
+            yield f"headline.{headline}.detail"
     for code in choices(views.NoticeCode):
         yield f"notice.{code}"
         if not code.startswith("camera-") or code == "camera-starting":
             yield f"notice.{code}.todo"
     yield from (f"todo.{kind}" for kind in choices(views.CameraKind))
-    yield from (f"quality.{one}" for one in choices(views.Quality) if one != "none")
+    yield from (f"level.{one}" for one in choices(views.Level) if one != "nothing")
+    yield from (f"why.{one}" for one in choices(views.Reason) if one)
+    yield from (f"gets.{one}" for one in ("both", "sees", "hears", "neither", "coming"))
+    yield from (f"now.{one}" for one in ("sees", "hears", "speaks", "silenced", "nothing"))
+    yield from (f"theme.{one}" for one in ("auto", "day", "night"))
+    yield from re.findall(r"\"(rights\.[a-z-]+)\"", (SOURCES / "words.py").read_text())
+    yield from ("mute.on", "mute.off", "mute.broken", "hide.hide", "hide.show")
+    yield from ("people.silence", "people.unsilence", "start.guests", "start.nobody")
     yield from (f"link.{state}" for state in choices(views.LinkState))
     yield from (f"role.{role}" for role in get_args(Role))
     yield from ("camera.absent", "camera.failed", "camera.unknown")
     yield from ("camera.main", "camera.make-main", "camera.sent", "camera.on")
-    yield from ("person.connecting", "person.lost", "person.away")
+    yield from ("person.connecting", "person.lost", "person.away", "person.unknown")
     yield from (f"invite.{state}" for state in choices(views.InviteState))
     yield "invite.used-unnamed"
     yield from ("waiting.unknown-idle", "waiting.unknown-live", "waiting.here", "waiting.nobody")
@@ -70,7 +92,10 @@ def names_in_code() -> Iterator[str]:
     yield from (f"part.hub.{state}" for state in choices(views.HubState))
     reasons = get_args(Fault.__annotations__["reason"])
     yield from (f"reason.{reason}" for reason in (*reasons, *OWN_REASONS.values()))
-    yield from (f"failed.{what}" for what in ("start", "stop", "camera", "invite"))
+    calls = (SOURCES / "calls.py").read_text() + (SOURCES / "invitation.py").read_text()
+    whats = re.findall(r"(?:_answer|say_fault)\(.*, \"([a-z-]+)\"", calls)
+    assert len(whats) == 10
+    yield from (f"failed.{what}" for what in whats)
     yield from (f"error.{code}" for code in (*SAID_CODES, 500))
 
 
@@ -111,6 +136,18 @@ def scenes() -> Iterator[Heard]:
     people = (watcher("Kari"), watcher("", "observer", "lost"))
     heard.hear(live(watchers=people), room(participant("Ola", "technician")))
     yield heard
+    for level in choices(views.Level):
+        for reason in choices(views.Reason):
+            sending = Sending(level=level, reason=reason)  # type: ignore[arg-type]  # of literals
+            heard.hear(live(sending=sending, watchers=people))
+            yield heard
+    for cabin in (sound(muted=True), sound("absent", "failed"), sound("none", "none")):
+        heard.hear(live(sound=cabin, watchers=people, focus_by="Kari", hidden=cabin.muted))
+        yield heard
+    heard.state.receive_modems(Modems(modems=(modem(), modem(state="locked"))))
+    yield heard
+    heard.hear(idle(admitted=(admitted("Kari"), admitted(""))))
+    yield heard
     heard.hear(live(cameras=(camera("front", "absent"), camera("back", "failed", kind="rtsp"))))
     yield heard
     heard.hear(live("front"), bond(link("a", state="down"), state="down"))
@@ -130,9 +167,85 @@ def scenes() -> Iterator[Heard]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_view_can_be_said(language: str) -> None:
     for heard in scenes():
-        said = repr(say_view(heard.view(), words(language), heard.utc))
-        assert "%(" not in said
-        assert not re.search(r"'[a-z]+\.[a-z-]+'", said), "a name instead of its sentence"
+        text = repr(said(heard, language))
+        assert "%(" not in text
+        assert not re.search(r"'[a-z]+\.[a-z-]+'", text), "a name instead of its sentence"
+
+
+def said(heard: Heard, language: str = "nb") -> dict[str, Any]:
+    return say_view(heard.view(), words(language), heard.utc)
+
+
+def test_banner_groups_people_by_what_they_get_now() -> None:
+    heard = Heard().whole()
+    people = (
+        watcher("Kari"),
+        watcher("Ola", "interpreter"),
+        watcher("Helikopter", "pilot"),
+        watcher("Per", "observer"),
+        watcher("Ida", state="lost"),
+        watcher("Siv", sees=(), hears=False),
+    )
+    heard.hear(live(watchers=people, admitted=(admitted("Away"),)))
+    groups = said(heard)["groups"]
+    assert [(one["title"], [each["name"] for each in one["people"]]) for one in groups] == [
+        ("Ser og hører:", ["Kari", "Per"]),
+        ("Ser:", ["Helikopter"]),
+        ("Hører:", ["Ola"]),
+        ("Uten bilde og lyd herfra:", ["Siv"]),
+        ("Kobles til:", ["Ida"]),
+    ]
+
+
+def test_start_names_who_will_see_and_hear() -> None:
+    heard = Heard().whole()
+    assert said(heard)["startText"] == "Ingen ser eller hører før du slipper dem inn."
+    heard.hear(room(participant("Kari")))
+    assert said(heard)["startText"] == "Ingen er sluppet inn ennå."
+    assert said(heard)["waitingTitle"] == "Vil inn: Kari (lege)"
+    heard.hear(idle(admitted=(admitted("Kari"), admitted("Ola", "interpreter"))))
+    heard.hear(room(participant("Kari"), participant("Ola", "interpreter")))
+    assert said(heard)["startText"] == "Får se eller høre: Kari (lege), Ola (tolk)"
+
+
+def test_level_is_said_with_its_reason_only_while_anything_comes_through() -> None:
+    heard = Heard().whole()
+    low = Sending(level="stills", reason="capacity")
+    heard.hear(live(watchers=(watcher("Kari"),), sending=low))
+    state = said(heard)
+    assert (state["levelText"], state["why"]) == (
+        "Stillbilder og lyd",
+        "fordi dekningen er svak",
+    )
+    heard.hear(bond(link("a", state="down"), state="down"))
+    state = said(heard)
+    assert (state["sending"], state["levelText"], state["why"]) == (
+        "Ingen bilder kommer fram akkurat nå.",
+        "",
+        "",
+    )
+
+
+def test_main_picture_says_who_chose_it() -> None:
+    heard = Heard().whole()
+    heard.hear(live(watchers=(watcher("Kari"),), focus_by="Kari"))
+    assert said(heard)["why"] == "Hovedbilde valgt av Kari"
+
+
+def test_nothing_is_called_sent_that_nobody_gets() -> None:
+    heard = Heard().whole()
+    heard.hear(live())
+    assert said(heard)["sending"] == "Klart, men ingen ser: Front, Back"
+    heard.hear(live(watchers=(watcher("Kari"),)))
+    assert said(heard)["sending"] == "Sendes nå: Front, Back"
+
+
+def test_what_a_role_gets_is_made_from_its_rights() -> None:
+    say = words().say
+    assert say_rights(RIGHTS["pilot"], say) == "Får: bare bilder utenfra, hvor bilen er."
+    assert say_rights(RIGHTS["interpreter"], say) == "Får: lyden fra bilen. Kan: snakke."
+    assert say_rights(RIGHTS["technician"], say) == "Får verken bilde eller lyd."
+    assert "alle bilder" in say_rights(RIGHTS["doctor"], say)
 
 
 def test_notices_beyond_the_screen_are_counted() -> None:
