@@ -46,7 +46,7 @@ PAGES_MAX = 4
 """Of one person: nobody takes all places."""
 CANDIDATES_MAX = 64
 """A viewer that trickles more is not asked any more."""
-OFFERS_MAX, OFFERS_S = 8, 10.0
+OFFERS_MAX, OFFERS_S = 20, 10.0
 """A person's pages offer no more than this within that time: each offer is a connection to make."""
 
 

@@ -289,7 +289,7 @@ async def test_a_killed_service_goes_on_with_the_same_session(
             assert isinstance(await watch(box, page, turn_server), WatchAnswer)
             await frames_seen(page, "p1", {"0"})
             encoders = children(process.pid)
-            assert len(encoders) == 2
+            assert len(encoders) == 3, "two cameras and sound"
             process.kill()
             await process.wait()
             killed_at = time.monotonic()
