@@ -80,6 +80,9 @@ class BoxLink:
     remote: Address = None
     headers: int = HEADERS_V4
     """Bytes of IP and UDP headers of each packet."""
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    """Since the start, with headers."""
     family: int = 0
     bound_to: int = 0
     """The interface's index when the socket was opened."""
@@ -418,7 +421,9 @@ class BoxEnd:
         touched: dict[int, _Session] = {}
 
         def take(packet: bytes, address: Address) -> None:
-            self.spending.count(link.config, len(packet) + link.headers)
+            size = len(packet) + link.headers
+            link.bytes_received += size
+            self.spending.count(link.config, size)
             number = session_of(packet)
             session = self._sessions.get(number)
             if session is None:
@@ -437,7 +442,9 @@ class BoxEnd:
             return
         problem = send(link.sock, packet, link.remote)
         if not problem:
-            self.spending.count(link.config, len(packet) + link.headers)
+            size = len(packet) + link.headers
+            link.bytes_sent += size
+            self.spending.count(link.config, size)
         elif problem == errno.EMSGSIZE:
             self._loop.call_soon(self._on_too_large, link.number, len(packet))
         elif problem not in PASSING:

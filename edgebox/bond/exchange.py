@@ -31,6 +31,8 @@ import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from edgebox.bond.budget import Budget
+from edgebox.bond.revocation import Identity
 from edgebox.bond.seal import SECRET_SIZE, SUITES, Keys, Suite
 from edgebox.bond.transport import Address, bind_to_link
 from edgebox.bond.wire import WRAP
@@ -47,6 +49,9 @@ LINE_MAX = 2048
 CONNECTIONS_MAX = 256
 CONNECTIONS_PER_HOST = 8
 """One stranger who holds connections open must not keep all boxes out."""
+ACCEPTS_S, ACCEPTS_BURST = 100, 200
+"""Connections taken a second: a handshake costs about a millisecond, so at most a tenth of a
+processor, which strangers may fill but not exceed. A fleet of 2,000 is back within 20 s."""
 NONCE_SIZE = 32
 BOX_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
@@ -265,9 +270,12 @@ class KeyServer:
     """Listens for boxes. Open to the Internet: see the module's text for who gets what."""
 
     def __init__(
-        self, config: Config, free_session: Callable[[], int], accept: Callable[[str, Keys], None]
+        self,
+        config: Config,
+        free_session: Callable[[], int],
+        accept: Callable[[Identity, Keys], bool],
     ):
-        """`free_session()` gives an unused id, `accept(box id, keys)` keeps the session."""
+        """`free_session()` gives an unused id; `accept` keeps the session, or refuses."""
         self._free_session = free_session
         self._accept = accept
         self._static = static_secret(config)
@@ -275,6 +283,7 @@ class KeyServer:
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         self._hosts: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pace = Budget(ACCEPTS_S, ACCEPTS_BURST, 0.0)
         self.refused = 0
 
     async def run(self, sock: socket.socket) -> None:
@@ -283,6 +292,7 @@ class KeyServer:
         try:
             while True:
                 await self._slots.acquire()
+                await self._wait_for_turn(loop)
                 client, host = await _accept(loop, sock)
                 self._hosts[host] += 1
                 task = asyncio.create_task(self._serve(client, self._hosts[host]), name=host)
@@ -293,6 +303,13 @@ class KeyServer:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _wait_for_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Handshakes are dear: strangers must not keep packets of boxes waiting."""
+        wait_s = self._pace.wait_s(1, loop.time())
+        if wait_s:
+            await asyncio.sleep(wait_s)
+        self._pace.take(1, loop.time())
 
     def _done(self, task: asyncio.Task[None]) -> None:
         host = task.get_name()
@@ -335,8 +352,8 @@ class KeyServer:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.refused += 1
             return None
-        box = self._box_of(request, transport)
-        if box is None or not request.suites:
+        identity = self._identity(request, transport)
+        if identity is None or not request.suites:
             self.refused += 1
             return None
         suite = request.suites[0]
@@ -344,21 +361,26 @@ class KeyServer:
         if self._static is not None:
             nonce = secrets.token_hex(NONCE_SIZE)
             answer = Answer(session=session, suite=suite, nonce=nonce)
-            self._accept(box, _static_keys(self._static, request.nonce, nonce, answer))
+            keys = _static_keys(self._static, request.nonce, nonce, answer)
             proof = _answer_proof(self._static, request, answer)
-            return msgspec.structs.replace(answer, proof=proof)
-        to_hub, to_box = secrets.token_bytes(SECRET_SIZE), secrets.token_bytes(SECRET_SIZE)
-        self._accept(box, Keys(session, suite, to_hub, to_box))
-        return Answer(session=session, suite=suite, to_hub=to_hub.hex(), to_box=to_box.hex())
+            answer = msgspec.structs.replace(answer, proof=proof)
+        else:
+            to_hub, to_box = secrets.token_bytes(SECRET_SIZE), secrets.token_bytes(SECRET_SIZE)
+            keys = Keys(session, suite, to_hub, to_box)
+            answer = Answer(session=session, suite=suite, to_hub=to_hub.hex(), to_box=to_box.hex())
+        if not self._accept(identity, keys):
+            self.refused += 1
+            return None
+        return answer
 
-    def _box_of(self, request: Request, transport: asyncio.Transport) -> str | None:
+    def _identity(self, request: Request, transport: asyncio.Transport) -> Identity | None:
         if self._static is not None:
             proof = _proof(self._static, "box", request.box, request.nonce, *request.suites)
             is_ours = hmac.compare_digest(proof.encode(), request.proof.encode())
-            name = request.box if is_ours else ""
+            identity = Identity(request.box if is_ours else "")
         else:
-            name = _common_name(transport.get_extra_info("peercert"))
-        return name if BOX_ID.fullmatch(name) else None
+            identity = _identity_of(transport.get_extra_info("peercert"))
+        return identity if BOX_ID.fullmatch(identity.box) else None
 
 
 def listening_socket(address: str) -> socket.socket:
@@ -409,8 +431,14 @@ async def _until_closed(reader: asyncio.StreamReader) -> None:
         await reader.read(1)
 
 
-def _common_name(certificate: object) -> str:
-    """Of `ssl.SSLSocket.getpeercert`; empty without one."""
-    subject = certificate.get("subject", ()) if isinstance(certificate, dict) else ()
+def _identity_of(certificate: object) -> Identity:
+    """Of `ssl.SSLSocket.getpeercert`; an empty name without exactly one common name."""
+    if not isinstance(certificate, dict):
+        return Identity("")
+    subject = certificate.get("subject", ())
     names = [value for part in subject for key, value in part if key == "commonName"]
-    return names[0] if len(names) == 1 else ""
+    return Identity(
+        names[0] if len(names) == 1 else "",
+        int(certificate["serialNumber"], 16),
+        ssl.cert_time_to_seconds(certificate["notAfter"]),
+    )

@@ -2,7 +2,8 @@
 
 Who may reach it: the whole Internet. A packet that names no session or is not sealed by its box
 gets no answer of any kind. A box can only have datagrams sent to addresses in `bond.allow`, and
-its sessions, flows and memory are limited, so that it cannot harm another.
+its rate, sessions, flows and memory are limited, so that it cannot harm another. What is shut out
+by `bond.revoked` or has an expired certificate is dropped within seconds.
 
 A flow's socket belongs to the box, not to its session: when the bond of a box restarts, the
 server behind us still sees the same source address. Its local port follows from box, destination
@@ -10,24 +11,37 @@ and flow, so this holds, ports being free, also when we restart ourselves.
 """
 
 import asyncio
+import errno
 import hashlib
 import logging
 import resource
 import secrets
 import socket
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from edgebox.bond.budget import Budget
 from edgebox.bond.connection import Connection, DatagramReceived, Event
 from edgebox.bond.exchange import KeyServer, listening_socket, resolve
+from edgebox.bond.revocation import Identity, RevokedFile
 from edgebox.bond.seal import Keys
-from edgebox.bond.transport import Address, Driver, drain, send, udp_socket
+from edgebox.bond.transport import Address, Driver, drain, never_fragment, send, udp_socket
 from edgebox.bond.wire import session_of
-from edgebox.config import Config, parse_address
+from edgebox.config import Config, parse_address, resolve_file
 from edgebox.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+PACKETS_S = 6_000
+BYTES_S = 6_250_000
+BURST_S = 0.5
+"""What one box may send: twice what 20 Mbit/s with all repair come to."""
+STRANGE_S = 100
+"""Packets of a session from addresses it was not heard from before."""
+EXCHANGES_S, EXCHANGES_BURST = 0.5, 8
+"""A box that is started over and over gets new keys every other second."""
+RESOLVE_S = 60.0
 SESSIONS_MAX = 2048
 SESSIONS_PER_BOX = 6
 FLOWS_PER_BOX = 256
@@ -43,7 +57,7 @@ PORT_FIRST, PORT_COUNT, PORT_TRIES = 20_000, 12_000, 8
 
 
 @dataclass
-class _Flow:
+class Flow:
     """One client of a box, seen by the server it talks to as one socket of ours."""
 
     number: int
@@ -52,13 +66,22 @@ class _Flow:
 
 
 @dataclass
-class _Box:
+class Box:
+    """What the hub holds for one box, whatever its sessions."""
+
     name: str
-    flows: dict[tuple[str, int], _Flow] = field(default_factory=dict)
+    packets: Budget
+    bytes: Budget
+    exchanges: Budget
+    flows: dict[tuple[str, int], Flow] = field(default_factory=dict)
     sessions: list["_Session"] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     unreachable: set[str] = field(default_factory=set)
     """Allowed destinations that there is no socket for just now; told once."""
+    packets_in: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    over_budget: int = 0
 
     def current(self) -> "_Session | None":
         """The newest session in which the box has been heard."""
@@ -68,10 +91,14 @@ class _Box:
 
 @dataclass
 class _Session:
-    box: _Box
+    box: Box
+    identity: Identity
     connection: Connection
     driver: Driver
     started_at: float
+    strange: Budget
+    """For packets from addresses that the session does not know yet."""
+    known: set[Address] = field(default_factory=set)
 
 
 class FarEnd:
@@ -80,9 +107,12 @@ class FarEnd:
     def __init__(self, config: Config):
         self._config = config
         self._loop = asyncio.get_running_loop()
+        self._revoked = RevokedFile(
+            resolve_file(config, config.bond.revoked) if config.bond.revoked else None
+        )
         self._server = KeyServer(config, self._free_session, self._accept)
         self._sessions: dict[int, _Session] = {}
-        self._boxes: dict[str, _Box] = {}
+        self._boxes: dict[str, Box] = {}
         self._allowed: dict[str, tuple[int, Address]] = {}
         self._sock: socket.socket | None = None
         self._listener: socket.socket | None = None
@@ -90,6 +120,7 @@ class FarEnd:
         """Packets that name no session."""
         self.refused = 0
         """Datagrams to addresses that are not allowed."""
+        self.sessions_started = 0
 
     async def run(self, *, ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled. Raises ConfigError when a port is taken."""
@@ -104,6 +135,7 @@ class FarEnd:
             self._listener = listening_socket(self._config.bond.key_exchange_listen)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._server.run(self._listener))
+                group.create_task(self._keep_resolved())
                 ready()
                 await self._sweep_for_ever()
         finally:
@@ -115,6 +147,7 @@ class FarEnd:
         try:
             if self._sock.family == socket.AF_INET6:
                 self._sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            never_fragment(self._sock)
             self._sock.bind((host, port))
         except OSError as error:
             raise ConfigError(
@@ -134,27 +167,70 @@ class FarEnd:
             self._loop.remove_reader(self._sock)
             self._sock.close()
 
+    # Figures
+
+    @property
+    def session_count(self) -> int:
+        """Sessions now, those no box has been heard in yet included."""
+        return len(self._sessions)
+
+    @property
+    def refused_exchanges(self) -> int:
+        """Connections for keys that led to nothing."""
+        return self._server.refused
+
+    def boxes(self) -> list[Box]:
+        """Boxes with a session or a flow."""
+        return list(self._boxes.values())
+
     # Packets of boxes
 
     def _on_packets(self, sock: socket.socket) -> None:
         touched: dict[int, _Session] = {}
+        now = self._loop.time()
 
         def take(packet: bytes, address: Address) -> None:
             number = session_of(packet)
             session = self._sessions.get(number)
             if session is None:
                 self.strangers += 1
-                return
-            session.driver.receive(address, packet)
-            touched[number] = session
+            elif self._is_within_budget(session, address, len(packet), now):
+                session.connection.receive_datagram(address, packet, now)
+                touched[number] = session
 
         drain(sock, take)
         for session in touched.values():
             session.driver.flush()
 
-    def _send_outer(self, address: Hashable, packet: bytes) -> None:
-        if self._sock is not None:
-            send(self._sock, packet, address)
+    def _is_within_budget(self, session: _Session, address: Address, size: int, now: float) -> bool:
+        """Looked at before anything is opened: too much of one box must stay cheap."""
+        box = session.box
+        if address not in session.known:
+            # Anybody may write a session's number on a packet: the box itself must not pay for it.
+            if session.connection.knows_address(address):
+                session.known.add(address)
+            elif not session.strange.take(1, now):
+                self.strangers += 1
+                return False
+        box.packets_in += 1
+        box.bytes_in += size
+        if box.packets.take(1, now) and box.bytes.take(size, now):
+            return True
+        box.over_budget += 1
+        return False
+
+    def _send_outer(self, session: _Session, address: Hashable, packet: bytes) -> None:
+        if self._sock is None:
+            return
+        problem = send(self._sock, packet, address)
+        session.box.bytes_out += len(packet)
+        if problem == errno.EMSGSIZE:
+            self._loop.call_soon(self._on_too_large, session, address, len(packet))
+
+    def _on_too_large(self, session: _Session, address: Hashable, size: int) -> None:
+        for link, path in session.connection.paths.items():
+            if path.address == address:
+                session.connection.sender.on_refused(link, size, self._loop.time())
 
     # Flows
 
@@ -168,7 +244,7 @@ class FarEnd:
             flow.used_at = self._loop.time()
             send(flow.sock, event.payload, self._allowed[event.destination][1])
 
-    def _open_flow(self, session: _Session, event: DatagramReceived) -> _Flow | None:
+    def _open_flow(self, session: _Session, event: DatagramReceived) -> Flow | None:
         box = session.box
         if event.destination not in self._allowed or len(box.flows) >= FLOWS_PER_BOX:
             self._refuse(session, event)
@@ -183,12 +259,12 @@ class FarEnd:
                 logger.warning("%s: cannot reach %s: %s", box.name, event.destination, error)
             return None
         box.unreachable.discard(event.destination)
-        flow = _Flow(event.flow, sock, self._loop.time())
+        flow = Flow(event.flow, sock, self._loop.time())
         box.flows[event.destination, event.flow] = flow
         self._loop.add_reader(sock, self._on_replies, box, flow)
         return flow
 
-    def _flow_socket(self, box: _Box, event: DatagramReceived) -> socket.socket:
+    def _flow_socket(self, box: Box, event: DatagramReceived) -> socket.socket:
         family, address = self._allowed[event.destination]
         sock = udp_socket(family)
         try:
@@ -210,7 +286,7 @@ class FarEnd:
                 event.destination,
             )
 
-    def _on_replies(self, box: _Box, flow: _Flow) -> None:
+    def _on_replies(self, box: Box, flow: Flow) -> None:
         session = box.current()
 
         def take(payload: bytes, address: Address) -> None:
@@ -224,9 +300,33 @@ class FarEnd:
         if session is not None:
             session.driver.flush()
 
-    def _close_flow(self, flow: _Flow) -> None:
+    def _close_flow(self, flow: Flow) -> None:
         self._loop.remove_reader(flow.sock)
         flow.sock.close()
+
+    # Names
+
+    async def _keep_resolved(self) -> None:
+        """Servers behind us may move, with their names."""
+        while True:
+            await asyncio.sleep(RESOLVE_S)
+            for destination in self._config.bond.allow:
+                try:
+                    found = await resolve(destination, socket.SOCK_DGRAM)
+                except OSError as error:
+                    logger.warning("bond.allow: %s: %s; as before", destination, error)
+                else:
+                    self._follow(destination, found)
+
+    def _follow(self, destination: str, found: list[tuple[int, Address]]) -> None:
+        """Send elsewhere from now on, unless where we send is still right."""
+        if self._allowed[destination] in found:
+            return
+        self._allowed[destination] = found[0]
+        logger.info("bond.allow: %s is elsewhere now", destination)
+        for box in self._boxes.values():
+            for key in [key for key in box.flows if key[0] == destination]:
+                self._close_flow(box.flows.pop(key))
 
     # Sessions
 
@@ -236,20 +336,40 @@ class FarEnd:
             if number not in self._sessions:
                 return number
 
-    def _accept(self, name: str, keys: Keys) -> None:
-        box = self._boxes.setdefault(name, _Box(name))
+    def _accept(self, identity: Identity, keys: Keys) -> bool:
+        """Keep a session for this box, unless it is shut out or asks too often."""
         now = self._loop.time()
+        if self._revoked.revoked.holds(identity):
+            logger.warning("%s is shut out: bond.revoked", identity.box)
+            return False
+        box = self._boxes.get(identity.box)
+        if box is None:
+            box = self._boxes[identity.box] = Box(
+                identity.box,
+                Budget(PACKETS_S, PACKETS_S * BURST_S, now),
+                Budget(BYTES_S, BYTES_S * BURST_S, now),
+                Budget(EXCHANGES_S, EXCHANGES_BURST, now),
+            )
+        if not box.exchanges.take(1, now):
+            return False
         connection = Connection("hub", keys, now)
-        driver = Driver(connection, self._send_outer, lambda event: self._on_event(session, event))
-        session = _Session(box, connection, driver, now)
+        driver = Driver(
+            connection,
+            lambda address, packet: self._send_outer(session, address, packet),
+            lambda event: self._on_event(session, event),
+        )
+        strange = Budget(STRANGE_S, STRANGE_S, now)
+        session = _Session(box, identity, connection, driver, now, strange)
         self._sessions[keys.session] = session
+        self.sessions_started += 1
         box.sessions.append(session)
         if len(box.sessions) > SESSIONS_PER_BOX:
             unproven = [one for one in box.sessions[:-1] if not one.connection.established]
             self._end((unproven or box.sessions)[0])
         if len(self._sessions) > SESSIONS_MAX:
             self._end(min(self._sessions.values(), key=_last_sign))
-        logger.info("session %08x for %s", keys.session, name)
+        logger.info("session %08x for %s", keys.session, identity.box)
+        return True
 
     def _end(self, session: _Session) -> None:
         session.driver.close()
@@ -260,7 +380,12 @@ class FarEnd:
         while True:
             await asyncio.sleep(SWEEP_S)
             now = self._loop.time()
+            if self._revoked.look():
+                self._end_revoked()
             for session in list(self._sessions.values()):
+                session.known = {
+                    one for one in session.known if session.connection.knows_address(one)
+                }
                 if self._is_over(session, now):
                     self._end(session)
             for box in list(self._boxes.values()):
@@ -268,15 +393,30 @@ class FarEnd:
                 if not box.sessions and not box.flows:
                     del self._boxes[box.name]
 
+    def _end_revoked(self) -> None:
+        """Also of those that run: their flows are closed too."""
+        for session in list(self._sessions.values()):
+            if not self._revoked.revoked.holds(session.identity):
+                continue
+            logger.warning("%s is shut out now: bond.revoked", session.box.name)
+            self._end(session)
+            if not session.box.sessions:
+                for flow in session.box.flows.values():
+                    self._close_flow(flow)
+                session.box.flows.clear()
+
     def _is_over(self, session: _Session, now: float) -> bool:
         connection = session.connection
+        if time.time() > session.identity.expires_utc:
+            logger.warning("the certificate of %s has expired", session.box.name)
+            return True
         if not connection.established:
             return now - session.started_at > UNPROVEN_S
         silent_s = now - connection.last_received_at
         newer = session is not session.box.current()
         return silent_s > (OVERLAP_S if newer else SESSION_IDLE_S)
 
-    def _sweep_flows(self, box: _Box, now: float) -> None:
+    def _sweep_flows(self, box: Box, now: float) -> None:
         for key, flow in list(box.flows.items()):
             if now - flow.used_at > FLOW_IDLE_S:
                 del box.flows[key]

@@ -1,99 +1,18 @@
 """The bond as a service: `async def run(config)` for both roles.
 
-On the box it publishes BondStatus ten times a second and at once when the target falls. The
-broker may be away, or never there: forwarding does not depend on it. The hub's end needs no bus.
-
-The watchdog on the box is fed when something was acknowledged since the last look: then sockets,
-seal, schedule and the far end have worked. An idle bond, or one without a living link, has
-nothing to acknowledge and is not hung for that. Then a datagram is sent through two fresh cores
-in memory, and the session's timer must not be overdue: a loop that stands still, or a core that
-no longer works, does not feed the watchdog, silence of the links does.
+Each role is imported when it runs: the hub's end needs neither bus nor network events.
 """
 
-import asyncio
-import gc
-import logging
-import secrets
-
-from edgebox.bond import selfcheck
-from edgebox.bond.box import BoxEnd
-from edgebox.bond.far_end import FarEnd
-from edgebox.bond.status import Reporter
 from edgebox.config import Config
-from edgebox.host import notify
-from edgebox.host.service import Service
-from edgebox.messages import BOND_STATUS
-
-logger = logging.getLogger(__name__)
-
-PUBLISH_S = 0.1
-PUBLISH_LEAST_S = 0.01
-"""A target in free fall is told at most this often."""
-CHECK_S = 2.0
-"""Nothing acknowledged for so long: the self-check speaks for us."""
-OVERDUE_S = 1.0
 
 
 async def run(config: Config) -> None:
     """Forward until cancelled. Raises ConfigError."""
     if config.bond.role == "hub":
-        await FarEnd(config).run(ready=lambda: _ready("hub"))
-        return
-    await _run_box(config)
+        from edgebox.bond import hub_service
 
+        await hub_service.run(config)
+    else:
+        from edgebox.bond import box_service
 
-def _ready(role: str) -> None:
-    # What lives now lives for good: the collector need not look at it again.
-    gc.freeze()
-    notify.ready(f"bond, {role}'s end")
-    logger.info("%s's end is ready", role)
-
-
-async def _run_box(config: Config) -> None:
-    urgent = asyncio.Event()
-    box = BoxEnd(config, on_urgent=urgent.set)
-    box.open()
-    async with Service("bond", config) as service:
-        _ready("box")
-        await service.set_state("running")
-        await service.run(box.run(), _report(service, box, urgent))
-
-
-async def _report(service: Service, box: BoxEnd, urgent: asyncio.Event) -> None:
-    reporter = Reporter(box)
-    progress = _Progress(box)
-    loop = asyncio.get_running_loop()
-    while True:
-        urgent.clear()
-        now = loop.time()
-        await service.bus.publish(BOND_STATUS, reporter.status(now))
-        if progress.made(now):
-            service.progress()
-        await asyncio.sleep(PUBLISH_LEAST_S)
-        try:
-            async with asyncio.timeout(PUBLISH_S - PUBLISH_LEAST_S):
-                await urgent.wait()
-        except TimeoutError:
-            continue
-
-
-class _Progress:
-    """Whether the bond works; the module's text says how that is decided."""
-
-    def __init__(self, box: BoxEnd):
-        self._box = box
-        self._acknowledged = 0
-        self._at = 0.0
-
-    def made(self, now: float) -> bool:
-        """True when something was acknowledged or the self-check passed."""
-        connection = self._box.connection
-        count = connection.acknowledged if connection else 0
-        if count != self._acknowledged:
-            self._acknowledged, self._at = count, now
-            return True
-        if now - self._at < CHECK_S:
-            return False
-        self._at = now
-        healthy = self._box.overdue_s() < OVERDUE_S
-        return healthy and selfcheck.datagram_passes(secrets.token_bytes(32), now)
+        await box_service.run(config)

@@ -66,6 +66,7 @@ class Reporter:
         self._box = box
         self._samples = {link.number: _Samples() for link in box.links}
         self._measured = {link.number: _Measured() for link in box.links}
+        self.latest: BondStatus | None = None
         self._state: Literal["up", "connecting", "down"] = "connecting"
         self._since_utc = time.time()
 
@@ -79,7 +80,7 @@ class Reporter:
         links = tuple(self._link(link, connection, now) for link in self._box.links)
         counters = self._box.counters()
         rtts = [link.rtt_ms for link in links if link.state == "up" and link.rtt_ms is not None]
-        return BondStatus(
+        self.latest = BondStatus(
             at_utc=time.time(),
             state=state,
             since_utc=self._since_utc,
@@ -91,6 +92,7 @@ class Reporter:
             counters=BondCounters(**{name: getattr(counters, name) for name in counters.__slots__}),
             problem=self._box.problem[:200],
         )
+        return self.latest
 
     def _link(self, link: BoxLink, connection: Connection | None, now: float) -> LinkStatus:
         path = connection.paths.get(link.number) if connection else None
