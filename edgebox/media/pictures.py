@@ -11,6 +11,9 @@ from edgebox.media.ladder import FULL_BITS_PER_PIXEL, Ladder, Plan, Reason, Send
 from edgebox.media.session import Session
 from edgebox.messages import BondStatus, Sending
 
+STILLS_SHARE, STILLS_MAX_BPS, STILL_MIN_BPS = 0.4, 2_000_000, 16_000
+"""Of all that may be sent, as long as stills in full resolution are on their way."""
+
 
 class Pictures:
     """Call `apply` whenever session, bond or viewers changed, and about once a second."""
@@ -28,8 +31,8 @@ class Pictures:
         """What is true since the last `apply`."""
         self.has_sound = False
         """Sound of the cabin goes out."""
-        self.reserved_bps = 0
-        """What a still on its way uses."""
+        self._rate_bps = 0
+        self._stills = 0
 
     @property
     def flowing(self) -> frozenset[str]:
@@ -49,8 +52,9 @@ class Pictures:
         self, session: Session, carried: Sequence[Sequence[str]], cap_bps: float, now: float
     ) -> None:
         """`carried`: cameras each viewer's connection carries. `cap_bps`: the slowest one's."""
-        rate_bps = int(min(self._target_bps, self._most_bps, cap_bps)) - self.reserved_bps
-        situation = self._situation(session.shown, carried, max(0, rate_bps))
+        self._rate_bps = int(min(self._target_bps, self._most_bps, cap_bps))
+        rate_bps = max(0, self._rate_bps - self._stills * self.still_bps())
+        situation = self._situation(session.shown, carried, rate_bps)
         plan = self._ladder.update(situation, now) if session.shown else Plan("sound-only", {})
         self._plan = plan
         for camera, encoder in self._encoders.items():
@@ -60,8 +64,8 @@ class Pictures:
             else:
                 encoder.make(picture.form, picture.bitrate_bps)
         is_cap = cap_bps < min(self._target_bps, self._most_bps)
-        level, reason = self._said(session, bool(carried), is_cap=is_cap)
-        self._say(level, reason, rate_bps)
+        level, reason = self._said(session, carried, is_cap=is_cap)
+        self._say(level, reason)
 
     def _situation(
         self, shown: Sequence[str], carried: Sequence[Sequence[str]], rate_bps: int
@@ -79,15 +83,17 @@ class Pictures:
         return int(width * height * camera.fps * FULL_BITS_PER_PIXEL)
 
     def _said(
-        self, session: Session, anybody: bool, *, is_cap: bool
+        self, session: Session, carried: Sequence[Sequence[str]], *, is_cap: bool
     ) -> tuple[SendingLevel, Reason]:
-        if session.state == "idle" or not anybody:
+        if session.state == "idle" or not carried:
             return "nothing", ""
         if not self._bond_up:
             return "nothing", "links-down"
         silence: SendingLevel = "sound-only" if self.has_sound else "nothing"
         if session.hidden:
             return silence, "hidden"
+        if not any(carried):
+            return silence, ""
         states = [self._encoders[camera].report.state for camera in self.flowing]
         if states and all(state in {"absent", "failed"} for state in states):
             return silence, "camera"
@@ -96,13 +102,26 @@ class Pictures:
             return level, ""
         return level, "viewer" if is_cap else "capacity"
 
-    def _say(self, level: SendingLevel, reason: Reason, rate_bps: int) -> None:
+    def begin_still(self) -> None:
+        """One more still is on its way."""
+        self._stills += 1
+
+    def end_still(self) -> None:
+        """One fewer."""
+        self._stills -= 1
+
+    def still_bps(self) -> int:
+        """What each still may use; live pictures get the rest."""
+        share_bps = min(STILLS_MAX_BPS, int(self._rate_bps * STILLS_SHARE))
+        return max(STILL_MIN_BPS, share_bps // max(1, self._stills))
+
+    def _say(self, level: SendingLevel, reason: Reason) -> None:
         old = self.sending
         since_utc = old.since_utc
         if (level, reason) != (old.level, old.reason):
             since_utc = time.time()
         self.sending = Sending(
-            level=level, reason=reason, since_utc=since_utc, total_bps=max(0, rate_bps)
+            level=level, reason=reason, since_utc=since_utc, total_bps=self._rate_bps
         )
         if old != msgspec.structs.replace(self.sending, total_bps=old.total_bps):
             self._changed()

@@ -26,6 +26,7 @@ def camera_status(encoder: Encoder, *, wanted: bool) -> CameraStatus:
         bitrate_bps=_rounded(encoder.bitrate_bps) if live else 0,
         encoder=report.encoder if live else "",
         view=camera.view,
+        part=encoder.part,
     )
 
 

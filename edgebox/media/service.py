@@ -21,7 +21,9 @@ from edgebox.config import Config, parse_address
 from edgebox.errors import ConfigError
 from edgebox.host.service import Service
 from edgebox.media.admission import Admission
+from edgebox.media.bulletin import Bulletin
 from edgebox.media.encoder import Encoder
+from edgebox.media.guidance import Guidance, Surroundings
 from edgebox.media.pictures import Pictures
 from edgebox.media.preview import Preview
 from edgebox.media.report import camera_status, problem_of, rounded, without_figures
@@ -95,11 +97,30 @@ class _MediaService:
         )
         self._admission = Admission()
         self._cabin = Cabin(config.media, config.directory, self._changed)
-        self._watchers = Watchers(config.media, self._cabin, self._watchers_changed)
+        self._pictures = Pictures(config.media, self._encoders, self._changed)
+        self._bulletin = Bulletin(service.bus)
+        self._guidance = Guidance(
+            self._encoders,
+            {},
+            self._pictures,
+            Surroundings(
+                hidden=lambda: self._session.hidden,
+                focus=self._focus,
+                show=self._bulletin.put,
+                part_changed=self._changed,
+            ),
+        )
+        self._watchers = Watchers(
+            config.media,
+            self._cabin,
+            self._guidance,
+            lambda: self._session.sent,
+            self._watchers_changed,
+        )
         self._preview = Preview(
             config, self._sent_encoders, self._watchers.guest_picture, self._stop
         )
-        self._pictures = Pictures(config.media, self._encoders, self._changed)
+        self._main = ""
         self._was_live = False
         self._dirty = asyncio.Event()
         self._published: MediaSession | None = None
@@ -112,7 +133,9 @@ class _MediaService:
             await stack.enter_async_context(self._preview.serve())
             stack.push_async_callback(self._watchers.finish)
             encoders = [encoder.run() for encoder in self._encoders.values()]
-            await self._service.run(self._serve(), self._check(), self._cabin.run(), *encoders)
+            await self._service.run(
+                self._serve(), self._check(), self._cabin.run(), self._bulletin.run(), *encoders
+            )
 
     async def _serve(self) -> None:
         await self._resume()
@@ -164,6 +187,7 @@ class _MediaService:
         if self._session.state == "live":
             self._session.stop(time.time())
             self._admission.clear()
+            self._guidance.reset()
         self._watchers.cut_all()
         self._preview.cut_all()
         return await self._applied()
@@ -174,6 +198,8 @@ class _MediaService:
 
     async def _hide_pictures(self, wish: HidePictures, keys: dict[str, str]) -> Done | Fault:
         self._session.hidden = wish.hidden
+        if wish.hidden:
+            self._guidance.hide()
         self._apply()
         self._watchers.flush()
         return await self._applied()
@@ -200,6 +226,15 @@ class _MediaService:
         self._admission.refuse(wish.participant)
         self._watchers.cut(wish.participant)
         return await self._applied()
+
+    def _focus(self, camera: str, name: str) -> bool:
+        """A person at the far end chose the main picture."""
+        before = self._session.selected
+        if self._session.focus(camera, name) is not None:
+            return False
+        if self._session.selected != before:
+            self._apply()
+        return True
 
     async def _watch(self, offer: WatchOffer, keys: dict[str, str]) -> WatchAnswer | Fault:
         if self._session.state != "live" or offer.session != self._session.id:
@@ -235,6 +270,9 @@ class _MediaService:
     def _apply(self) -> None:
         sent = self._session.sent
         self._divide()
+        if sent and sent[0] != self._main:
+            self._main = sent[0]
+            self._guidance.wipe()
         self._cabin.set_live(self._session.state == "live")
         self._watchers.silence(self._admission.silenced)
         self._preview.keep_only(set(sent))
@@ -245,6 +283,8 @@ class _MediaService:
 
     def _divide(self) -> None:
         now = time.monotonic()
+        sound = self._cabin.status
+        self._pictures.has_sound = sound.microphone == "live" and not sound.muted
         self._pictures.apply(
             self._session, self._watchers.carried, self._watchers.cap_bps(now), now
         )

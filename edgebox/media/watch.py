@@ -12,8 +12,11 @@ from typing import Literal
 
 from edgebox.config import Media, parse_address
 from edgebox.errors import RemoteProtocolError
+from edgebox.media.channel import Channel, Wire
+from edgebox.media.data_messages import LABEL
 from edgebox.media.encoder import Encoder
 from edgebox.media.guest import GuestPicture
+from edgebox.media.guidance import Guidance
 from edgebox.media.offer import Allowed, Offer
 from edgebox.media.publisher import (
     Call,
@@ -46,6 +49,8 @@ PAGES_MAX = 4
 """Of one person: nobody takes all places."""
 CANDIDATES_MAX = 64
 """A viewer that trickles more is not asked any more."""
+BANNED_S = 30.0
+"""Who floods us with messages waits for this long."""
 OFFERS_MAX, OFFERS_S = 20, 10.0
 """A person's pages offer no more than this within that time: each offer is a connection to make."""
 
@@ -60,23 +65,32 @@ class _Viewer:
         changed: Callable[[], None],
         voice: Voice | None,
         picture: GuestPicture | None,
+        join: Callable[["_Viewer"], Channel],
+        greet: Callable[[Channel], None],
     ):
+        """`join` makes this person's end of the data channel, `greet` begins it."""
         self.guest = guest
+        self._greet = greet
         self.voice = voice
         self.picture = picture
-        call = Call(voice, picture)
+        self.channel = join(self)
+        call = Call(voice, picture, self._opened)
         self.connection = Connection(cameras, changed, self._rate_limited, call)
         self.since_utc = time.time()
         self.state: Literal["connecting", "connected", "lost"] = "connecting"
         self.candidates = 0
         self.limit = ViewerLimit()
 
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Those that the connection carries, or will when it has come about."""
+        return tuple(track.encoder.camera.id for track in self.connection.tracks.values())
+
     def sees(self, flowing: Collection[str]) -> tuple[str, ...]:
         """Cameras whose pictures this person is sent now."""
         if self.state != "connected":
             return ()
-        carried = (track.encoder.camera.id for track in self.connection.tracks.values())
-        return tuple(camera for camera in carried if camera in flowing)
+        return tuple(camera for camera in self.cameras if camera in flowing)
 
     @property
     def hears(self) -> bool:
@@ -94,6 +108,10 @@ class _Viewer:
         picture = self.picture if self.state == "connected" else None
         return picture is not None and picture.shows(time.monotonic())
 
+    def _opened(self, wire: Wire) -> None:
+        if self.channel.open(wire) and wire.label == LABEL:
+            self._greet(self.channel)
+
     def _rate_limited(self, estimate_bps: int) -> None:
         sent_bps = sum(track.encoder.bitrate_bps for track in self.connection.tracks.values())
         self.limit.reported(estimate_bps, sent_bps, time.monotonic())
@@ -102,8 +120,19 @@ class _Viewer:
 class Watchers:
     """All connections of one session. `changed` is called when one of them changes."""
 
-    def __init__(self, media: Media, cabin: Cabin, changed: Callable[[], None]):
+    def __init__(
+        self,
+        media: Media,
+        cabin: Cabin,
+        guidance: Guidance,
+        sent: Callable[[], tuple[str, ...]],
+        changed: Callable[[], None],
+    ):
+        """`sent`: the cameras of the live session."""
         self._cabin = cabin
+        self._guidance = guidance
+        self._sent = sent
+        self._banned: dict[str, float] = {}
         self._silenced: frozenset[str] = frozenset()
         self._offers: dict[str, deque[float]] = {}
         self._server = parse_address(media.turn)
@@ -128,7 +157,10 @@ class Watchers:
 
         `guest`: whom the crew let in; `cameras`: those this person has a right to see.
         """
-        if self._too_many(guest.participant, time.monotonic()):
+        now = time.monotonic()
+        if now < self._banned.get(guest.participant, 0.0):
+            return Fault(reason="busy", text="this person flooded the box with messages")
+        if self._too_many(guest.participant, now):
             return Fault(reason="busy", text="too many offers of one person")
         rights = RIGHTS[guest.role]
         allowed = Allowed(
@@ -179,7 +211,20 @@ class Watchers:
         if voice is not None:
             voice.silence(guest.participant in self._silenced)
         picture = GuestPicture(self._changed) if offer.of("guest") else None
-        return _Viewer(guest, cameras, self._update, voice, picture)
+        return _Viewer(
+            guest, cameras, self._update, voice, picture, self._join, self._guidance.greet
+        )
+
+    def _join(self, viewer: _Viewer) -> Channel:
+        return self._guidance.join(
+            viewer.guest,
+            lambda: tuple(camera for camera in viewer.cameras if camera in self._sent()),
+            lambda: self._ban(viewer.guest.participant),
+        )
+
+    def _ban(self, participant: str) -> None:
+        self._banned[participant] = time.monotonic() + BANNED_S
+        self.cut(participant)
 
     def _too_many(self, participant: str, now: float) -> bool:
         """Has this person offered too often lately?"""
@@ -249,6 +294,7 @@ class Watchers:
         for peer in list(self._viewers):
             self._drop(peer)
         self._offers.clear()
+        self._banned.clear()
 
     async def finish(self) -> None:
         """Close what is open, at the end of the service."""
@@ -286,11 +332,7 @@ class Watchers:
     @property
     def carried(self) -> list[tuple[str, ...]]:
         """The cameras that each connection carries, or will when it has come about."""
-        return [
-            tuple(track.encoder.camera.id for track in viewer.connection.tracks.values())
-            for viewer in self._viewers.values()
-            if viewer.state != "lost"
-        ]
+        return [viewer.cameras for viewer in self._viewers.values() if viewer.state != "lost"]
 
     def cap_bps(self, now: float) -> float:
         """What the slowest viewer can take, all its pictures together."""
@@ -328,4 +370,5 @@ class Watchers:
         if viewer is None:
             return
         self._closing.start(viewer.connection)
+        self._guidance.leave(viewer.channel)
         self._changed()

@@ -67,7 +67,7 @@ async def test_each_role_sees_its_cameras_and_no_other(
         for role, cameras in CAMERAS.items():
             answer = await watch(box, page, turn_server, peer=role, participant=role, role=role)
             if not RIGHTS[role].sees and not isinstance(answer, WatchAnswer):
-                assert answer.reason == "refused"
+                assert answer.reason in {"refused", "invalid"}, role
                 continue
             assert isinstance(answer, WatchAnswer), (role, answer)
             assert [stream.camera for stream in answer.streams] == cameras, role

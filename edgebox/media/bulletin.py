@@ -1,0 +1,40 @@
+"""What remote help points at and draws, on its way to the panel in the order it was done."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from edgebox.bus import Bus
+from edgebox.messages import POINTING, STROKE, WIPE, Pointing, Stroke, Topic, Wipe
+
+WAITING_MAX = 500
+"""More wait only while the broker is slow or away; the oldest go."""
+
+TOPICS: dict[type[Pointing | Stroke | Wipe], Topic[Any]] = {
+    Pointing: POINTING,
+    Stroke: STROKE,
+    Wipe: WIPE,
+}
+
+
+class Bulletin:
+    """Use as a task running `run`."""
+
+    def __init__(self, bus: Bus):
+        self._bus = bus
+        self._waiting: deque[Pointing | Stroke | Wipe] = deque(maxlen=WAITING_MAX)
+        self._arrived = asyncio.Event()
+
+    def put(self, message: Pointing | Stroke | Wipe) -> None:
+        """Published soon."""
+        self._waiting.append(message)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                message = self._waiting.popleft()
+                await self._bus.publish(TOPICS[type(message)], message)

@@ -1,0 +1,195 @@
+"""One page's data channels: what comes in is counted and judged, what goes out is held back.
+
+Messages are those of data_messages.py. A still goes out in chunks at a rate of its own, so that it
+leaves the links to live pictures.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from edgebox.errors import RemoteProtocolError
+from edgebox.media.conduct import Conduct, Reason
+from edgebox.media.data_messages import (
+    CHUNK_BYTES,
+    LABEL,
+    POINTING_LABEL,
+    Denied,
+    Drawn,
+    FromPage,
+    Pointed,
+    StillStart,
+    TakeStill,
+    ToPage,
+    decode,
+    encode,
+)
+from edgebox.media.encoder import Still
+from edgebox.messages import Admitted
+from edgebox.roles import RIGHTS
+
+logger = logging.getLogger(__name__)
+
+WAITING_MAX_BYTES = 256 * 1024
+"""A page that takes nothing any more is sent nothing any more."""
+STILL_WAITING_BYTES = 16 * 1024
+"""A still adds no more than this to what waits: pointers and lines go by."""
+DRAWN_POINTS = 200
+"""In one message, as a page sends them."""
+STEP_S = 0.02
+
+
+class Wire(Protocol):
+    """A data channel of the WebRTC library."""
+
+    @property
+    def label(self) -> str:
+        """Chosen by the page."""
+        ...
+
+    @property
+    def readyState(self) -> str:  # noqa: N802 - as W3C has it
+        """`open` once and as long as it carries anything."""
+        ...
+
+    @property
+    def bufferedAmount(self) -> int:  # noqa: N802
+        """Bytes that wait to be sent."""
+        ...
+
+    def send(self, data: bytes | str) -> None:
+        """Never blocks."""
+        ...
+
+    def on(self, event: str, handler: Callable[[Any], None]) -> object:
+        """Call `handler(data)` for each message."""
+        ...
+
+
+class Channel:
+    """Of one connection; `close` ends what it is doing."""
+
+    def __init__(
+        self,
+        guest: Admitted,
+        conduct: Conduct,
+        visible: Callable[[], tuple[str, ...]],
+        handle: Callable[["Channel", FromPage], Reason | None],
+        flooded: Callable[[], None],
+    ):
+        """`visible`: cameras this person sees now. `handle` does what a message says.
+
+        `flooded`: cut this person off.
+        """
+        self.guest = guest
+        self.rights = RIGHTS[guest.role]
+        self.visible = visible
+        self._conduct = conduct
+        self._handle = handle
+        self._flooded = flooded
+        self._wires: dict[str, Wire] = {}
+        self._still: asyncio.Task[None] | None = None
+        self._closed = False
+        self.points_at = ""
+        """The camera whose picture this person points at now."""
+
+    def open(self, wire: Wire) -> bool:
+        """The page opened one; False if it is none of ours or there already."""
+        if self._closed or wire.label not in {LABEL, POINTING_LABEL} or wire.label in self._wires:
+            return False
+        self._wires[wire.label] = wire
+        wire.on("message", self._receive)
+        return True
+
+    def close(self) -> None:
+        """Nothing is heard and nothing goes out any more."""
+        self._closed = True
+        self._wires.clear()
+        self.drop_still()
+
+    def send(self, message: ToPage) -> None:
+        """Dropped if the page does not take what waits already."""
+        label = POINTING_LABEL if isinstance(message, Pointed) else LABEL
+        wire = self._wires.get(label) or self._wires.get(LABEL)
+        if wire is None or wire.readyState != "open" or wire.bufferedAmount > WAITING_MAX_BYTES:
+            return
+        wire.send(encode(message))
+
+    def send_line(
+        self, camera: str, line: tuple[str, int, tuple[tuple[float, float], ...]]
+    ) -> None:
+        """A line that was drawn before, in as many messages as it takes."""
+        participant, stroke, points = line
+        for start in range(0, len(points), DRAWN_POINTS):
+            part = points[start : start + DRAWN_POINTS]
+            self.send(Drawn(participant=participant, camera=camera, stroke=stroke, points=part))
+
+    def deny(self, message: FromPage, reason: Reason) -> None:
+        """Say that it is not done."""
+        number = message.id if isinstance(message, TakeStill) else 0
+        self.send(Denied(what=type(message).__name__, reason=reason, id=number))
+
+    @property
+    def sends_still(self) -> bool:
+        """One still at a time."""
+        return self._still is not None and not self._still.done()
+
+    def start_still(self, work: Coroutine[Any, Any, None]) -> None:
+        """Take and send one; `drop_still` ends it."""
+        self._still = asyncio.create_task(work)
+
+    def drop_still(self) -> None:
+        """The pictures were hidden: what has not been sent is not sent."""
+        if self._still is not None:
+            self._still.cancel()
+
+    async def send_still(
+        self, question: TakeStill, still: Still, rate_bps: Callable[[], int]
+    ) -> None:
+        """Its start, then its chunks, at the rate that is good at each moment."""
+        self.send(
+            StillStart(
+                id=question.id,
+                camera=question.camera,
+                at_utc=still.at_utc,
+                width=still.width,
+                height=still.height,
+                bytes=len(still.jpeg),
+            )
+        )
+        loop = asyncio.get_running_loop()
+        at, earned = loop.time(), 0.0
+        start = 0
+        while start < len(still.jpeg):
+            wire = self._wires.get(LABEL)
+            if wire is None or wire.readyState != "open":
+                return
+            now = loop.time()
+            earned, at = min(CHUNK_BYTES * 16.0, earned + (now - at) * rate_bps() / 8), now
+            while earned > 0 and start < len(still.jpeg):
+                if wire.bufferedAmount > STILL_WAITING_BYTES:
+                    break
+                chunk = still.jpeg[start : start + CHUNK_BYTES]
+                wire.send(chunk)
+                start, earned = start + len(chunk), earned - len(chunk)
+            await asyncio.sleep(STEP_S)
+
+    def _receive(self, data: Any) -> None:
+        if self._closed:
+            return
+        now = time.monotonic()
+        try:
+            message = decode(data)
+        except RemoteProtocolError as error:
+            logger.info("a page's data message was dropped: %s", error)
+            self._conduct.malformed(now)
+        else:
+            if self._conduct.take(type(message), now):
+                reason = self._handle(self, message)
+                if reason is not None:
+                    self.deny(message, reason)
+        if self._conduct.is_flood(now):
+            logger.warning("a page floods its data channel and is cut off")
+            self._flooded()

@@ -1,0 +1,259 @@
+"""What remote help does to the pictures: focus, pointers, lines, zoom, movement, stills.
+
+All who guide share one main picture, one part of each camera and one set of lines: everybody,
+the crew included, looks at the same. Who may do it is judged per message (conduct.py); what others
+get of it depends on which cameras they may see.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgebox.errors import DeviceError
+from edgebox.media.channel import Channel
+from edgebox.media.conduct import Conduct, Reason, refusal
+from edgebox.media.cut import WHOLE, inside
+from edgebox.media.data_messages import (
+    STILL_MAX_BYTES,
+    Draw,
+    Drawn,
+    Erase,
+    Erased,
+    Focus,
+    FromPage,
+    Move,
+    Point,
+    Pointed,
+    TakeStill,
+    ToPage,
+    View,
+    Zoom,
+)
+from edgebox.media.encoder import Encoder
+from edgebox.media.lines import Lines
+from edgebox.messages import Admitted, Pointing, Stroke, Wipe
+
+logger = logging.getLogger(__name__)
+
+Shown = Pointing | Stroke | Wipe
+
+
+class Mover(Protocol):
+    """A camera that can turn."""
+
+    def move(self, pan: float, tilt: float, zoom: float) -> None:
+        """Speeds from -1 to 1, until the next call or for a second."""
+        ...
+
+
+class StillBudget(Protocol):
+    """What stills may use of the links."""
+
+    def begin_still(self) -> None:
+        """One more is on its way."""
+        ...
+
+    def end_still(self) -> None:
+        """One fewer."""
+        ...
+
+    def still_bps(self) -> int:
+        """Rate of each, now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the guidance asks and tells of the service it is part of."""
+
+    hidden: Callable[[], bool]
+    focus: Callable[[str, str], bool]
+    """Make a camera the main picture, in the name of somebody; False if it is not sent."""
+    show: Callable[[Shown], None]
+    """To the panel."""
+    part_changed: Callable[[], None]
+
+
+class Guidance:
+    """Of one session; `reset` when it ends."""
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        movers: Mapping[str, Mover],
+        budget: StillBudget,
+        around: Surroundings,
+    ):
+        self._encoders = encoders
+        self._movers = movers
+        self._budget = budget
+        self._around = around
+        self._channels: list[Channel] = []
+        self._conducts: dict[str, Conduct] = {}
+        self._lines = Lines()
+
+    # Pages come and go
+
+    def join(
+        self,
+        guest: Admitted,
+        visible: Callable[[], tuple[str, ...]],
+        flooded: Callable[[], None],
+    ) -> Channel:
+        """For a new connection. `visible`: its cameras that are sent now."""
+        conduct = self._conducts.setdefault(guest.participant, Conduct())
+        channel = Channel(guest, conduct, visible, self._handle, flooded)
+        self._channels.append(channel)
+        return channel
+
+    def leave(self, channel: Channel) -> None:
+        """The connection has gone; its pointers go too."""
+        channel.close()
+        with contextlib.suppress(ValueError):
+            self._channels.remove(channel)
+            if channel.points_at:
+                self._point(channel, Point(camera=channel.points_at, on=False))
+
+    def greet(self, channel: Channel) -> None:
+        """What everybody else has seen already."""
+        for camera in channel.visible():
+            channel.send(self._view(camera))
+            for line in self._lines.on(camera):
+                channel.send_line(camera, line)
+
+    def reset(self) -> None:
+        """The session ended."""
+        self.wipe()
+        self._conducts.clear()
+        for encoder in self._encoders.values():
+            encoder.set_part(WHOLE)
+
+    def wipe(self) -> None:
+        """All lines are gone: the main picture is another one."""
+        for camera in self._lines.cameras:
+            self._erase(camera)
+
+    def hide(self) -> None:
+        """The pictures are hidden: stills on their way stop."""
+        for channel in self._channels:
+            channel.drop_still()
+
+    # What they say
+
+    def _handle(self, channel: Channel, message: FromPage) -> Reason | None:
+        hidden = self._around.hidden()
+        reason = refusal(message, channel.rights, channel.visible(), hidden=hidden)
+        return reason or self._do(channel, message)
+
+    def _do(self, channel: Channel, message: FromPage) -> Reason | None:
+        match message:
+            case Focus():
+                return None if self._around.focus(message.camera, channel.guest.name) else "failed"
+            case Point():
+                self._point(channel, message)
+            case Draw():
+                return self._draw(channel, message)
+            case Erase():
+                self._erase(message.camera)
+            case Zoom():
+                self._zoom(message)
+            case Move():
+                return self._move(message)
+            case TakeStill():
+                return self._take_still(channel, message)
+        return None
+
+    def _point(self, channel: Channel, message: Point) -> None:
+        guest = channel.guest
+        channel.points_at = message.camera if message.on else ""
+        self._around.show(
+            Pointing(
+                participant=guest.participant,
+                name=guest.name,
+                camera=message.camera,
+                on=message.on,
+                x=message.x,
+                y=message.y,
+            )
+        )
+        pointed = Pointed(
+            name=guest.name,
+            participant=guest.participant,
+            camera=message.camera,
+            on=message.on,
+            x=message.x,
+            y=message.y,
+        )
+        self._tell(message.camera, pointed, but=channel)
+
+    def _draw(self, channel: Channel, message: Draw) -> Reason | None:
+        participant, points = channel.guest.participant, message.points
+        if not self._lines.draw(message.camera, participant, message.stroke, points):
+            return "busy"
+        self._around.show(
+            Stroke(
+                participant=participant,
+                camera=message.camera,
+                stroke=message.stroke,
+                points=points,
+            )
+        )
+        drawn = Drawn(
+            participant=participant, camera=message.camera, stroke=message.stroke, points=points
+        )
+        self._tell(message.camera, drawn)
+        return None
+
+    def _erase(self, camera: str) -> None:
+        self._lines.erase(camera)
+        self._around.show(Wipe(camera=camera))
+        self._tell(camera, Erased(camera=camera))
+
+    def _zoom(self, message: Zoom) -> None:
+        encoder = self._encoders[message.camera]
+        encoder.set_part(inside(message.x, message.y, message.size))
+        self._tell(message.camera, self._view(message.camera))
+        self._around.part_changed()
+
+    def _move(self, message: Move) -> Reason | None:
+        mover = self._movers.get(message.camera)
+        if mover is None:
+            return "not-found"
+        mover.move(message.pan, message.tilt, message.zoom)
+        return None
+
+    def _take_still(self, channel: Channel, message: TakeStill) -> Reason | None:
+        if channel.sends_still:
+            return "busy"
+        channel.start_still(self._send_still(channel, message))
+        return None
+
+    async def _send_still(self, channel: Channel, message: TakeStill) -> None:
+        self._budget.begin_still()
+        try:
+            still = await self._encoders[message.camera].take_still()
+            if self._around.hidden() or len(still.jpeg) > STILL_MAX_BYTES:
+                channel.deny(message, "failed")
+                return
+            await channel.send_still(message, still, self._budget.still_bps)
+        except (DeviceError, TimeoutError) as error:
+            logger.info("no still of %s: %s", message.camera, error)
+            channel.deny(message, "failed")
+        except asyncio.CancelledError:
+            channel.deny(message, "failed")  # says nothing once the channel is closed
+            raise
+        finally:
+            self._budget.end_still()
+
+    def _view(self, camera: str) -> View:
+        x, y, size = self._encoders[camera].part
+        return View(camera=camera, x=x, y=y, size=size, movable=camera in self._movers)
+
+    def _tell(self, camera: str, message: ToPage, but: Channel | None = None) -> None:
+        """Everybody who may see this camera."""
+        for channel in self._channels:
+            if channel is not but and camera in channel.visible():
+                channel.send(message)

@@ -1,0 +1,283 @@
+"""What remote help does to the pictures, with data channels of our own making."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgebox.config import Camera
+from edgebox.media.channel import STILL_WAITING_BYTES, Channel
+from edgebox.media.cut import WHOLE
+from edgebox.media.data_messages import CHUNK_BYTES, LABEL, POINTING_LABEL
+from edgebox.media.encoder import Encoder, Still
+from edgebox.media.guidance import Guidance, Shown, Surroundings
+from edgebox.messages import Admitted, Pointing, Role, Stroke, Wipe
+
+CAMERAS = ("patient", "outside")
+
+
+class Wire:
+    """A data channel without a page at its other end."""
+
+    def __init__(self, label: str = LABEL):
+        self.label = label
+        self.readyState = "open"
+        self.bufferedAmount = 0
+        self.sent: list[Any] = []
+        self.chunks: list[bytes] = []
+        self.receive: Callable[[Any], None] = lambda data: None
+
+    def send(self, data: bytes | str) -> None:
+        if isinstance(data, bytes):
+            self.chunks.append(data)
+        else:
+            self.sent.append(json.loads(data))
+
+    def on(self, event: str, handler: Callable[[Any], None]) -> None:
+        assert event == "message"
+        self.receive = handler
+
+    def says(self, kind: str, **fields: Any) -> None:
+        self.receive(json.dumps({"type": kind, **fields}))
+
+    def types(self) -> list[str]:
+        return [message["type"] for message in self.sent]
+
+
+@dataclasses.dataclass
+class Person:
+    channel: Channel
+    wire: Wire
+    cut: list[str]
+
+
+class Stage:
+    """A box with two cameras, one of which can turn."""
+
+    def __init__(self) -> None:
+        self.encoders = {
+            name: Encoder(Camera(id=name, name=name, kind="pattern"), "", "off", lambda: None)
+            for name in CAMERAS
+        }
+        self.hidden = False
+        self.focused: list[tuple[str, str]] = []
+        self.shown: list[Shown] = []
+        self.moves: list[tuple[float, float, float]] = []
+        self.stills = 0
+        self.rate_bps = 8_000_000
+        self.guidance = Guidance(
+            self.encoders,
+            {"outside": self},
+            self,
+            Surroundings(
+                hidden=lambda: self.hidden,
+                focus=self.focus,
+                show=self.shown.append,
+                part_changed=lambda: None,
+            ),
+        )
+
+    def focus(self, camera: str, name: str) -> bool:
+        self.focused.append((camera, name))
+        return True
+
+    def move(self, pan: float, tilt: float, zoom: float) -> None:
+        self.moves.append((pan, tilt, zoom))
+
+    def begin_still(self) -> None:
+        self.stills += 1
+
+    def end_still(self) -> None:
+        self.stills -= 1
+
+    def still_bps(self) -> int:
+        return self.rate_bps
+
+    def join(self, name: str, role: Role = "doctor", cameras: tuple[str, ...] = CAMERAS) -> Person:
+        cut: list[str] = []
+        guest = Admitted(participant=name, role=role, name=name.title())
+        channel = self.guidance.join(guest, lambda: cameras, lambda: cut.append(name))
+        wire = Wire()
+        assert channel.open(wire)
+        self.guidance.greet(channel)
+        return Person(channel, wire, cut)
+
+
+def test_a_newcomer_sees_what_everybody_sees() -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    kari.wire.says("Zoom", camera="patient", x=0.9, y=0.2, size=0.5)
+    for _ in range(3):
+        kari.wire.says("Draw", camera="patient", stroke=1, points=[[0.1, 0.2]] * 150)
+    ola = stage.join("ola", "observer")
+    views = {m["camera"]: m for m in ola.wire.sent if m["type"] == "View"}
+    assert (views["patient"]["x"], views["patient"]["size"]) == (0.5, 0.5), "moved inside"
+    assert [views[camera]["movable"] for camera in CAMERAS] == [False, True]
+    drawn = [m for m in ola.wire.sent if m["type"] == "Drawn"]
+    assert [len(m["points"]) for m in drawn] == [200, 200, 50]
+    assert stage.encoders["patient"].part == (0.5, 0.2, 0.5)
+    pilot = stage.join("pia", "pilot", ("outside",))
+    assert [(m["type"], m["camera"]) for m in pilot.wire.sent] == [("View", "outside")]
+
+
+def test_pointers_and_lines_reach_the_panel_and_the_others_who_see_the_picture() -> None:
+    stage = Stage()
+    kari, ola = stage.join("kari"), stage.join("ola", "observer")
+    pilot = stage.join("pia", "pilot", ("outside",))
+    fast = Wire(POINTING_LABEL)
+    assert ola.channel.open(fast)
+    kari.wire.says("Point", camera="patient", on=True, x=0.25, y=0.75)
+    kari.wire.says("Draw", camera="patient", stroke=4, points=[[0, 0], [1, 1]])
+    kari.wire.says("Erase", camera="patient")
+    assert [type(one) for one in stage.shown] == [Pointing, Stroke, Wipe]
+    pointing = stage.shown[0]
+    assert isinstance(pointing, Pointing)
+    assert (pointing.name, pointing.participant, pointing.x) == ("Kari", "kari", 0.25)
+    assert fast.sent == [
+        {"type": "Pointed", "name": "Kari", "participant": "kari", "camera": "patient",
+         "on": True, "x": 0.25, "y": 0.75}
+    ]  # fmt: skip
+    assert ola.wire.types()[2:] == ["Drawn", "Erased"]
+    assert kari.wire.types()[2:] == ["Drawn", "Erased"], "oneself included, but for the pointer"
+    assert pilot.wire.types() == ["View"]
+
+
+def test_a_pointer_goes_with_the_person() -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    kari.wire.says("Point", camera="patient", on=True, x=0.5, y=0.5)
+    stage.guidance.leave(kari.channel)
+    last = stage.shown[-1]
+    assert isinstance(last, Pointing)
+    assert not last.on
+    before = len(stage.shown)
+    kari.wire.says("Point", camera="patient", on=True, x=0.5, y=0.5)
+    assert len(stage.shown) == before, "nothing is heard any more"
+
+
+def test_focus_and_movement_and_what_is_not_there() -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    kari.wire.says("Focus", camera="outside")
+    assert stage.focused == [("outside", "Kari")]
+    kari.wire.says("Move", camera="outside", pan=-1.0, tilt=0.5)
+    assert stage.moves == [(-1.0, 0.5, 0.0)]
+    kari.wire.says("Move", camera="patient", pan=1.0)
+    kari.wire.says("Focus", camera="nope")
+    denied = [m for m in kari.wire.sent if m["type"] == "Denied"]
+    assert [(m["what"], m["reason"]) for m in denied] == [
+        ("Move", "not-found"),
+        ("Focus", "not-found"),
+    ]
+
+
+def test_another_main_picture_or_the_end_of_the_session_wipes() -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    kari.wire.says("Draw", camera="patient", stroke=1, points=[[0, 0]])
+    kari.wire.says("Zoom", camera="patient", x=0.1, y=0.1, size=0.2)
+    stage.guidance.wipe()
+    assert kari.wire.types()[-1] == "Erased"
+    assert stage.encoders["patient"].part != WHOLE
+    stage.guidance.reset()
+    assert stage.encoders["patient"].part == WHOLE
+
+
+OBSERVER_TRIES: list[tuple[str, dict[str, Any]]] = [
+    ("Focus", {}), ("Point", {"on": True}), ("Draw", {"stroke": 1, "points": []}), ("Erase", {}),
+    ("TakeStill", {"id": 3}), ("Zoom", {"x": 0, "y": 0, "size": 0.5}), ("Move", {"pan": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["observer", "pilot", "interpreter", "bystander", "technician"])
+def test_who_may_not_is_denied_and_nothing_happens(role: Role) -> None:
+    stage = Stage()
+    one = stage.join("ola", role)
+    for kind, fields in OBSERVER_TRIES:
+        one.wire.says(kind, camera="outside", **fields)
+    denied = [m for m in one.wire.sent if m["type"] == "Denied"]
+    assert [m["what"] for m in denied] == [kind for kind, _ in OBSERVER_TRIES]
+    assert {m["reason"] for m in denied} == {"not-allowed"}
+    assert denied[4]["id"] == 3
+    assert (stage.shown, stage.focused, stage.moves) == ([], [], [])
+    assert stage.encoders["outside"].part == WHOLE
+    assert not one.channel.sends_still
+
+
+def test_who_floods_is_cut_off_and_the_others_are_not() -> None:
+    stage = Stage()
+    kari, ola = stage.join("kari"), stage.join("ola")
+    for _ in range(400):
+        kari.wire.says("Point", camera="patient", on=True)
+    assert kari.cut
+    assert not ola.cut
+    assert len([one for one in stage.shown if isinstance(one, Pointing)]) <= 80
+    again = stage.join("kari")
+    again.wire.says("Erase", camera="patient")
+    assert again.cut, "a new connection is no new allowance"
+
+
+@given(st.lists(st.one_of(st.text(), st.binary()), max_size=30))
+def test_any_data_is_a_message_or_counted(data: list[str | bytes]) -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    for one in data:
+        kari.wire.receive(one)
+    assert bool(kari.cut) == (len(data) > 10)
+
+
+def test_other_channels_and_second_ones_are_ignored() -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    for label in ("chat", LABEL):
+        wire = Wire(label)
+        assert not kari.channel.open(wire)
+        wire.says("Focus", camera="outside")
+    assert not stage.focused
+
+
+async def test_a_still_goes_out_in_pieces_at_its_rate_and_holds_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    jpeg = bytes(range(256)) * 200
+    stage.rate_bps = len(jpeg) * 8 * 4
+
+    async def take(self: Encoder) -> Still:
+        return Still(jpeg, 12.0, 1920, 1080)
+
+    monkeypatch.setattr(Encoder, "take_still", take)
+    loop = asyncio.get_running_loop()
+    started_at = loop.time()
+    kari.wire.says("TakeStill", id=9, camera="patient")
+    kari.wire.says("TakeStill", id=10, camera="patient")
+    assert kari.wire.sent[-1] == {
+        "type": "Denied", "what": "TakeStill", "reason": "busy", "id": 10
+    }  # fmt: skip
+    while sum(map(len, kari.wire.chunks)) < len(jpeg):
+        await asyncio.sleep(0.01)
+    assert loop.time() - started_at > 0.15, "about a quarter of a second at this rate"
+    start = next(m for m in kari.wire.sent if m["type"] == "StillStart")
+    assert (start["id"], start["bytes"], start["width"]) == (9, len(jpeg), 1920)
+    assert b"".join(kari.wire.chunks) == jpeg
+    assert max(map(len, kari.wire.chunks)) == CHUNK_BYTES
+    await asyncio.sleep(0.05)
+    assert stage.stills == 0
+    kari.wire.bufferedAmount = STILL_WAITING_BYTES + 1
+    count = len(kari.wire.chunks)
+    kari.wire.says("TakeStill", id=11, camera="patient")
+    await asyncio.sleep(0.1)
+    assert len(kari.wire.chunks) == count
+    stage.hidden = True
+    stage.guidance.hide()
+    await asyncio.sleep(0.05)
+    kari.wire.bufferedAmount = 0
+    assert kari.wire.sent[-1]["reason"] == "failed"
+    assert stage.stills == 0
+    assert len(kari.wire.chunks) == count
