@@ -185,6 +185,10 @@ to = '{LOOPBACK}:{ports.turn}'
 [media]
 turn = '{LOOPBACK}:{ports.turn_box}'
 preview_listen = '{LOOPBACK}:{ports.preview}'
+[media.microphone]
+kind = 'tone'
+[media.loudspeaker]
+kind = 'meter'
 {pictures}
 [panel]
 listen = '{LOOPBACK}:{ports.panel}'
