@@ -26,6 +26,7 @@ from edgebox.media.sdp import Attributes, Candidate
 SIZE_MAX = 65_536
 LINES_MAX = 4_000
 SECTIONS_MAX = 16
+GUEST_PICTURE_KBPS = 700
 GUEST_SOUND_BPS = 24_000
 """Speech is good at this; what guests send goes over the vehicle's links, too."""
 
@@ -33,6 +34,7 @@ MID = re.compile(r"[A-Za-z0-9_.+-]{1,16}")
 MEDIA = re.compile(r"m=([a-z]{1,16}) (\d{1,5}) ([A-Z/]{1,32})((?: [A-Za-z0-9-]{1,24}){1,128})")
 SCTP_PORT = re.compile(r"\d{1,5}")
 H264_PARAMETERS = "level-asymmetry-allowed=1;packetization-mode=1"
+CONNECTION_LINE = re.compile(r"^c=.*\r\n", re.MULTILINE)
 OPUS_LINE = re.compile(r"^a=rtpmap:(\d+) opus/48000/2\r\n", re.MULTILINE)
 
 Use = Literal["", "picture", "guest", "sound", "data"]
@@ -252,7 +254,9 @@ def _video_lines(attributes: Attributes, wanted: tuple[PictureCodec, ...]) -> di
 
 
 def _completed(section: Section, answered: str) -> str:
-    """Opus gets the parameters that the library leaves out (RFC 7587, 6.1)."""
+    """What the library leaves out: Opus's parameters (RFC 7587, 6.1), a limit (RFC 8866, 5.8)."""
+    if section.use == "guest":
+        return answered.replace("\r\nc=", f"\r\nb=AS:{GUEST_PICTURE_KBPS}\r\nc=", 1)
     if section.use != "sound":
         return answered
     return OPUS_LINE.sub(
