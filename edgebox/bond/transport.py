@@ -27,6 +27,8 @@ PASSING = {errno.ENOBUFS, errno.EAGAIN, errno.EMSGSIZE, errno.EINTR, errno.ECONN
 
 IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_PROBE = 10, 23, 3
 """linux/in.h, linux/in6.h; the socket module lacks them before Python 3.14."""
+SNDBUFFORCE, RCVBUFFORCE = 32, 33
+"""asm-generic/socket.h, socket(7)."""
 HEADERS_V4, HEADERS_V6 = 28, 48
 """IP and UDP headers: carriers count them too."""
 
@@ -38,9 +40,13 @@ def udp_socket(family: int) -> socket.socket:
     """A non-blocking UDP socket with large buffers."""
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.setblocking(False)
-    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+    for forced, option in ((RCVBUFFORCE, socket.SO_RCVBUF), (SNDBUFFORCE, socket.SO_SNDBUF)):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
+        except OSError:
+            # Without CAP_NET_ADMIN as much as net.core.rmem_max and wmem_max allow.
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
     return sock
 
 

@@ -38,17 +38,25 @@ def exposition(families: Iterable[Family]) -> bytes:
     """The text that Prometheus reads."""
     lines = []
     for family in families:
-        lines.append(f"# HELP {family.name} {_escape(family.text)}")
+        lines.append(f"# HELP {family.name} {_escape_help(family.text)}")
         lines.append(f"# TYPE {family.name} {family.kind}")
         for labels, value in family.samples:
             inner = ",".join(f'{key}="{_escape(text)}"' for key, text in labels.items())
-            lines.append(f"{family.name}{{{inner}}} {value:.10g}" if inner else
-                         f"{family.name} {value:.10g}")  # fmt: skip
+            name = f"{family.name}{{{inner}}}" if inner else family.name
+            lines.append(f"{name} {_number(value)}")
     return ("\n".join(lines) + "\n").encode()
 
 
-def _escape(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _escape_help(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")
+
+
+def _escape(label: str) -> str:
+    return _escape_help(label).replace('"', r"\"")
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgebox.bond.exchange import Answer, KeyServer, host_of, tls_context
+from edgebox.bond.revocation import Identity
 from edgebox.bond.seal import Keys
 from edgebox.config import Bond, Config
 from edgebox.host.daemons import TlsFiles
@@ -24,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> KeyServer:
     (directory / "key").write_text("5a" * 32)
     config = Config(bond=Bond(role="hub", static_key="key"), directory=str(directory))
 
-    def accept(box: str, keys: Keys) -> None:
+    def accept(identity: Identity, keys: Keys) -> bool:
         raise AssertionError("a stranger got a session")
 
     return KeyServer(config, lambda: 1, accept)
