@@ -53,10 +53,10 @@ PAGE_JS = (
     + READ_JS
     + """
 window.peers = {};
-window.makeOffer = async (name, sections, relay) => {
+window.makeOffer = async (name, sections, relay, data = false) => {
   const pc = new RTCPeerConnection({iceServers: relay ? [relay] : [],
     iceTransportPolicy: relay ? "relay" : "all"});
-  const peer = window.peers[name] = {pc, videos: {}, candidates: []};
+  const peer = window.peers[name] = {pc, videos: {}, candidates: [], said: [], stills: {}};
   pc.onicecandidate = (event) => {
     if (event.candidate) peer.candidates.push(event.candidate.toJSON());
   };
@@ -68,8 +68,40 @@ window.makeOffer = async (name, sections, relay) => {
     peer.videos[event.transceiver.mid] = video;
   };
   for (let i = 0; i < sections; i++) pc.addTransceiver("video", {direction: "recvonly"});
+  if (data) openChannels(peer);
   await pc.setLocalDescription();
   return pc.localDescription.sdp;
+};
+window.openChannels = (peer) => {
+  peer.wire = peer.pc.createDataChannel("edgebox");
+  peer.fast = peer.pc.createDataChannel("pointing", {ordered: false, maxRetransmits: 0});
+  peer.wire.binaryType = "arraybuffer";
+  let still = null;
+  const take = ({data}) => {
+    if (typeof data === "string") {
+      const message = JSON.parse(data);
+      message.at = Date.now();
+      peer.said.push(message);
+      if (message.type === "StillStart") {
+        still = peer.stills[message.id] = {...message, got: 0, first: null, chunks: []};
+      }
+      return;
+    }
+    still.got += data.byteLength;
+    still.chunks.push(new Uint8Array(data));
+    still.done = Date.now();
+  };
+  peer.wire.onmessage = take;
+  peer.fast.onmessage = take;
+};
+window.say = (name, message, fast = false) => {
+  const peer = window.peers[name];
+  (fast ? peer.fast : peer.wire).send(JSON.stringify(message));
+};
+window.stillSize = async (name, id) => {
+  const still = window.peers[name].stills[id];
+  const bitmap = await createImageBitmap(new Blob(still.chunks, {type: "image/jpeg"}));
+  return [bitmap.width, bitmap.height];
 };
 window.takeAnswer = (name, sdp) =>
   window.peers[name].pc.setRemoteDescription({type: "answer", sdp});
@@ -197,6 +229,7 @@ async def watch(
     participant: str = "person",
     role: Role = "doctor",
     admitted: bool = False,
+    data: bool = False,
 ) -> WatchAnswer | Fault:
     """Offer from the page, over the bus, as the hub does; signalling takes `delay_s` each way.
 
@@ -211,8 +244,8 @@ async def watch(
         "credential": password,
     }
     sdp = await page.evaluate(
-        "([name, sections, relay]) => makeOffer(name, sections, relay)",
-        [peer, sections, relay],
+        "([name, sections, relay, data]) => makeOffer(name, sections, relay, data)",
+        [peer, sections, relay, data],
     )
     offer = WatchOffer(
         session=box.sessions[-1].id,
@@ -253,6 +286,29 @@ async def trickle(box: Observer, page: Page, peer: str, delay_s: float = 0.0) ->
                 ),
             )
         await asyncio.sleep(0.005)
+
+
+async def channel_open(page: Page, peer: str) -> None:
+    """Wait for the data channels."""
+    await until(page, f"peers['{peer}'].wire.readyState === 'open'")
+    await until(page, f"peers['{peer}'].fast.readyState === 'open'")
+
+
+async def until(page: Page, expression: str, timeout_s: float = 10) -> Any:
+    """Wait until a JavaScript expression holds; its value."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := await page.evaluate(expression)):
+        assert time.monotonic() < deadline, expression
+        await asyncio.sleep(0.01)
+    return found
+
+
+async def say(page: Page, peer: str, kind: str, *, fast: bool = False, **fields: Any) -> None:
+    """A data message of the page."""
+    await page.evaluate(
+        "([name, message, fast]) => say(name, message, fast)",
+        [peer, {"type": kind, **fields}, fast],
+    )
 
 
 async def frames_seen(
