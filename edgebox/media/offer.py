@@ -256,7 +256,7 @@ def _video_lines(attributes: Attributes, wanted: tuple[PictureCodec, ...]) -> di
 def _completed(section: Section, answered: str) -> str:
     """What the library leaves out: Opus's parameters (RFC 7587, 6.1), a limit (RFC 8866, 5.8)."""
     if section.use == "guest":
-        return answered.replace("\r\nc=", f"\r\nb=AS:{GUEST_PICTURE_KBPS}\r\nc=", 1)
+        return CONNECTION_LINE.sub(rf"\g<0>b=AS:{GUEST_PICTURE_KBPS}\r\n", answered, count=1)
     if section.use != "sound":
         return answered
     return OPUS_LINE.sub(

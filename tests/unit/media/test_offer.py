@@ -234,6 +234,13 @@ def test_codecs_we_do_not_know_are_rejected() -> None:
     assert [use for _, use, _ in uses(Offer(text, ALL))] == ["data"]
 
 
+def test_the_answer_limits_a_guests_camera() -> None:
+    offer = Offer(CALL, Allowed(pictures=False, shows=True))
+    answer = "v=0\r\nm=video 9 X 96\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\n"
+    limited = "m=video 9 X 96\r\nc=IN IP4 0.0.0.0\r\nb=AS:700\r\na=mid:3\r\n"
+    assert limited in offer.complete(answer)
+
+
 def test_the_answer_asks_for_error_correction_and_silence_suppression() -> None:
     offer = Offer(CALL, Allowed(pictures=False, hears=True, speaks=True))
     answer = "v=0\r\nm=audio 9 X 111\r\na=rtpmap:111 opus/48000/2\r\na=mid:2\r\n"
