@@ -1,4 +1,4 @@
-"""A Debian that systemd really boots, with the box's units, in a container of its own.
+"""A Debian that systemd really boots, with the units of box or hub, in a container of its own.
 
 The root file system is made once (mmdebstrap) and kept below .tools; each machine is a copy.
 Needs root. Its network holds loopback only, so nothing it does is seen outside.
@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from edgebox.host.daemons import TlsFiles
 from edgebox.sim import pki
 
 ROOT = Path(__file__).parents[2]
-LISTS = ("run.txt",)
+LISTS = ("run.txt", "hub.txt")
 BASE = ("systemd", "systemd-sysv", "dbus", "python3", "iproute2", "procps")
 T = TypeVar("T")
 READY_S = 60.0
@@ -143,26 +144,49 @@ def _environment(directory: Path) -> None:
     program.chmod(0o755)
 
 
-@contextlib.contextmanager
-def booted(directory: Path) -> Iterator[Machine]:
-    """A box with one camera, whose hub is out of reach."""
-    root = directory / "root"
-    binds = (ROOT, SOURCE), (Path(sysconfig.get_path("purelib")), LIBRARIES)
-    subprocess.run(["cp", "-a", base_system(), root], check=True)
-    _environment(root / "opt/edgebox/venv")
-    subprocess.run([ROOT / "image-build/install-box.sh", root], check=True, capture_output=True)
+def box_system(directory: Path, *arguments: str) -> Path:
+    """Root of a box with one camera. `arguments`: of install-box.sh."""
+    root = _system(directory / "box", "box", *arguments)
     with (root / "etc/edgebox/edgebox.toml").open("a") as file:
         file.write(CONFIG)
-    tls = pki.box_credentials(directory / "pki", "box-1")
-    files = {"fleet-ca.pem": tls.ca, "device.pem": tls.certificate, "device.key": tls.private_key}
-    for name, source in files.items():
-        shutil.copy(source, root / "etc/edgebox/credentials" / name)
+    name = arguments[0] if arguments else "box-1"
+    tls = pki.box_credentials(directory / "pki", name)
+    _lay_out(tls, root / "etc/edgebox/credentials", "device")
+    return root
+
+
+def hub_system(directory: Path, *arguments: str) -> Path:
+    """Root of a hub. `arguments`: of install-hub.sh."""
+    root = _system(directory / "hub", "hub", *arguments)
+    tls = pki.hub_credentials(directory / "pki", arguments or ("hub.example.org",))
+    _lay_out(tls, root / "etc/edgebox-hub/credentials", "hub")
+    return root
+
+
+def _system(root: Path, kind: str, *arguments: str) -> Path:
+    root.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", f"{base_system()}/.", root], check=True)
+    _environment(root / "opt/edgebox/venv")
+    script = ROOT / f"image-build/install-{kind}.sh"
+    subprocess.run([script, root, *arguments], check=True, capture_output=True)
+    return root
+
+
+def _lay_out(tls: TlsFiles, credentials: Path, name: str) -> None:
+    for suffix, source in ((".pem", tls.certificate), (".key", tls.private_key)):
+        shutil.copy(source, credentials / f"{name}{suffix}")
+    shutil.copy(tls.ca, credentials / "fleet-ca.pem")
+
+
+@contextlib.contextmanager
+def booted(root: Path) -> Iterator[Machine]:
+    """It runs until the block ends; then its root is gone. Its network holds loopback only."""
     command = [
         "systemd-nspawn", "--quiet", "--directory", str(root), "--boot", "--register=no",
-        "--keep-unit", "--private-network", "--console=pipe",
-        *(f"--bind-ro={str(here).replace(':', chr(92) + ':')}:{there}" for here, there in binds),
-        "--kill-signal=SIGRTMIN+3",
+        "--keep-unit", "--private-network", "--console=pipe", "--kill-signal=SIGRTMIN+3",
     ]  # fmt: skip
+    for here, there in ((str(ROOT), SOURCE), (sysconfig.get_path("purelib"), LIBRARIES)):
+        command.append("--bind-ro=" + here.replace(":", "\\:") + ":" + there)
     process = subprocess.Popen(
         command,
         env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.machine import ROOT, Machine, booted
+from tests.boot.machine import ROOT, Machine, booted, box_system, hub_system
 
 pytestmark = pytest.mark.privileged
 
 SERVICES = ("bus", "bond", "media", "panel")
+HUB_SERVICES = ("hub-bus", "hub-web", "hub-bond", "hub-turn")
 WATCHED = ("bond", "media", "panel")
 EXPOSURE_MAX = 1.5
 
@@ -23,22 +24,35 @@ def unit(service: str) -> str:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    with booted(tmp_path_factory.mktemp("m")) as one:
+    with booted(box_system(tmp_path_factory.mktemp("m"))) as one:
         one.until_active(*(unit(service) for service in SERVICES))
         yield one
 
 
 def test_units_are_correct(machine: Machine) -> None:
-    names = [path.name for path in (ROOT / "systemd").glob("edgebox*.*") if path.is_file()]
+    units = (path for path in (ROOT / "systemd").glob("edgebox*.*") if path.is_file())
+    names = [path.name for path in units if not is_of_hub(path)]
     command = "systemd-analyze --man=no verify " + " ".join(names) + " 2>&1 || true"
     missing = "edgebox-kiosk.service: Command /usr/bin/cage is not executable"
     said = [line for line in machine.run("sh", "-c", command).splitlines() if missing not in line]
     assert not said, "cage alone is not on this machine: it has no screen"
 
 
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with booted(hub_system(tmp_path_factory.mktemp("h"), "hub.example.org", "127.0.0.1")) as one:
+        one.until_active(*(unit(service) for service in HUB_SERVICES))
+        yield one
+
+
+def is_of_hub(path: Path) -> bool:
+    return path.stem.startswith("edgebox-hub")
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "systemd").glob("*.service")), ids=lambda p: p.stem)
-def test_exposure_is_small(machine: Machine, path: Path) -> None:
-    command = ["systemd-analyze", f"--root={machine.root}", "--offline=yes", "--no-pager"]
+def test_exposure_is_small(machine: Machine, hub: Machine, path: Path) -> None:
+    root = hub.root if is_of_hub(path) else machine.root
+    command = ["systemd-analyze", f"--root={root}", "--offline=yes", "--no-pager"]
     done = subprocess.run(
         [*command, "security", path.name], capture_output=True, text=True, check=True
     )
@@ -95,3 +109,25 @@ def test_missing_credential_is_said_and_mended_without_help(
     assert machine.show(unit("panel"), "ActiveState") == "active"
     shutil.move(kept, key)
     machine.until_active(unit("bond"))
+
+
+def test_units_of_the_hub_are_correct(hub: Machine) -> None:
+    names = [path.name for path in (ROOT / "systemd").glob("edgebox-hub*.*") if path.is_file()]
+    command = "systemd-analyze --man=no verify " + " ".join(names) + " 2>&1 || true"
+    assert not hub.run("sh", "-c", command)
+
+
+@pytest.mark.parametrize("service", HUB_SERVICES)
+def test_killed_service_of_the_hub_comes_back(hub: Machine, service: str) -> None:
+    before = hub.show(unit(service), "NRestarts")
+    hub.run("systemctl", "kill", "--signal=KILL", unit(service))
+    hub.until(lambda: hub.show(unit(service), "NRestarts") != before, "a restart")
+    hub.until_active(*(unit(one) for one in HUB_SERVICES))
+
+
+def test_secret_of_the_turn_server_is_for_its_eyes_alone(hub: Machine) -> None:
+    secret = (hub.root / "etc/edgebox-hub/credentials/turn-secret").read_text().strip()
+    made = "/run/edgebox-hub-turn/turnserver.conf"
+    assert f"static-auth-secret={secret}" in hub.run("cat", made)
+    assert hub.run("stat", "-c", "%U %a", made) == "edgebox-hub-turn 600"
+    assert secret not in hub.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")

@@ -15,9 +15,9 @@ BOX_TLS = TlsFiles(
     private_key=Path("/run/credentials/edgebox-bus.service/device.key"),
 )
 HUB_TLS = TlsFiles(
-    ca=Path("/etc/edgebox-hub/fleet-ca.pem"),
-    certificate=Path("/etc/edgebox-hub/hub.pem"),
-    private_key=Path("/etc/edgebox-hub/hub.key"),
+    ca=Path("/run/credentials/edgebox-hub-bus.service/fleet-ca.pem"),
+    certificate=Path("/run/credentials/edgebox-hub-bus.service/hub.pem"),
+    private_key=Path("/run/credentials/edgebox-hub-bus.service/hub.key"),
 )
 TEXTS = {
     "mosquitto/box.conf": daemons.box_broker_text(
@@ -31,15 +31,15 @@ TEXTS = {
         socket=Path("/run/edgebox-hub/bus.sock"),
         listen="0.0.0.0:8883",
         tls=HUB_TLS,
-        acl=Path("/etc/edgebox-hub/acl"),
-        user="mosquitto",
+        acl=Path("/etc/edgebox-hub/mosquitto/hub.acl"),
+        user="edgebox-hub-bus",
     ),
     "mosquitto/hub.acl": daemons.HUB_ACL,
     "coturn/turnserver.conf": daemons.turn_server_text(
         listen="0.0.0.0:3478",
         relay_ip="192.0.2.1",
         realm="hub.example.org",
-        directory=Path("/run/edgebox-hub/coturn"),
+        directory=Path("/run/edgebox-hub-turn"),
         lab=False,
     ),
 }
