@@ -69,5 +69,7 @@ class Clocks:
             path.received_s,
             path.bytes_total,
             newest.size,
+            newest.burst_bytes,
+            newest.sent_at - newest.burst_at,
         )
         path.correct_queue(newest, path.estimate.queue_s, now)

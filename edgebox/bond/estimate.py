@@ -6,7 +6,9 @@ it, less the time the packet's own bytes take, is the link's queue, and differen
 are exact. While a queue stands, what has come out since the link was last idle is what it
 carries: that sample sets the capacity, up or down. Without a queue a sample only says what was
 sent (application-limited): it never lowers the capacity, which then grows by itself, held to a
-multiple of what has been delivered, until a queue shows where the limit is.
+multiple of what has been delivered, until a queue shows where the limit is. A burst, which is
+sent faster than the capacity thought of, tells more: if its last packet met less of a queue than
+the burst should have made, the link carries what passed, and the capacity is that at once.
 """
 
 from collections import deque
@@ -32,7 +34,7 @@ START_GROWTH = 3.0
 """Factor per second until the first queue is seen."""
 REGAIN_GROWTH = 1.5
 """Factor per second below a capacity that was seen in the last REGAIN_S."""
-PRESSED_GROWTH = 6.0
+PRESSED_GROWTH = 30.0
 """Factor per second while datagrams wait for us: only our own estimate holds them back."""
 PRESSED_S = 0.05
 GROWTH = 1.08
@@ -42,6 +44,10 @@ HEADROOM = 1.5
 STALE_S = 60.0
 """A capacity that was not made use of for so long is worth half, and so on down to the start."""
 LOSS_S = 1.0
+BURST_BYTES = 3_000
+"""From so much in a row the link's rate can be told."""
+BURST_LEAST_S = 0.003
+"""Delays are not known better."""
 RESCUE_S = 0.090
 """Unacknowledged this long: again over another link. At 60 ms it costs four times as much on a
 link of varying delay; on one of steady delay (RFC 6298) less is enough."""
@@ -144,11 +150,14 @@ class Estimate:
         received_s: float,
         bytes_total: int,
         size: int,
+        burst_bytes: int = 0,
+        burst_s: float = 0.0,
     ) -> None:
         """An acknowledgement with a new highest packet of `size` bytes came.
 
         `delay_s`: its one-way delay with the common offset. `received_s`: receiver's clock then.
-        `bytes_total`: all that has arrived on the link until then.
+        `bytes_total`: all that has arrived on the link until then. `burst_bytes` were sent in the
+        `burst_s` before it, itself included, without a predicted pause.
         """
         self._take_rtt(rtt_s, now)
         self._base.update(delay_s, now)
@@ -158,6 +167,8 @@ class Estimate:
         # sent even with nothing before it, and that is no queue.
         self.queue_s = max(0.0, taken_s - size * 8 / self.capacity_bps)
         self._take_point(received_s, bytes_total, taken_s)
+        if burst_bytes >= BURST_BYTES:
+            self._take_burst(burst_bytes * 8 / max(BURST_LEAST_S, burst_s + taken_s))
         if self.delivered_bps:
             self._peak.update(-self.delivered_bps, now)
         self._update_capacity(now)
@@ -247,6 +258,10 @@ class Estimate:
                 self._seen_at = now
             self.capacity_bps = max(FLOOR_BPS, sample_bps)
             self.starting = False
+
+    def _take_burst(self, passed_bps: float) -> None:
+        """So much passed without a larger queue than it made itself: the link carries it."""
+        self.capacity_bps = max(self.capacity_bps, passed_bps)
 
     def _grow(self, elapsed_s: float, now: float) -> None:
         factor = GROWTH

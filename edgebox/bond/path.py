@@ -32,7 +32,7 @@ PROOF_BYTES = 1000
 WINDOW_S = 0.040
 """Bytes under way may exceed rate x least round trip by this much time."""
 COLD_PACKETS = 16
-PACING = 1.25
+PACING = 2.0
 BURST_S = 0.004
 """Pacing lets this much go at once: timers are not finer."""
 
@@ -59,8 +59,8 @@ class Use(IntEnum):
 class Sent:
     """A packet under way."""
 
-    __slots__ = ("announces", "datagram", "eliciting", "is_mtu_probe", "number", "queue_s",
-                 "sent_at", "sent_us", "size")  # fmt: skip
+    __slots__ = ("announces", "burst_at", "burst_bytes", "datagram", "eliciting", "is_mtu_probe",
+                 "number", "queue_s", "sent_at", "sent_us", "size")  # fmt: skip
 
     def __init__(
         self, number: int, size: int, sent_at: float, sent_us: int, *, eliciting: bool,
@@ -77,6 +77,10 @@ class Sent:
         self.is_mtu_probe = is_mtu_probe
         self.queue_s = 0.0
         """Queue this packet was predicted to meet, less the corrections known then."""
+        self.burst_at = sent_at
+        """When the burst it belongs to began: predicted to keep the link busy since then."""
+        self.burst_bytes = size
+        """Sent since then, this packet included."""
 
 
 class Path:
@@ -116,6 +120,8 @@ class Path:
         self._queue_s = 0.0
         self._queue_at = now
         self._shift_s = 0.0
+        self._burst_at = now
+        self._burst_bytes = 0
         self.received_us = 0
         self.received_s = 0.0
         self.bytes_total = 0
@@ -186,7 +192,12 @@ class Path:
         if not self.waiting_since:
             self.waiting_since = now
         duration_s = sent.size * 8 / self.rate_bps
-        self._queue_s = self.queue_s(now) + duration_s
+        queue_s = self.queue_s(now)
+        if queue_s == 0.0:
+            self._burst_at, self._burst_bytes = now, 0
+        self._burst_bytes += sent.size
+        sent.burst_at, sent.burst_bytes = self._burst_at, self._burst_bytes
+        self._queue_s = queue_s + duration_s
         self._queue_at = now
         pace_s = duration_s / (2.5 if self.estimate.starting else PACING)
         self.ready_at = max(self.ready_at, now - BURST_S) + pace_s

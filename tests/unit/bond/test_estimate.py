@@ -109,3 +109,38 @@ def test_far_clock_that_stands_or_runs_backwards_costs_no_memory(step_s: float) 
     for number in range(POINTS_MAX + 100):
         estimate.on_progress(number * 0.01, 0.05, 0.02, number * step_s, number * 1000, 1000)
     assert len(estimate._points) <= POINTS_MAX
+
+
+def test_burst_without_a_queue_shows_what_the_link_carries() -> None:
+    estimate = Estimate(10.0)
+    estimate.on_progress(10.0, 0.05, 0.02, 15.0, 1000, 50)
+    # 6000 bytes in 8 ms, and the last of them waited 4 ms: 12 ms for all.
+    estimate.on_progress(10.1, 0.054, 0.024, 15.1, 7000, 1200, 6000, 0.008)
+    assert estimate.capacity_bps == pytest.approx(4_000_000, rel=0.01)
+
+
+def test_burst_that_made_a_queue_shows_nothing() -> None:
+    estimate = Estimate(10.0)
+    estimate.on_progress(10.0, 0.05, 0.02, 15.0, 1000, 50)
+    estimate.capacity_bps = 4_000_000
+    estimate.on_progress(10.1, 0.09, 0.06, 15.1, 7000, 1200, 6000, 0.008)
+    assert estimate.capacity_bps == pytest.approx(4_000_000, rel=0.01)
+
+
+def test_short_burst_shows_nothing() -> None:
+    estimate = Estimate(10.0)
+    estimate.on_progress(10.0, 0.05, 0.02, 15.0, 1000, 50)
+    estimate.on_progress(10.1, 0.05, 0.02, 15.1, 3400, 1200, 2400, 0.0)
+    assert estimate.capacity_bps == START_BPS
+
+
+def test_steady_delay_is_rescued_sooner_than_varying_delay() -> None:
+    estimate = Estimate(10.0)
+    assert estimate.rescue_after_s() == pytest.approx(0.12)
+    estimate.on_progress(10.0, 0.05, 0.02, 15.0, 1000, 50)
+    estimate.rttvar_s = 0.001
+    assert estimate.rescue_after_s() == pytest.approx(0.075)
+    estimate.rttvar_s = 0.030
+    assert estimate.rescue_after_s() == pytest.approx(0.09)
+    estimate.srtt_s = estimate.rttvar_s = 0.001
+    assert estimate.rescue_after_s() == pytest.approx(0.05)

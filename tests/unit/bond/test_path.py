@@ -64,6 +64,7 @@ def test_cold_link_may_send_a_few_packets() -> None:
 def test_pacing_spreads_a_burst() -> None:
     path = warm_path(1_000_000)
     send(path, 0, 1.0)
+    send(path, 1, 1.0)
     assert 0.0 < path.wait_s(1000, 1.0) <= 0.008
     assert path.wait_s(1000, 1.01) == 0.0
 
@@ -136,3 +137,13 @@ def test_link_the_system_has_lost_is_not_up_for_what_it_carried_before() -> None
     assert not path.on_alive(1.01)
     assert path.state is PathState.DOWN
     assert path.estimate.capacity_bps == capacity_bps
+
+
+def test_burst_ends_when_the_link_is_predicted_to_be_idle() -> None:
+    path = warm_path(8_000_000)
+    packets = [send(path, number, 1.0 + number * 0.0005) for number in range(4)]
+    assert packets[3].burst_at == 1.0
+    assert packets[3].burst_bytes == 4000
+    later = send(path, 4, 1.1)
+    assert later.burst_at == 1.1
+    assert later.burst_bytes == 1000
