@@ -33,6 +33,8 @@ from edgebox.sim.rtp_stream import PACKET_HEADERS, PACKET_PAYLOAD, Frame
 from edgebox.sim.traces import OPPORTUNITY_BYTES, Trace
 
 UNLIMITED_BPS = 10e9
+EDGE_S = 1e-6
+"""Times are rounded by less than this: in doubt an opportunity can be used."""
 History = Sequence[tuple[float, LaneSettings, Trace | None]]
 
 
@@ -105,7 +107,7 @@ class Supply:
 
     def until(self, at: float) -> float:
         """Bytes that can have left by then."""
-        index = bisect_right(self._at, at + 1e-9) - 1
+        index = bisect_right(self._at, at) - 1
         slope = self._slope[index]
         return self._bytes[index] + (slope * (at - self._at[index]) if slope else 0.0)
 
@@ -152,9 +154,10 @@ class Bound:
         self.loads = loads
         self._supplies = [Supply(history, end) for history in histories]
         self._taken = [
-            [supply.until(load.captured_at) for load in loads] for supply in self._supplies
+            [supply.until(load.captured_at - EDGE_S) for load in loads] for supply in self._supplies
         ]
-        self._alone_s = [self._alone(number) for number in range(len(loads))]
+        self.alone_s = [self._alone(number) for number in range(len(loads))]
+        """Least delay of each frame if it had all links for itself."""
         self._known: dict[float, int] = {}
 
     def within(self, limit_s: float) -> int:
@@ -189,7 +192,7 @@ class Bound:
                 continue
             for number, load in enumerate(self.loads):
                 release[number] += taken[number]
-                arrived = supply.arrived(load.captured_at + limit_s)
+                arrived = supply.arrived(load.captured_at + limit_s + EDGE_S)
                 due[number] += max(arrived, taken[number])
         return release, due
 
@@ -222,7 +225,7 @@ class Bound:
         kept: list[tuple[float, float, float]] = []  # release, size, done
         done = 0.0
         for number, load in enumerate(self.loads):
-            if self._alone_s[number] > limit_s + 1e-6:
+            if self.alone_s[number] > limit_s + 1e-6:
                 continue
             done = max(done, release[number]) + load.wire_bytes
             kept.append((release[number], load.wire_bytes, done))

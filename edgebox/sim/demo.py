@@ -161,6 +161,7 @@ def box_config(directory: Path, ports: Ports, cameras: Sequence[Camera], languag
         + "".join(
             f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
             for key, value in msgspec.structs.asdict(camera).items()
+            if value is not None
         )
         for camera in cameras
     )

@@ -115,8 +115,15 @@ class Faults:
         link, network, box = self._any_link(), self._network, self._box
         for direction in BOTH:
             self._change(link, direction, at, until, cut=True)
-        network.at(at, lambda: box.detach_path(link, network.clock("up")))
-        network.at(until, lambda: box.attach_path(link, link, network.clock("up")))
+
+        def gone() -> None:
+            box.detach_path(link, network.clock("up"))
+
+        def back() -> None:
+            box.attach_path(link, link, network.clock("up"))
+
+        network.at(at, lambda: network.when_run("up", gone))
+        network.at(until, lambda: network.when_run("up", back))
         return f"unplug {link}"
 
     # Ends
@@ -140,7 +147,8 @@ class Faults:
     def _forget(self, at: float, until: float) -> str:
         hub = self._ends["down"]
         for flow in FLOWS:
-            self._network.at(at, partial(hub.forget_flow, flow))
+            forget = partial(hub.forget_flow, flow)
+            self._network.at(at, partial(self._network.when_run, "down", forget))
         return "hub forgets"
 
     # Strangers

@@ -199,6 +199,14 @@ class Network:
             self.captured.append((OTHER[side.direction], number, packet))
         side.end.receive_datagram(address, packet, self.now + side.ahead_s)
 
+    def when_run(self, direction: str, action: Callable[[], None]) -> None:
+        """Call the end that sends in this direction: now, or as soon as it is run again."""
+        if self.is_frozen(direction):
+            again = partial(self.when_run, direction, action)
+            self.at(self.sides[direction].frozen_until, again)
+        else:
+            action()
+
     def inject(self, direction: str, link: int, packet: bytes) -> None:
         """Let a datagram of a stranger arrive."""
         other = OTHER[direction]

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from edgebox.bond.connection import Connection, DatagramReceived
 from edgebox.bond.seal import Keys
@@ -97,10 +98,11 @@ class _Vehicle:
         later = chance.randrange(len(network.links)) if chance.random() < 0.3 else -1
         for number in range(len(network.links)):
             at = START + chance.uniform(0.5, 2.0) if number == later else START
-            network.at(at, lambda number=number: self._attach(number))  # type: ignore[misc]
+            attach = partial(self._attach, number)
+            network.at(at, partial(network.when_run, "up", attach))
         for source in self._sources:
             begin = START + chance.uniform(0.0, LEAD_S)
-            network.at(begin, lambda source=source: self._emit(source))  # type: ignore[misc]
+            network.at(begin, partial(self._emit, source))
         self._faults.plan(START + LEAD_S, FAULTS_S)
         drive.faults = self._faults.names
         try:
