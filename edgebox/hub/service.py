@@ -16,6 +16,8 @@ from edgebox.hub.hub import Hub
 from edgebox.hub.links import Links
 from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import Store
+from edgebox.hub.vitals_receiver import VitalsReceiver
+from edgebox.hub.vitals_store import VitalsStore
 from edgebox.hub.web import Site
 from edgebox.messages import CREATE_INVITE
 
@@ -26,6 +28,7 @@ async def run(config: Config) -> None:
     """Serve until cancelled. Raises ConfigError or DeviceError."""
     turn_secret = read_secret(config, config.hub.turn_secret)
     store = Store(config.hub.database)
+    vitals_store = VitalsStore(config.hub.vitals_database or config.hub.database)
     try:
         async with Bus(config.hub.bus, "hub") as bus:
             hub = Hub(bus, store, config.hub.audit_keep_days)
@@ -33,19 +36,25 @@ async def run(config: Config) -> None:
             signalling = Signalling(bus, hub, config.hub.turn_urls, turn_secret)
             await hub.start()
             await bus.serve(CREATE_INVITE, links.create)
+            await vitals_store.call(vitals_store.set_up)
+            vitals = VitalsReceiver(bus, vitals_store, config.hub.vitals_keep_h)
+            await vitals.start()
             site = Site(config.hub, hub, links, signalling)
             runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
-                await _serve(config, bus, hub, runner)
+                await _serve(config, bus, runner, hub, vitals)
             finally:
                 notify.stopping()
                 await runner.cleanup()
     finally:
         await store.close()
+        await vitals_store.close()
 
 
-async def _serve(config: Config, bus: Bus, hub: Hub, runner: web.AppRunner) -> None:
+async def _serve(
+    config: Config, bus: Bus, runner: web.AppRunner, hub: Hub, vitals: VitalsReceiver
+) -> None:
     host, port = parse_address(config.hub.listen)
     try:
         await web.TCPSite(runner, host, port).start()
@@ -56,6 +65,7 @@ async def _serve(config: Config, bus: Bus, hub: Hub, runner: web.AppRunner) -> N
     async with asyncio.TaskGroup() as group:
         group.create_task(_fail_with(bus))
         group.create_task(hub.run())
+        group.create_task(vitals.run())
 
 
 async def _fail_with(bus: Bus) -> None:

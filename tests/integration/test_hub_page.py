@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, WebSocketRoute
 
+from edgebox.messages import Sending
 from tests.conftest import Broker, TurnServer
 from tests.integration.hub_box import (
     RunningHub,
@@ -104,15 +105,15 @@ async def test_doctor_joins_waits_sees_and_is_thrown_out(box: StandInBox, browse
     await until_flowing(page)
     await until_seen(page, "edgebox.situation === 'live'")
     assert await words(page) == "Direkte"
-    assert await page.inner_text("#detail") == "Dette sendes nå: Båre, Bakrom"
-    assert "får bilde" in await page.inner_text("#list")
+    assert await page.inner_text("#detail") == "Dette sendes nå: Båre og Bakrom."
+    assert "lege: ser og hører" in await page.inner_text("#list")
     assert len(box.offers) == 1
     attempt = (await seen(page, "attempts"))[0]
     assert set(attempt) == {"gather", "candidate", "start", "offer", "answer", "ice", "frame"}
     await box.go("idle")
     await until_seen(page, "edgebox.situation === 'ended'")
     assert await words(page) == "Videoen er avsluttet"
-    assert await page.locator("video").count() == 0
+    assert await page.locator("#stage video").count() == 0
 
 
 async def test_link_preview_and_second_browser_get_nothing(
@@ -132,17 +133,21 @@ async def test_link_preview_and_second_browser_get_nothing(
     await again.wait_for_url("**/room/*")
 
 
-async def test_interpreter_is_in_the_room_without_pictures(
+async def test_interpreter_hears_and_speaks_without_pictures(
     box: StandInBox, browser: Browser
 ) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("interpreter"), "Tove Tolk")
-    await until_seen(page, "edgebox.situation === 'restricted'")
-    assert await words(page) == "Du er med i rommet uten bilder"
-    assert "Som tolk" in await page.inner_text("#notice-detail")
-    assert await page.locator("video").count() == 0
-    assert await seen(page, "offers") == 0
-    assert box.offers == []
+    await until_seen(page, "edgebox.situation === 'talking'")
+    assert await words(page) == "Du er med på lyd"
+    await until_seen(page, "edgebox.soundPackets > 20")
+    assert await page.locator("#stage video").count() == 0
+    [offer] = box.offers
+    assert "m=video" not in offer.sdp
+    assert "m=application" not in offer.sdp
+    await page.click("#microphone")
+    await until_seen(page, "!edgebox.muted")
+    await until(lambda: box.room is not None and not box.room.participants[0].muted)
 
 
 async def test_everybody_sees_who_is_there(box: StandInBox, browser: Browser) -> None:
@@ -242,24 +247,26 @@ async def test_unplugged_camera_leaves_the_others(box: StandInBox, browser: Brow
     await box.say()
     await until_seen(page, "!document.querySelector('[data-camera=rear] .note').hidden")
     assert await page.inner_text("[data-camera=rear] .note") == "Kameraet er ikke tilkoblet"
-    assert await page.inner_text("#detail") == "Dette sendes nå: Båre"
+    assert await page.inner_text("#detail") == "Dette sendes nå: Båre."
     box.dead_cameras = frozenset({"front", "rear"})
     await box.say()
     box.still.set()
     await until_seen(page, "edgebox.situation === 'nocamera'")
 
 
-async def test_weak_connection_is_said_once_it_lasts(box: StandInBox, browser: Browser) -> None:
+async def test_what_is_sent_and_why_is_said(box: StandInBox, browser: Browser) -> None:
     await box.go("live")
     page = await enter(browser, await box.invite("doctor"))
     await until_flowing(page)
-    box.bitrate_bps = 150_000
+    box.sending = Sending(level="few-frames", reason="capacity")
     await box.say()
-    await asyncio.sleep(1)
-    assert await words(page) == "Direkte"
     await until_seen(page, "edgebox.situation === 'weak'")
     assert await words(page) == "Svak forbindelse"
-    assert "lavere kvalitet: Båre, Bakrom" in await page.inner_text("#detail")
+    detail = await page.inner_text("#detail")
+    assert "med færre bilder i sekundet. Mobildekningen er svak." in detail
+    box.sending = Sending(level="full")
+    await box.say()
+    await until_seen(page, "edgebox.situation === 'live'")
 
 
 async def test_person_leaves_by_pressing_twice(box: StandInBox, browser: Browser) -> None:
@@ -283,7 +290,7 @@ async def test_person_who_leaves_while_the_hub_is_away_is_out_once_it_is_back(
     await page.click("#leave")
     await page.click("#leave")
     await until_seen(page, "edgebox.situation === 'leaving'")
-    assert await page.locator("video").count() == 0
+    assert await page.locator("#stage video").count() == 0
     await hub.start()
     await until_seen(page, "edgebox.situation === 'left'")
     await until(lambda: box.room is not None and box.room.participants == ())

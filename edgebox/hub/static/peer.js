@@ -1,22 +1,27 @@
-// One RTCPeerConnection: its offer, its answer, and the frames each picture has decoded.
+// One RTCPeerConnection: its offer, its answer, the frames each picture has decoded, the sound, what
+// goes back to the cabin, and the data channels.
 
 const GATHER_MS = 300; // the offer goes out after this even without a candidate
+const STATS_MS = 1000; // statistics of the whole connection
+const GUEST_MAX_BPS = 600_000; // own camera: the ambulance's links carry it
 
 const capabilities = () => globalThis.RTCRtpReceiver?.getCapabilities?.("video")?.codecs ?? null;
 
-// What the browser lacks: "webrtc", "h264" or null.
-export function lacking() {
+// What the browser lacks: "webrtc", "h264" or null. `sees`: whether pictures shall be shown.
+export function lacking(sees) {
   if (!globalThis.RTCPeerConnection) return "webrtc";
   const codecs = capabilities();
-  return codecs && !codecs.some((codec) => /\/H264$/i.test(codec.mimeType)) ? "h264" : null;
+  const h264 = !codecs || codecs.some((codec) => /\/H264$/i.test(codec.mimeType));
+  return sees && !h264 ? "h264" : null;
 }
 
-function h264() {
-  const codecs = (capabilities() ?? []).filter((codec) => /\/(H264|rtx)$/i.test(codec.mimeType));
-  const usual = codecs.filter(
+function preferred(codecs, others) {
+  const found = codecs.filter((codec) => /\/(H264|rtx)$/i.test(codec.mimeType));
+  const usual = found.filter(
     (codec) => /rtx$/i.test(codec.mimeType) || /packetization-mode=1/.test(codec.sdpFmtpLine),
   );
-  return usual.some((codec) => /H264$/i.test(codec.mimeType)) ? usual : codecs;
+  const h264 = usual.some((codec) => /H264$/i.test(codec.mimeType)) ? usual : found;
+  return others ? [...h264, ...codecs.filter((codec) => !h264.includes(codec))] : h264;
 }
 
 // One picture of a connection.
@@ -51,15 +56,22 @@ class Stream {
 }
 
 export class Peer {
-  // id: number of the offer. sections: how many pictures it can take. trickle(candidate): called
-  // for what is found after the offer was read.
-  constructor(id, servers, sections, trickle) {
+  // id: number of the offer. wants: {pictures: how many, hears, speaks, shows, talks}.
+  // trickle(candidate): called for what is found after the offer was read.
+  // said(data, peer): text or bytes that came on the data channel.
+  constructor(id, servers, wants, { trickle, said, opened }) {
     this.id = id;
     this.streams = [];
     this.answered = false;
+    this.accepted = false; // the answer is in force
     this.offered = false;
     this.madeAt = performance.now();
     this.marks = { gather: this.madeAt };
+    this.wants = wants;
+    this.stats = null; // newest getStats() of the whole connection
+    this.statsAt = 0;
+    this.received = 0;
+    this.heardAt = null; // when bytes came in for the last time
     // Relay only: the box can be reached no other way, and no address of this network leaks.
     this.pc = new RTCPeerConnection({
       iceServers: servers,
@@ -69,14 +81,10 @@ export class Peer {
     this.pc.oniceconnectionstatechange = () => {
       if (["connected", "completed"].includes(this.pc.iceConnectionState)) this.mark("ice");
     };
-    const codecs = h264();
-    for (let i = 0; i < sections; i++) {
-      const transceiver = this.pc.addTransceiver("video", { direction: "recvonly" });
-      if (codecs.length) transceiver.setCodecPreferences?.(codecs);
-      transceiver.receiver.jitterBufferTarget = 0;
-      transceiver.receiver.playoutDelayHint = 0;
-    }
-    this.sections = sections;
+    this.addPictures();
+    this.addSound();
+    this.addGuest();
+    if (wants.talks) this.addChannels(said, opened);
     this.gathered = new Promise((resolve) => {
       this.pc.onicecandidate = ({ candidate }) => {
         if (candidate?.candidate) this.mark("candidate");
@@ -93,8 +101,57 @@ export class Peer {
     this.described.catch(() => {});
   }
 
+  addPictures() {
+    const codecs = preferred(capabilities() ?? [], false);
+    for (let i = 0; i < this.wants.pictures; i++) {
+      const transceiver = this.pc.addTransceiver("video", { direction: "recvonly" });
+      if (codecs.length) transceiver.setCodecPreferences?.(codecs);
+      transceiver.receiver.jitterBufferTarget = 0;
+      transceiver.receiver.playoutDelayHint = 0;
+    }
+  }
+
+  addSound() {
+    const { hears, speaks } = this.wants;
+    if (!hears && !speaks) return;
+    const direction = hears && speaks ? "sendrecv" : hears ? "recvonly" : "sendonly";
+    this.sound = this.pc.addTransceiver("audio", { direction });
+    if (hears) this.soundMedia = new MediaStream([this.sound.receiver.track]);
+  }
+
+  addGuest() {
+    if (!this.wants.shows) return;
+    this.guest = this.pc.addTransceiver("video", {
+      direction: "sendonly",
+      sendEncodings: [{ maxBitrate: GUEST_MAX_BPS }],
+    });
+    const codecs = globalThis.RTCRtpSender?.getCapabilities?.("video")?.codecs ?? [];
+    if (codecs.length) this.guest.setCodecPreferences?.(preferred(codecs, true));
+  }
+
+  addChannels(said, opened) {
+    this.channel = this.pc.createDataChannel("edgebox");
+    this.channel.binaryType = "arraybuffer";
+    this.channel.onmessage = ({ data }) => said(data, this);
+    this.channel.onopen = () => opened(this);
+    this.channel.onclose = () => opened(this);
+    this.pointing = this.pc.createDataChannel("pointing", { ordered: false, maxRetransmits: 0 });
+    this.pointing.onmessage = ({ data }) => said(data, this);
+  }
+
+  // Send this track to the cabin, or nothing at all.
+  give(kind, track) {
+    const transceiver = kind === "audio" ? this.sound : this.guest;
+    if (kind === "audio" && !this.wants.speaks) return;
+    transceiver?.sender.replaceTrack(track).catch(() => {});
+  }
+
   mark(step) {
     this.marks[step] ??= performance.now();
+  }
+
+  get isConnected() {
+    return this.pc.connectionState === "connected";
   }
 
   get failed() {
@@ -122,10 +179,24 @@ export class Peer {
     this.streams = streams
       .filter((stream) => byMid.has(stream.mid))
       .map((stream) => new Stream(stream, byMid.get(stream.mid)));
+    this.accepted = true;
   }
 
-  poll(now) {
-    return Promise.all(this.streams.map((stream) => stream.poll(now)));
+  async poll(now) {
+    await Promise.all([...this.streams.map((stream) => stream.poll(now)), this.pollAll(now)]);
+  }
+
+  async pollAll(now) {
+    if (now - this.statsAt < STATS_MS || this.failed) return;
+    this.statsAt = now;
+    this.stats = await this.pc.getStats();
+    let received = 0;
+    for (const report of this.stats.values()) {
+      if (report.type === "inbound-rtp") received += report.packetsReceived ?? 0;
+      if (report.type === "candidate-pair") received += report.responsesReceived ?? 0;
+    }
+    if (received > this.received) this.heardAt = now;
+    this.received = received;
   }
 
   // When the newest frame of these cameras was decoded; null if none ever was.
@@ -138,6 +209,9 @@ export class Peer {
 
   close() {
     this.pc.onicecandidate = null;
+    for (const channel of [this.channel, this.pointing]) {
+      if (channel) channel.onmessage = channel.onopen = channel.onclose = null;
+    }
     this.pc.close();
   }
 }

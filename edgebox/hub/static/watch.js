@@ -1,31 +1,36 @@
-// Keeps pictures coming: decides when a connection to the box is made, replaced or given up.
+// Keeps the connection to the box: decides when one is made, replaced or given up.
 //
-// `current` shows pictures. `next` is on its way; it takes over with its first frame, so the last
-// picture stays until there is a newer one. `spare` has its offer ready while the ambulance has not
-// started. A connection is replaced when media in the ambulance was restarted, when other cameras
-// are sent, and when frames stop although the ambulance can be reached.
+// `current` shows pictures and plays sound. `next` is on its way; it takes over with its first
+// frame, or, where no picture is due, once it is connected; so the last picture stays until there
+// is a newer one. `spare` has its offer ready while the ambulance has not started. A connection is
+// replaced when media in the ambulance was restarted, when other cameras are sent, and when frames
+// stop although the ambulance can be reached.
 
 import { Peer } from "./peer.js";
 
 const STALL_MS = 2000; // no frame of any picture
+const STILLS_STALL_MS = 15_000; // the same while single pictures are sent
 const LAG_MS = 6000; // no frame of one picture while others go on
 const SHAKY_MS = 1000; // no frame while ICE says disconnected
+const SILENCE_MS = 8000; // nothing at all came in on a connection without pictures
 const FIRST_FRAME_MS = 4000; // from answer to first frame
 const ANSWER_MS = [2000, 3000, 4000, 6500];
 const BACKOFF_MS = [0, 300, 600, 1000, 2000, 3000];
 const SPARE_MS = 30_000; // relay allocations of an unused offer are renewed after this
-const SETTLED_MS = 5000; // pictures for this long: the next trouble starts without back-off
+const SETTLED_MS = 5000; // all well for this long: the next trouble starts without back-off
 const SECTIONS_MAX = 8;
 const PRODUCING = new Set(["starting", "ready", "live"]);
 
 export class Watch {
-  // isOnline(): whether the hub is connected. send(message): to it, false if it is not.
-  // changed(): streams came or went.
-  constructor(servers, isOnline, send, changed) {
+  // lacks: as peer.lacking() says. isOnline(): whether the hub is connected. send(message): to it,
+  // false if it is not. changed(): streams came or went. said(data): from the data channel.
+  constructor(servers, lacks, { isOnline, send, changed, said }) {
     this.servers = servers;
+    this.lacks = lacks;
     this.isOnline = isOnline;
     this.send = send;
     this.changed = changed;
+    this.said = said;
     this.state = null;
     this.current = null;
     this.next = null;
@@ -35,21 +40,42 @@ export class Watch {
     this.retryAt = 0;
     this.iceFailures = 0;
     this.attempts = [];
+    this.local = { audio: null, video: null };
+  }
+
+  // Whether the person may have a connection at all.
+  get allowed() {
+    const you = this.state?.you;
+    return Boolean(
+      this.lacks !== "webrtc" &&
+        you?.admitted &&
+        (you.gets.sees || you.gets.hears || you.gets.speaks || you.gets.shows),
+    );
   }
 
   get wanted() {
-    const state = this.state;
-    return Boolean(
-      state?.session === "live" &&
-        (state.you.admitted && state.you.gets.sees) &&
-        state.cameras.some((camera) => PRODUCING.has(camera.state)),
-    );
+    if (!this.allowed || this.state.session !== "live") return false;
+    const { hears, speaks, shows } = this.state.you.gets;
+    return hears || speaks || shows || this.producing().length > 0;
+  }
+
+  producing() {
+    return this.state.cameras.filter((camera) => PRODUCING.has(camera.state));
+  }
+
+  // Ids of the cameras whose pictures are due now.
+  due() {
+    if (this.state.hidden || this.lacks) return new Set();
+    return new Set(this.state.cameras.filter((one) => one.state === "live").map((one) => one.id));
   }
 
   setState(state) {
     this.state = state;
-    if (!state.you.admitted || !state.you.gets.sees) return;
-    if (state.session === "idle") this.stop();
+    if (state.session === "idle" || !this.allowed) this.stop();
+    if (!this.allowed) {
+      this.drop("spare");
+      return;
+    }
     if (this.next?.instance && this.next.instance !== state.instance) this.drop("next");
     this.act();
   }
@@ -78,17 +104,55 @@ export class Watch {
     return this.current?.lastFrameAt(cameras) ?? null;
   }
 
+  // Something comes in, be it pictures, sound or mere signs of life.
+  get isConnected() {
+    const peer = this.current;
+    if (!peer?.isConnected) return false;
+    return performance.now() - Math.max(peer.heardAt ?? 0, peer.shownAt) < SILENCE_MS;
+  }
+
   // Video cannot get through: connections fail although offers are answered.
   get blocked() {
     return this.iceFailures >= 3;
   }
 
+  // Send this track to the cabin from now on, or nothing.
+  give(kind, track) {
+    this.local[kind] = track;
+    for (const peer of [...this.connections(), this.spare]) peer?.give(kind, track);
+  }
+
+  // On the data channel; false if there is none. `lossy`: late is worse than never.
+  tell(message, lossy = false) {
+    const peer = this.current;
+    const channel = lossy ? peer?.pointing : peer?.channel;
+    if (channel?.readyState !== "open") return false;
+    channel.send(JSON.stringify(message));
+    return true;
+  }
+
+  get canTell() {
+    return this.current?.channel?.readyState === "open";
+  }
+
   make() {
-    const sections = Math.min(SECTIONS_MAX, Math.max(1, this.state.camera_count));
+    const { gets } = this.state.you;
     const id = this.offers++;
-    return new Peer(id, this.servers, sections, (candidate) =>
-      this.send({ type: "Candidate", offer: id, ...candidate }),
-    );
+    const sees = gets.sees && !this.lacks;
+    const wants = {
+      pictures: sees ? Math.min(SECTIONS_MAX, Math.max(1, this.state.camera_count)) : 0,
+      hears: gets.hears,
+      speaks: gets.speaks,
+      shows: gets.shows,
+      talks: sees,
+    };
+    const peer = new Peer(id, this.servers, wants, {
+      trickle: (candidate) => this.send({ type: "Candidate", offer: id, ...candidate }),
+      said: (data, from) => from === this.current && this.said(data),
+      opened: () => this.changed(),
+    });
+    for (const [kind, track] of Object.entries(this.local)) if (track) peer.give(kind, track);
+    return peer;
   }
 
   // Everything that follows from the state as it is now; cheap, called often.
@@ -106,8 +170,7 @@ export class Watch {
   }
 
   prepare(now) {
-    const you = this.state?.you;
-    const waiting = you?.admitted && you.gets.sees && this.state.session !== "live";
+    const waiting = this.allowed && this.servers.length && this.state.session !== "live";
     if (!waiting || this.current) return;
     if (this.spare && now - this.spare.madeAt > SPARE_MS) this.drop("spare");
     this.spare ??= this.make();
@@ -119,27 +182,45 @@ export class Watch {
     if (!peer) return "none";
     if (peer.instance !== this.state.instance) return "restarted";
     const carried = new Set(peer.streams.map((stream) => stream.camera));
-    const sent = this.state.cameras.filter((camera) => PRODUCING.has(camera.state));
     // Once for each choice of cameras: the box may carry fewer than it names.
-    const missing = sent.some((camera) => !carried.has(camera.id));
-    if (missing && peer.cameras !== this.cameras()) return "cameras";
+    const missing = this.producing().some((camera) => !carried.has(camera.id));
+    if (missing && !this.lacks && peer.cameras !== this.cameras()) return "cameras";
     if (peer.failed) return "failed";
-    const live = new Set(sent.filter((one) => one.state === "live").map((one) => one.id));
-    if (!live.size) return null;
-    const silence = now - Math.max(peer.lastFrameAt(live) ?? 0, peer.shownAt);
-    if (silence > STALL_MS) return "stalled";
-    if (silence > SHAKY_MS && peer.shaky) return "shaky";
+    const due = this.due();
+    if (!due.size) {
+      const silence = now - Math.max(peer.heardAt ?? 0, peer.shownAt);
+      return silence > SILENCE_MS ? "silent" : null;
+    }
+    return this.troubleWithPictures(now, peer, due);
+  }
+
+  troubleWithPictures(now, peer, due) {
+    const stills = this.state.sending.level === "stills";
+    // Pictures that were hidden, or left out, have their time from the moment they are due again.
+    const since = Math.max(peer.shownAt, this.dueSince(now, due));
+    const silence = now - Math.max(peer.lastFrameAt(due) ?? 0, since);
+    if (silence > (stills ? STILLS_STALL_MS : STALL_MS)) return "stalled";
+    if (!stills && silence > SHAKY_MS && peer.shaky) return "shaky";
     const lags = peer.streams.some(
       (stream) =>
-        live.has(stream.camera) && now - Math.max(stream.lastFrameAt ?? 0, peer.shownAt) > LAG_MS,
+        due.has(stream.camera) && now - Math.max(stream.lastFrameAt ?? 0, since) > LAG_MS,
     );
-    return lags ? "lagging" : null;
+    return lags && !stills ? "lagging" : null;
+  }
+
+  // When these very pictures became due.
+  dueSince(now, due) {
+    const key = `${[...due].sort().join(" ")} ${this.state.sending.level === "stills"}`;
+    if (key !== this.dueKey) {
+      this.dueKey = key;
+      this.dueAt = now;
+    }
+    return this.dueAt;
   }
 
   // Which cameras are sent, in any order.
   cameras() {
-    return this.state.cameras
-      .filter((camera) => PRODUCING.has(camera.state))
+    return this.producing()
       .map((camera) => camera.id)
       .sort()
       .join(" ");
@@ -147,8 +228,8 @@ export class Watch {
 
   async connect() {
     const spare = this.spare;
-    const pictures = Math.min(this.state.cameras.length, SECTIONS_MAX);
-    const fits = spare && !spare.failed && spare.sections >= pictures;
+    const pictures = this.lacks ? 0 : Math.min(this.state.cameras.length, SECTIONS_MAX);
+    const fits = spare && !spare.failed && spare.wants.pictures >= pictures;
     const peer = fits ? spare : this.make();
     if (fits) this.spare = null;
     else this.drop("spare");
@@ -173,15 +254,24 @@ export class Watch {
   judgeNext(now) {
     const peer = this.next;
     const patience = ANSWER_MS[Math.min(this.failures, ANSWER_MS.length - 1)];
+    const stills = this.state.sending.level === "stills";
+    const firstFrame = stills ? STILLS_STALL_MS : FIRST_FRAME_MS;
     if (peer.failed) {
       this.iceFailures += 1;
       this.fail();
     } else if (!peer.answered && now - peer.startedAt > patience) {
       this.fail();
-    } else if (peer.answered && now - peer.marks.answer > FIRST_FRAME_MS) {
+    } else if (peer.answered && now - peer.marks.answer > firstFrame) {
       if (peer.marks.ice === undefined) this.iceFailures += 1;
-      this.fail();
+      // Sound that works is not given up because no picture came.
+      if (peer.isConnected && !this.current) this.takeOver(peer);
+      else this.fail();
     }
+  }
+
+  // Whose sound is played: the newest that works.
+  get soundPeer() {
+    return this.connections().find((peer) => peer.isConnected) ?? this.current;
   }
 
   fail() {
@@ -210,7 +300,10 @@ export class Watch {
   // A frame of `peer` was decoded or shown.
   sawFrame(peer) {
     peer.mark("frame");
-    if (peer !== this.next) return;
+    if (peer === this.next) this.takeOver(peer);
+  }
+
+  takeOver(peer) {
     const old = this.current;
     this.current = peer;
     this.next = null;
@@ -227,14 +320,22 @@ export class Watch {
     for (const peer of this.connections()) {
       if (peer.streams.some((stream) => stream.firstFrameAt !== null)) this.sawFrame(peer);
     }
+    const { next } = this;
+    if (next?.isConnected && next.accepted && !this.hasDue(next)) this.takeOver(next);
     const shownAt = this.current?.shownAt;
-    if (shownAt && now - shownAt > SETTLED_MS && !this.next && now - this.lastFrameAt() < 500) {
-      this.failures = 0;
-    }
+    const well = this.due().size ? now - this.lastFrameAt() < 500 : this.isConnected;
+    if (shownAt && now - shownAt > SETTLED_MS && !this.next && well) this.failures = 0;
     this.act();
   }
 
+  // Whether a picture of this connection is due, so that it is worth waiting for.
+  hasDue(peer) {
+    const due = this.due();
+    return peer.streams.some((stream) => due.has(stream.camera));
+  }
+
   stop() {
+    if (!this.current && !this.next) return;
     this.drop("current");
     this.drop("next");
     this.failures = 0;
