@@ -148,7 +148,7 @@ class GuestPicture:
             self._broken = True
             return
         self.codec, self._frame_at = codec, at
-        keyframe = h264.is_keyframe(data) if codec == "H264" else not data[0] & 1
+        keyframe = h264.is_keyframe(data) if codec == "H264" else _is_vp8_keyframe(data)
         if keyframe:
             self._broken = self._wanted = False
         if self._broken or self._wanted:
@@ -196,3 +196,8 @@ class GuestPicture:
         pts += (timestamp - last + (1 << 31)) % (1 << 32) - (1 << 31)
         self._stamp = (timestamp, pts)
         return pts
+
+
+def _is_vp8_keyframe(data: bytes) -> bool:
+    """RFC 6386, 9.1. The start code tells a frame from the rest of one whose beginning is lost."""
+    return not data[0] & 1 and data[3:6] == b"\x9d\x01\x2a"

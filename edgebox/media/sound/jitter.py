@@ -57,6 +57,7 @@ class JitterBuffer:
         """When, and arrival minus time stamp in seconds."""
         self._position: int | None = None
         """Time stamp to play next; None before the start and after a long silence."""
+        self._played_until: int | None = None
         self._last_sequence = 0
         self._missing_steps = 0
         self.late = 0
@@ -74,7 +75,7 @@ class JitterBuffer:
         self._lateness.append((now, now - timestamp / CLOCK_HZ))
         while now - self._lateness[0][0] > MEMORY_S or len(self._lateness) > 400:
             self._lateness.popleft()
-        if self._position is not None and timestamp < self._position:
+        if self._played_until is not None and timestamp < self._played_until:
             self.late += 1
             self._last_sequence = max(self._last_sequence, sequence)
             return
@@ -107,6 +108,12 @@ class JitterBuffer:
         return self._next()
 
     def _next(self, *, skipped: bool = False) -> list[Step]:
+        steps = self._stepped(skipped=skipped)
+        if self._position is not None:
+            self._played_until = self._position
+        return steps
+
+    def _stepped(self, *, skipped: bool) -> list[Step]:
         position = self._position
         if position is None:
             return []
@@ -148,7 +155,7 @@ class JitterBuffer:
         if abs(timestamp - newest_timestamp) > JUMP:
             self._waiting.clear()
             self._lateness.clear()
-            self._position = None
+            self._position = self._played_until = None
             self._newest = (sequence, timestamp)
         elif timestamp > newest_timestamp:
             self._newest = (sequence, timestamp)

@@ -1,12 +1,16 @@
 """Contracts with aiortc and aioice: each fails when a version changes what a hook relies on."""
 
 import asyncio
+import contextlib
 import struct
+import time
 from types import SimpleNamespace
 from typing import Any
 
+import aioice.ice
 import aioice.turn
 import pytest
+from aioice import stun
 from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
@@ -14,16 +18,22 @@ from aiortc import (
     RTCIceServer,
     RTCIceTransportPolicy,
     RTCPeerConnection,
+    RTCRtpReceiver,
+    clock,
     rtcrtpsender,
 )
 from aiortc.codecs import h264
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     RtcpPsfbPacket,
+    RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpRtpfbPacket,
+    RtcpSenderInfo,
+    RtcpSrPacket,
     RtpPacket,
     pack_remb_fci,
 )
@@ -211,4 +221,110 @@ async def test_a_silent_turn_server_is_given_up_soon(monkeypatch: pytest.MonkeyP
     async with asyncio.timeout(2):
         await pc.setLocalDescription(await pc.createOffer())
     assert "candidate:" not in pc.localDescription.sdp
+    await pc.close()
+
+
+def receiving(kind: str) -> tuple[RTCPeerConnection, Any]:
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+    return pc, pc.addTransceiver(kind, "recvonly").receiver
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "payload", "data"),
+    [
+        ("audio", "opus", b"abc", b"abc"),
+        ("video", "VP8", b"\x10abc", b"abc"),
+        ("video", "H264", b"\x65abc", b"\0\0\0\1\x65abc"),
+    ],
+)
+async def test_what_arrives_is_passed_on_and_not_decoded(
+    kind: str, name: str, payload: bytes, data: bytes
+) -> None:
+    pc, receiver = receiving(kind)
+    arrived: list[aiortc_hooks.Arrived] = []
+    aiortc_hooks.receive_packets(receiver, arrived.append)
+    capabilities: Any = RTCRtpReceiver.getCapabilities(kind)
+    found = next(codec for codec in capabilities.codecs if codec.mimeType == f"{kind}/{name}")
+    codec = RTCRtpCodecParameters(
+        mimeType=found.mimeType, clockRate=found.clockRate, payloadType=100
+    )
+    receiver._RTCRtpReceiver__codecs = {100: codec}
+    decoding: Any = SimpleNamespace(put=lambda task: pytest.fail("it was decoded"))
+    receiver._RTCRtpReceiver__decoder_queue = decoding
+    receiver._RTCRtpReceiver__decoder_thread = object()
+    for number in range(3):
+        packet = RtpPacket(
+            payload_type=100, sequence_number=number, timestamp=number * 960, marker=1
+        )
+        packet.ssrc, packet.payload = 7, payload
+        await receiver._handle_rtp_packet(packet, 0)
+    receiver._RTCRtpReceiver__decoder_thread = None
+    assert [(one.sequence, one.codec, one.data) for one in arrived] == [
+        (number, name, data) for number in range(3)
+    ]
+    sent: list[Any] = []
+
+    async def send(packet: Any) -> None:
+        sent.append(packet)
+
+    receiver._send_rtcp = send
+    await aiortc_hooks.ask_for_keyframe(receiver)
+    assert (sent[0].fmt, sent[0].media_ssrc) == (RTCP_PSFB_PLI, 7)
+    await pc.close()
+
+
+async def test_losses_of_a_listener_are_reported() -> None:
+    pc = connection()
+    sender: Any = pc.getSenders()[0]
+    lost: list[float] = []
+    aiortc_hooks.watch_losses(sender, lost.append)
+    report = RtcpReceiverInfo(
+        ssrc=sender._ssrc,
+        fraction_lost=64,
+        packets_lost=1,
+        highest_sequence=1,
+        jitter=0,
+        lsr=0,
+        dlsr=0,
+    )
+    await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[report]))
+    assert lost == [0.25]
+    await pc.close()
+
+
+async def test_sender_reports_name_the_time_of_capture() -> None:
+    pc = connection()
+    sender: Any = pc.getSenders()[0]
+    sent: list[Any] = []
+
+    async def send(packets: list[Any]) -> None:
+        sent.extend(packets)
+
+    sender._send_rtcp = send
+    aiortc_hooks.report_capture(sender, lambda: time.monotonic() - 0.25)
+    info = RtcpSenderInfo(ntp_timestamp=1, rtp_timestamp=2, packet_count=3, octet_count=4)
+    await sender._send_rtcp([RtcpSrPacket(ssrc=1, sender_info=info)])
+    reported_s = sent[0].sender_info.ntp_timestamp / (1 << 32)
+    assert reported_s == pytest.approx(clock.current_ntp_time() / (1 << 32) - 0.25, abs=0.05)
+    assert sender._RTCRtpSender__lsr == (sent[0].sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
+    names = rtcrtpsender.RTCRtpSender._run_rtcp.__code__.co_names
+    assert {"_send_rtcp", "_RTCRtpSender__lsr", "_RTCRtpSender__ntp_timestamp"} <= set(names)
+    await pc.close()
+
+
+async def test_signs_of_life_and_strays_are_noticed() -> None:
+    pc = connection()
+    seen: list[str] = []
+    aiortc_hooks.watch_life(pc, lambda: seen.append("life"), lambda: seen.append("stray"))
+    transport: Any = pc.getTransceivers()[0].receiver.transport
+    packet = RtpPacket(payload_type=100, sequence_number=1, timestamp=1)
+    await transport._handle_rtp_data(packet.serialize(), 0)
+    assert seen == ["life", "stray"]
+    check = stun.Message(message_method=stun.Method.ALLOCATE, message_class=stun.Class.REQUEST)
+    protocol: Any = SimpleNamespace(send_stun=lambda *what: None)
+    ice = transport.transport._connection
+    with contextlib.suppress(AttributeError):  # the answer needs a real socket
+        ice.request_received(check, ("127.0.0.1", 9), protocol)
+    assert seen[2:] == ["life"]
+    assert "request_received" in aioice.ice.StunProtocol.datagram_received.__code__.co_names
     await pc.close()

@@ -86,8 +86,9 @@ class Stage:
         self.focused.append((camera, name))
         return True
 
-    def move(self, pan: float, tilt: float, zoom: float) -> None:
+    def move(self, pan: float, tilt: float, zoom: float) -> bool:
         self.moves.append((pan, tilt, zoom))
+        return True
 
     def begin_still(self) -> None:
         self.stills += 1
