@@ -153,7 +153,7 @@ class Bond(_Section, frozen=True):
     """Lab only: file with 32 random bytes in hex on both ends; replaces the key exchange."""
     enough_bps: Annotated[int, Meta(ge=100_000, le=1_000_000_000)] = 3_500_000
     """Box: links of a later priority or a higher price are spared while the others carry this."""
-    usage_file: str = "/var/lib/edgebox/bond-usage.json"
+    usage_file: str = "/var/lib/edgebox/bond/usage.json"
     """Box: how much each link has carried this month, kept over restarts."""
     metrics_listen: OptionalAddress = ""
     """Prometheus figures by HTTP; empty: none. It has no log-in: loopback, or a guarded network."""
@@ -163,6 +163,22 @@ class Bond(_Section, frozen=True):
     forward: tuple[Forward, ...] = ()
     allow: tuple[Address, ...] = ("127.0.0.1:3478",)
     """Hub: the only addresses boxes may have datagrams sent to."""
+
+
+class Ptz(_Section, frozen=True):
+    """How a camera is turned: ONVIF, Profile S or T."""
+
+    address: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[^/\s@]+/\S*\Z",
+            description="http://host/onvif/device_service, with a port if need be",
+        ),
+    ]
+    """Of the camera's device service."""
+    username: Annotated[str, Meta(max_length=64)] = ""
+    password: str = ""
+    """File that holds it."""
 
 
 class Camera(_Section, frozen=True):
@@ -183,6 +199,8 @@ class Camera(_Section, frozen=True):
     send_width: Annotated[int, Meta(ge=160, le=3840, multiple_of=2)] = 1280
     send_height: Annotated[int, Meta(ge=120, le=2160, multiple_of=2)] = 720
     """The most that is sent; larger pictures are scaled down, and sharp when somebody zooms in."""
+    ptz: Ptz | None = None
+    """For a camera that remote help may turn."""
 
 
 class Microphone(_Section, frozen=True):
@@ -297,6 +315,10 @@ class Sms(_Section, frozen=True):
         Meta(max_length=300, pattern=r"\{url\}", description="a text with {url} in it"),
     ] = "Bli med på video med ambulansen: {url}"
     """What is sent. The link is good for one person, once."""
+    country: Annotated[
+        str, Meta(pattern=r"^\+[1-9][0-9]{0,3}\Z", description="a country code such as +47")
+    ] = "+47"
+    """Put before numbers that were typed without one."""
     gateway_url: Annotated[
         str,
         Meta(
