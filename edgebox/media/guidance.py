@@ -44,8 +44,8 @@ Shown = Pointing | Stroke | Wipe
 class Mover(Protocol):
     """A camera that can turn."""
 
-    def move(self, pan: float, tilt: float, zoom: float) -> None:
-        """Speeds from -1 to 1, until the next call or for a second."""
+    def move(self, pan: float, tilt: float, zoom: float) -> bool:
+        """Speeds from -1 to 1, until the next call or for a second; False if it cannot."""
         ...
 
 
@@ -222,8 +222,7 @@ class Guidance:
         mover = self._movers.get(message.camera)
         if mover is None:
             return "not-found"
-        mover.move(message.pan, message.tilt, message.zoom)
-        return None
+        return None if mover.move(message.pan, message.tilt, message.zoom) else "failed"
 
     def _take_still(self, channel: Channel, message: TakeStill) -> Reason | None:
         if channel.sends_still:

@@ -26,6 +26,7 @@ from edgebox.media.encoder import Encoder
 from edgebox.media.guidance import Guidance, Surroundings
 from edgebox.media.pictures import Pictures
 from edgebox.media.preview import Preview
+from edgebox.media.ptz import movers
 from edgebox.media.report import camera_status, problem_of, rounded, without_figures
 from edgebox.media.session import Session
 from edgebox.media.sound.cabin import Cabin
@@ -99,9 +100,10 @@ class _MediaService:
         self._cabin = Cabin(config.media, config.directory, self._changed)
         self._pictures = Pictures(config.media, self._encoders, self._changed)
         self._bulletin = Bulletin(service.bus)
+        self._movers = movers(config)
         self._guidance = Guidance(
             self._encoders,
-            {},
+            self._movers,
             self._pictures,
             Surroundings(
                 hidden=lambda: self._session.hidden,
@@ -133,8 +135,14 @@ class _MediaService:
             await stack.enter_async_context(self._preview.serve())
             stack.push_async_callback(self._watchers.finish)
             encoders = [encoder.run() for encoder in self._encoders.values()]
+            turning = [mover.run() for mover in self._movers.values()]
             await self._service.run(
-                self._serve(), self._check(), self._cabin.run(), self._bulletin.run(), *encoders
+                self._serve(),
+                self._check(),
+                self._cabin.run(),
+                self._bulletin.run(),
+                *encoders,
+                *turning,
             )
 
     async def _serve(self) -> None:

@@ -67,6 +67,8 @@ def keys(kind: type, prefix: str = "") -> Iterator[str]:
     for field in info.fields:
         name = f"{prefix}{field.encode_name}"
         item = field.type.item_type if isinstance(field.type, inspect.VarTupleType) else field.type
+        if isinstance(item, inspect.UnionType):  # a table that may be left out
+            item = next(one for one in item.types if not isinstance(one, inspect.NoneType))
         if isinstance(item, inspect.StructType):
             yield from keys(item.cls, f"{name}.")
         else:
