@@ -181,8 +181,13 @@ class Network:
         self.sides[direction].ahead_s += seconds
 
     def freeze(self, direction: str, seconds: float, *, suspended: bool) -> None:
-        """The end that sends in this direction is not run; suspended, its clock stands still."""
+        """The end that sends in this direction is not run; suspended, its clock stands still.
+
+        One that is not run already stays as it is.
+        """
         side = self.sides[direction]
+        if self.is_frozen(direction):
+            return
         side.frozen_until = self.now + seconds
         if suspended:
             self.at(side.frozen_until, partial(self.jump, direction, -seconds))

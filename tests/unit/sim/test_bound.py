@@ -58,7 +58,7 @@ def test_nothing_leaves_during_a_cut_or_a_burst_of_loss() -> None:
     for fault in ({"cut": True}, {"loss": 1.0}):
         history = [
             (0.0, MBIT, None),
-            (1.0, LaneSettings(rate_bps=1_000_000, delay_ms=20, **fault), None),  # type: ignore[arg-type]
+            (1.0, LaneSettings(rate_bps=1_000_000, delay_ms=20, **fault), None),
             (2.0, MBIT, None),
         ]
         bound = Bound([load(1.5, 1250), load(3.0, 1250)], [history], 10.0)
