@@ -29,6 +29,7 @@ class ServiceChoice(StrEnum):
 
     BOND = "bond"
     MEDIA = "media"
+    VITALS = "vitals"
     PANEL = "panel"
     HUB = "hub"
     ALL = "all"

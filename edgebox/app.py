@@ -15,7 +15,7 @@ from edgebox.config import Config, Language
 from edgebox.host import notify
 from edgebox.host.supervise import Program, Supervisor
 
-BOX_SERVICES = ("bond", "media", "panel")
+BOX_SERVICES = ("bond", "media", "vitals", "panel")
 
 Main = Callable[[Config], Coroutine[Any, Any, None]]
 

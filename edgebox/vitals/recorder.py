@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from edgebox.errors import DeviceError
 from edgebox.messages import VITALS_CONTENT_MAX_BYTES
 from edgebox.observation import Incident, Observation, Wave, pack
-from edgebox.vitals.store import Dropped, Entry, Store
+from edgebox.vitals.store import MARKS_MAX, Dropped, Entry, Store
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ class Recorder:
         self._disk = disk
         self._stored = stored
         self._queue: list[Observation] = []
+        self._marks: list[bytes] = []
+        self._known: dict[bytes, None] = dict.fromkeys(disk.store.marks())
         self._taken = 0
         self._done = 0
         self._wake = asyncio.Event()
@@ -63,10 +65,21 @@ class Recorder:
         self.failed = ""
         """Why nothing can be stored now; empty: it works."""
 
-    def record(self, observations: Sequence[Observation]) -> None:
-        """Queue them; never waits."""
+    def is_known(self, mark: bytes) -> bool:
+        """A message with this digest was recorded before."""
+        return mark in self._known
+
+    def record(self, observations: Sequence[Observation], mark: bytes = b"") -> None:
+        """Queue them; never waits. `mark`: digest of the message they are from."""
+        if not observations and not mark:
+            return
         self._queue += observations
-        self._taken += len(observations)
+        self._taken += 1
+        if mark:
+            self._marks.append(mark)
+            self._known[mark] = None
+            if len(self._known) > MARKS_MAX:
+                del self._known[next(iter(self._known))]
         if len(self._queue) > QUEUE_MAX:
             self._shorten()
         self._wake.set()
@@ -87,7 +100,7 @@ class Recorder:
                     progress()
                 await asyncio.sleep(RETRY_S if self.failed else COMMIT_EVERY_S)
         finally:
-            if self._queue:
+            if self._queue or self._marks:
                 await self._write()
 
     async def _wait(self) -> None:
@@ -100,11 +113,14 @@ class Recorder:
 
     async def _write(self) -> None:
         batch, self._queue = self._queue, []
+        marks, self._marks = self._marks, []
         taken = self._taken
         entries = to_entries(batch)
         try:
-            if entries:
-                dropped = await self._disk.call(self._disk.store.append, entries, time.time())
+            if entries or marks:
+                dropped = await self._disk.call(
+                    self._disk.store.append, entries, time.time(), marks
+                )
             else:
                 dropped = Dropped()
                 await self._disk.call(self._disk.store.prove, time.time())
@@ -113,6 +129,7 @@ class Recorder:
                 logger.error("%s", error)
             self.failed = str(error)
             self._queue = batch + self._queue
+            self._marks = marks + self._marks
             self._wake.set()
             return
         if self.failed:

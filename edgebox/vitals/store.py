@@ -39,11 +39,17 @@ CREATE TABLE batch (
     content BLOB NOT NULL,
     PRIMARY KEY (stream, seq)
 );
+CREATE TABLE mark (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB NOT NULL
+);
 CREATE TABLE proof (at_utc REAL NOT NULL);
 INSERT INTO proof VALUES (0);
 """
 ROW_BYTES = 64
 """What a row takes besides its content, rounded up."""
+MARKS_MAX = 1000
+"""Messages that are known again when a monitor repeats them."""
 ROOM_SHARE = 0.02
 """Dropped at once when the limit is reached, as a share of it: not a little with every batch."""
 
@@ -134,10 +140,13 @@ class Store:
         """Everything is on the disk already."""
         self._db.close()
 
-    def append(self, entries: Sequence[Entry], at_utc: float) -> Dropped:
+    def append(
+        self, entries: Sequence[Entry], at_utc: float, marks: Sequence[bytes] = ()
+    ) -> Dropped:
         """Store all of them or none, durably. Raises DeviceError if the disk refuses.
 
-        Their numbers are the next ones of this start's streams, in order.
+        Their numbers are the next ones of this start's streams, in order. `marks` are digests of
+        the monitor's messages they come from, to know one that is sent again.
         """
         dropped = Dropped()
         size = sum(len(entry.content) + ROW_BYTES for entry in entries)
@@ -156,6 +165,13 @@ class Store:
                         (stream.number, stream.next + counts[entry.kind], at_utc, entry.content),
                     )
                     counts[entry.kind] += 1
+                for mark in marks:
+                    self._db.execute("INSERT INTO mark (digest) VALUES (?)", (mark,))
+                if marks:
+                    self._db.execute(
+                        "DELETE FROM mark WHERE number <= (SELECT max(number) FROM mark) - ?",
+                        (MARKS_MAX,),
+                    )
                 for kind, count in counts.items():
                     self._db.execute(
                         "UPDATE stream SET next = next + ? WHERE number = ?",
@@ -222,6 +238,11 @@ class Store:
         stream.first = through + 1
         if is_over:
             del self.streams[stream_id]
+
+    def marks(self) -> list[bytes]:
+        """Digests of the last MARKS_MAX messages, oldest first."""
+        found = self._db.execute("SELECT digest FROM mark ORDER BY number")
+        return [digest for (digest,) in found.fetchall()]
 
     def snapshot(self) -> list[Stream]:
         """Copies of all streams, oldest first."""
