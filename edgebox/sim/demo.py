@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.live import Live
 
 from edgebox.bus import Bus
-from edgebox.config import Camera, Language
+from edgebox.config import Camera, Language, Loudspeaker, Microphone
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.host import daemons
 from edgebox.host.supervise import Program, Supervisor
@@ -107,6 +107,33 @@ def choose_ports(first: int) -> Ports:
     )
 
 
+@dataclass(frozen=True)
+class Sound:
+    """Microphone and loudspeaker of the demo's cabin."""
+
+    microphone: Microphone = Microphone(kind="tone")
+    loudspeaker: Loudspeaker = Loudspeaker(kind="meter")
+
+
+def microphone_from_argument(argument: str) -> Microphone:
+    """What `--microphone` names: `tone`, a sound file, or an ALSA device."""
+    if argument == "tone":
+        return Microphone(kind="tone")
+    path = Path(argument).expanduser()
+    if path.is_file():
+        return Microphone(kind="file", source=str(path.resolve()))
+    return Microphone(kind="alsa", source=argument)
+
+
+def loudspeaker_from_argument(argument: str) -> Loudspeaker:
+    """What `--loudspeaker` names: `meter`, a file to write, or an ALSA device."""
+    if argument == "meter":
+        return Loudspeaker(kind="meter")
+    if "/" in argument:
+        return Loudspeaker(kind="file", source=str(Path(argument).expanduser().resolve()))
+    return Loudspeaker(kind="alsa", source=argument)
+
+
 def camera_from_argument(index: int, argument: str) -> Camera:
     """What `--camera` names: a device, an RTSP address, `picamera:N`, `pattern`, or a file.
 
@@ -147,7 +174,9 @@ DEFAULT_CAMERAS = (
 )
 
 
-def box_config(directory: Path, ports: Ports, cameras: Sequence[Camera], language: Language) -> str:
+def box_config(
+    directory: Path, ports: Ports, cameras: Sequence[Camera], sound: Sound, language: Language
+) -> str:
     """The box's TOML."""
     links = "".join(
         f"[[bond.link]]\nname = {name!r}\nlabel = {label!r}\n"
@@ -187,9 +216,11 @@ to = '{LOOPBACK}:{ports.turn}'
 turn = '{LOOPBACK}:{ports.turn_box}'
 preview_listen = '{LOOPBACK}:{ports.preview}'
 [media.microphone]
-kind = 'tone'
+kind = {json.dumps(sound.microphone.kind)}
+source = {json.dumps(sound.microphone.source)}
 [media.loudspeaker]
-kind = 'meter'
+kind = {json.dumps(sound.loudspeaker.kind)}
+source = {json.dumps(sound.loudspeaker.source)}
 {pictures}
 [panel]
 listen = '{LOOPBACK}:{ports.panel}'
@@ -298,7 +329,7 @@ target = '{LOOPBACK}:{ports.key_exchange}'
 
 
 def programs(
-    directory: Path, ports: Ports, cameras: Sequence[Camera], language: Language
+    directory: Path, ports: Ports, cameras: Sequence[Camera], sound: Sound, language: Language
 ) -> list[Program]:
     """Write all configuration below `directory`; what to run, in order of starting.
 
@@ -306,7 +337,7 @@ def programs(
     """
     secret = secrets.token_hex(32)
     (directory / "turn-secret").write_text(secret)
-    (directory / "box.toml").write_text(box_config(directory, ports, cameras, language))
+    (directory / "box.toml").write_text(box_config(directory, ports, cameras, sound, language))
     (directory / "hub.toml").write_text(hub_config(directory, ports, language))
     (directory / "links.toml").write_text(links_config(ports, language))
     edgebox = [sys.executable, "-m", "edgebox"]
@@ -355,7 +386,7 @@ def _engines(directory: Path, ports: Ports, secret: str) -> dict[str, Sequence[s
 
 @contextlib.asynccontextmanager
 async def running(
-    cameras: Sequence[Camera], first_port: int, language: Language
+    cameras: Sequence[Camera], sound: Sound, first_port: int, language: Language
 ) -> AsyncIterator[tuple[Ports, Supervisor, Bus, str]]:
     """Start everything; gives ports, supervisor, the box's bus and the room's address.
 
@@ -366,7 +397,7 @@ async def running(
         directory = Path(name)
         supervisor = Supervisor()
         try:
-            for program in programs(directory, ports, cameras, language):
+            for program in programs(directory, ports, cameras, sound, language):
                 supervisor.start(program)
             async with Bus(f"{directory}/box.sock", "demo", box=BOX) as bus:
                 ready = _Ready()
@@ -377,10 +408,12 @@ async def running(
             await supervisor.stop()
 
 
-async def run(cameras: Sequence[Camera], first_port: int, language: Language) -> None:
+async def run(
+    cameras: Sequence[Camera], sound: Sound, first_port: int, language: Language
+) -> None:
     """The demo in a terminal, until cancelled. Raises DeviceError when a part cannot start."""
     console = Console()
-    async with running(cameras or DEFAULT_CAMERAS, first_port, language) as started:
+    async with running(cameras or DEFAULT_CAMERAS, sound, first_port, language) as started:
         ports, supervisor, bus, room = started
         _say(f"panel: http://{LOOPBACK}:{ports.panel}/")
         _say(f"room: {room}")
