@@ -43,17 +43,12 @@ async def _keep_all(path: Path) -> None:
         await supervisor.stop()
 
 
-def run_demo(
-    cameras: Sequence[str], microphone: str, loudspeaker: str, port: int, language: Language
-) -> None:
+def run_demo(cameras: Sequence[str], port: int, language: Language) -> None:
     """The whole system on this machine, until SIGTERM or Ctrl-C."""
     from edgebox.sim import demo
 
     sources = [demo.camera_from_argument(*numbered) for numbered in enumerate(cameras)]
-    sound = demo.Sound(
-        demo.microphone_from_argument(microphone), demo.loudspeaker_from_argument(loudspeaker)
-    )
-    asyncio.run(_until_signal(demo.run(sources, sound, port, language)))
+    asyncio.run(_until_signal(demo.run(sources, port, language)))
 
 
 def run_links(path: Path) -> None:

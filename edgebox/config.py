@@ -327,7 +327,7 @@ class Sms(_Section, frozen=True):
         ),
     ] = ""
     """Asked by POST."""
-    gateway_secret: str = "credential:sms-secret"  # noqa: S105 - a file's name
+    gateway_secret: str = "credential:sms-token"  # noqa: S105 - a file's name
     """File with what `{secret}` stands for in header and body."""
     gateway_authorization: Annotated[str, Meta(max_length=200, pattern=r"^[ -~]*\Z")] = (
         "Bearer {secret}"

@@ -1,0 +1,1 @@
+"""What the vehicle itself can tell: its modems and where it is. And its text messages."""
