@@ -62,6 +62,14 @@ def demo(
             "a file, /dev/video0, rtsp://..., picamera:0, pattern."
         ),
     ] = None,
+    microphone: Annotated[
+        str,
+        typer.Option(help="An ALSA device such as `default`, a sound file, or `tone`."),
+    ] = "tone",
+    loudspeaker: Annotated[
+        str,
+        typer.Option(help="An ALSA device such as `default`, or `meter`: nobody hears it."),
+    ] = "meter",
     port: Annotated[
         int,
         typer.Option(min=1024, max=65_000, help="Panel here, room, control, preview on the next."),
@@ -71,7 +79,7 @@ def demo(
     ),
 ) -> None:
     """Box, hub and three simulated links on this machine; prints where to look. Ctrl-C ends it."""
-    app.run_demo(camera or [], port, lang.value)
+    app.run_demo(camera or [], microphone, loudspeaker, port, lang.value)
 
 
 @cli.command("sim-links")

@@ -15,7 +15,7 @@ from edgebox.config import Config, Language
 from edgebox.host import notify
 from edgebox.host.supervise import Program, Supervisor
 
-BOX_SERVICES = ("bond", "media", "vitals", "panel")
+BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle")
 
 Main = Callable[[Config], Coroutine[Any, Any, None]]
 
@@ -43,12 +43,17 @@ async def _keep_all(path: Path) -> None:
         await supervisor.stop()
 
 
-def run_demo(cameras: Sequence[str], port: int, language: Language) -> None:
+def run_demo(
+    cameras: Sequence[str], microphone: str, loudspeaker: str, port: int, language: Language
+) -> None:
     """The whole system on this machine, until SIGTERM or Ctrl-C."""
     from edgebox.sim import demo
 
     sources = [demo.camera_from_argument(*numbered) for numbered in enumerate(cameras)]
-    asyncio.run(_until_signal(demo.run(sources, port, language)))
+    sound = demo.Sound(
+        demo.microphone_from_argument(microphone), demo.loudspeaker_from_argument(loudspeaker)
+    )
+    asyncio.run(_until_signal(demo.run(sources, sound, port, language)))
 
 
 def run_links(path: Path) -> None:
