@@ -11,7 +11,13 @@ from typing import Any, Protocol
 
 from edgebox.bond.connection import Connection, DatagramReceived, TargetFell
 from edgebox.bond.seal import Keys
-from edgebox.bond.sender import QUEUE_BYTES
+from edgebox.sim.invariants import (
+    THOROUGH_STEPS,
+    StateError,
+    check_always,
+    check_now_and_then,
+)
+from edgebox.sim.lane import HEADER_BYTES
 from edgebox.sim.network import HUB_CLOCK_AHEAD_S, End, Network, NetworkLink
 from edgebox.sim.rtp_stream import RtpStream, percentile
 from edgebox.sim.scenario import Scenario
@@ -64,8 +70,8 @@ class Contender:
     name: str
     ends: Callable[[list[NetworkLink], random.Random, float, float], tuple[BoxEnd, HubEnd]]
     """From links, chance, and the clocks of box and hub."""
-    redundancy: Callable[[Any], float]
-    """Share of the bytes a box end sent that were copies or parity."""
+    first_bytes: Callable[[Any], int]
+    """Outer payload bytes of the first copies of datagrams that a box end has sent."""
     links: tuple[int, ...] | None = None
     """The links it uses; None: all."""
 
@@ -77,11 +83,11 @@ def _bond_ends(
     return Connection("box", keys, box_now), Connection("hub", keys, hub_now)
 
 
-def _bond_extra(box: Connection) -> float:
-    return box.sender.bytes_extra / max(1, box.sender.bytes_total)
+def _bond_first_bytes(box: Connection) -> int:
+    return box.sender.bytes_total - box.sender.bytes_extra
 
 
-OURS = Contender("ours", _bond_ends, _bond_extra)
+OURS = Contender("ours", _bond_ends, _bond_first_bytes)
 
 
 @dataclass
@@ -97,10 +103,8 @@ class Result:
     box: Any = None
     hub: Any = None
     links: list[NetworkLink] = field(default_factory=list)
-    sent_bytes: int = 0
-    """Upwards, with IP and UDP headers."""
     extra: float = 0.0
-    """Share of the bytes sent that were copies or parity."""
+    """Share of what went up that was no datagram's first copy: copies, parity, probes, control."""
 
     def delays_ms(self) -> list[float]:
         """Frame delays."""
@@ -121,10 +125,6 @@ class Result:
                 frame.arrived == frame.packets]  # fmt: skip
         return sum(done) * 8 / (self.end - self.start)
 
-    def redundancy(self) -> float:
-        """Share of the bytes sent that were copies."""
-        return self.extra
-
     def line(self) -> str:
         """One row of figures."""
         delays = self.delays_ms()
@@ -132,7 +132,7 @@ class Result:
             f"{percentile(delays, 0.5):7.0f} {percentile(delays, 0.95):7.0f} "
             f"{percentile(delays, 0.99):7.0f} {100 * self.late():6.1f}% "
             f"{100 * self.late(400):6.1f}% {self.gap_ms():7.0f} {self.rate_bps() / 1e6:7.2f} "
-            f"{100 * self.redundancy():6.1f}%"
+            f"{100 * self.extra:6.1f}%"
         )
 
 
@@ -169,6 +169,7 @@ class _Run:
         self._result = Result(video, begin, begin + scenario.duration_s)
         self._result.box, self._result.hub = self._box, self._hub
         self._result.links = links
+        self._steps = 0
         self._told_bps = 300_000.0
         self._audio: dict[int, float] = {}
 
@@ -182,8 +183,8 @@ class _Run:
             network.at(begin + offset_s, lambda action=action: action(network))  # type: ignore[misc]
         network.follow_timelines(begin)
         network.run_until(self._result.end + TAIL_S)
-        self._result.sent_bytes = network.sent_bytes["up"]
-        self._result.extra = self._contender.redundancy(self._box)
+        sent_bytes = network.sent_bytes["up"] - HEADER_BYTES * network.sent_packets["up"]
+        self._result.extra = 1 - self._contender.first_bytes(self._box) / max(1, sent_bytes)
         self._result.audio_late += len(self._audio)
         if network.reused and self._is_ours:
             raise BrokenError(f"{self._name}: a nonce was used twice")
@@ -232,8 +233,8 @@ class _Run:
             if isinstance(event, TargetFell):
                 self._told_bps = event.bps
                 self._result.targets.append((now, event.bps))
-        if isinstance(self._box, Connection):
-            self._check(self._box)
+        if self._is_ours:
+            self._check()
 
     def _take(self, event: DatagramReceived, now: float) -> None:
         if event.destination != DESTINATION:
@@ -246,13 +247,12 @@ class _Run:
         else:
             self._result.video.arrive(event.payload, now)
 
-    def _check(self, box: Connection) -> None:
-        """What must hold after every step."""
-        sender = box.sender
-        if sender.queued_bytes > 2 * QUEUE_BYTES + 2000:
-            raise BrokenError(f"{self._name}: queue grows without bound")
-        for path in sender.paths.values():
-            if path.in_flight != sum(one.size for one in path.sent.values() if one.eliciting):
-                raise BrokenError(f"{self._name}: bytes under way are miscounted")
-        if sender.paths and not sender._usable:
-            raise BrokenError(f"{self._name}: all links are gated")
+    def _check(self) -> None:
+        self._steps += 1
+        try:
+            for end in (self._box, self._hub):
+                check_always(end)  # type: ignore[arg-type]
+                if self._steps % THOROUGH_STEPS == 0:
+                    check_now_and_then(end)  # type: ignore[arg-type]
+        except StateError as error:
+            raise BrokenError(f"{self._name}: {error}") from error

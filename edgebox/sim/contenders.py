@@ -36,11 +36,11 @@ def contenders(weights: Sequence[float]) -> list[Contender]:
 
 
 def _rival(name: str, choice: Choice, links: tuple[int, ...] | None = None) -> Contender:
-    return Contender(name, partial(_ends, choice), _extra, links)
+    return Contender(name, partial(_ends, choice), _first_bytes, links)
 
 
 def _rival_made(name: str, choice: "partial[Choice]") -> Contender:
-    return Contender(name, partial(_ends_made, choice), _extra)
+    return Contender(name, partial(_ends_made, choice), _first_bytes)
 
 
 def _ends(
@@ -56,5 +56,5 @@ def _ends_made(
     return _ends(choice(), links, chance, box_now, hub_now)
 
 
-def _extra(box: RivalBox) -> float:
-    return box.bytes_extra / max(1, box.bytes_total)
+def _first_bytes(box: RivalBox) -> int:
+    return box.bytes_total - box.bytes_extra

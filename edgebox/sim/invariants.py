@@ -9,6 +9,8 @@ from edgebox.bond.connection import EVENTS_MAX, Connection
 from edgebox.bond.release import HELD_MAX
 from edgebox.bond.sender import FLOWS_MAX, QUEUE_BYTES
 
+THOROUGH_STEPS = 64
+"""What takes longer is looked at once in so many steps."""
 SENT_MAX = 20_000
 """Packets one link may have under way."""
 ITEMS_MAX = 150_000

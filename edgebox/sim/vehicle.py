@@ -16,7 +16,13 @@ from edgebox.bond.connection import Connection, DatagramReceived
 from edgebox.bond.seal import Keys
 from edgebox.sim.bond_run import BrokenError
 from edgebox.sim.faults import Faults
-from edgebox.sim.invariants import StateError, check_always, check_memory, check_now_and_then
+from edgebox.sim.invariants import (
+    THOROUGH_STEPS,
+    StateError,
+    check_always,
+    check_memory,
+    check_now_and_then,
+)
 from edgebox.sim.lane import LaneSettings
 from edgebox.sim.network import HUB_CLOCK_AHEAD_S, Network, NetworkLink
 from edgebox.sim.traces import generate_trace
@@ -29,7 +35,6 @@ FAULTS_S = 3.0
 RECOVERY_S = 2.5
 LAST_S = 0.7
 """Of what was accepted in the last part, something must come out."""
-THOROUGH_STEPS = 64
 STANDSTILL_STEPS = 2000
 """Steps without time passing: an end asks to be woken for ever."""
 

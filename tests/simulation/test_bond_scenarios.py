@@ -56,7 +56,7 @@ def test_steady_links_lose_nothing_and_copy_little(seed: int) -> None:
     result = played("steady", seed)
     assert result.late() < 0.01
     assert missing(result, 0, 20) == 0
-    assert result.redundancy() < 0.04
+    assert result.extra < 0.04
     assert result.rate_bps() > 2_700_000
 
 
@@ -92,7 +92,7 @@ def test_random_loss_is_repaired(seed: int) -> None:
     result = played("2 % loss", seed)
     assert missing(result, 0, 20) < 0.005
     assert result.late(200) < 0.02
-    assert result.redundancy() < 0.10
+    assert result.extra < 0.10
 
 
 @pytest.mark.parametrize("seed", SEEDS)
