@@ -111,8 +111,8 @@ def choose_ports(first: int) -> Ports:
 class Sound:
     """Microphone and loudspeaker of the demo's cabin."""
 
-    microphone: Microphone = Microphone(kind="tone")
-    loudspeaker: Loudspeaker = Loudspeaker(kind="meter")
+    microphone: Microphone
+    loudspeaker: Loudspeaker
 
 
 def microphone_from_argument(argument: str) -> Microphone:
@@ -408,9 +408,7 @@ async def running(
             await supervisor.stop()
 
 
-async def run(
-    cameras: Sequence[Camera], sound: Sound, first_port: int, language: Language
-) -> None:
+async def run(cameras: Sequence[Camera], sound: Sound, first_port: int, language: Language) -> None:
     """The demo in a terminal, until cancelled. Raises DeviceError when a part cannot start."""
     console = Console()
     async with running(cameras or DEFAULT_CAMERAS, sound, first_port, language) as started:

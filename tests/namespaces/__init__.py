@@ -1,1 +1,0 @@
-"""The bond with real sockets, interfaces and processes in network namespaces of their own."""
