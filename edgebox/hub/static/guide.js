@@ -2,15 +2,19 @@
 // picture is sent, stills (edgebox/media/data_messages.py says what each message holds).
 
 export class Guide {
-  // tell(message, lossy): as Watch.tell. tile(camera): its Tile or undefined. me: participant id.
+  // tell(message, lossy): as Watch.tell. tiles: Map of camera -> Tile. me: participant id.
   // still: Still. denied(message): what was asked is not done.
-  constructor({ tell, tile, me, still, denied }) {
+  constructor({ tell, tiles, me, still, denied }) {
     this.tell = tell;
-    this.tile = tile;
+    this.tiles = tiles;
     this.me = me;
     this.still = still;
     this.denied = denied;
     this.views = new Map(); // camera -> {x, y, size, movable}
+  }
+
+  tile(camera) {
+    return this.tiles.get(camera);
   }
 
   receive(data) {
@@ -88,9 +92,11 @@ export class Guide {
     return Boolean(this.views.get(camera)?.movable);
   }
 
-  // Another connection tells its views anew.
+  // Another connection tells views and lines anew.
   reset() {
     this.views.clear();
+    this.tracing?.clear();
+    this.tiles.forEach((tile) => tile.ink.erase());
     this.still.fail({ reason: "failed" });
   }
 }

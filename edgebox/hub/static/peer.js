@@ -68,6 +68,7 @@ export class Peer {
     this.madeAt = performance.now();
     this.marks = { gather: this.madeAt };
     this.wants = wants;
+    this.early = []; // what came on the data channels before anybody listened
     this.stats = null; // newest getStats() of the whole connection
     this.statsAt = 0;
     this.received = 0;

@@ -71,15 +71,17 @@ const watch = new Watch(start.ice.servers, lacks, {
   said: (data) => guide.receive(data),
 });
 const still = new Still();
+const tiles = new Map(); // camera -> Tile
 const guide = new Guide({
   tell: (message, lossy) => watch.tell(message, lossy),
-  tile: (camera) => view.tiles.get(camera),
+  tiles,
   me: you.id,
   still,
   denied: ({ what, reason }) => tell(say(`denied.${reason}`, { what: say(`denied.what.${what}`) })),
 });
 const canGuide = () => you.gets.guides && watch.canTell;
 const view = new View({
+  tiles,
   guide: () => guide,
   focus: (camera) => canGuide() && guide.focus(camera),
 });

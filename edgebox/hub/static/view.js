@@ -5,12 +5,12 @@ import { Tile } from "./tile.js";
 import { say } from "./words.js";
 
 export class View {
-  // guide(): the Guide, for which part of a picture is sent. focus(camera): the person made it the
+  // tiles: Map of camera -> Tile. guide(): the Guide, for which part of a picture is sent. focus(camera): the person made it the
   // main picture; true if the box was told.
-  constructor({ guide, focus }) {
+  constructor({ tiles, guide, focus }) {
     this.guide = guide;
     this.focus = focus;
-    this.tiles = new Map();
+    this.tiles = tiles;
     this.chosen = null; // camera the person made large here; null follows the ambulance
     this.order = [];
     this.cameras = [];

@@ -19,6 +19,7 @@ const BACKOFF_MS = [0, 300, 600, 1000, 2000, 3000];
 const SPARE_MS = 30_000; // relay allocations of an unused offer are renewed after this
 const SETTLED_MS = 5000; // all well for this long: the next trouble starts without back-off
 const SECTIONS_MAX = 8;
+const EARLY_MAX = 500;
 const PRODUCING = new Set(["starting", "ready", "live"]);
 
 export class Watch {
@@ -148,11 +149,17 @@ export class Watch {
     };
     const peer = new Peer(id, this.servers, wants, {
       trickle: (candidate) => this.send({ type: "Candidate", offer: id, ...candidate }),
-      said: (data, from) => from === this.current && this.said(data),
+      said: (data, from) => this.hear(data, from),
       opened: () => this.changed(),
     });
     for (const [kind, track] of Object.entries(this.local)) if (track) peer.give(kind, track);
     return peer;
+  }
+
+  // What a connection says before it is in use is kept until it is.
+  hear(data, peer) {
+    if (peer === this.current) this.said(data);
+    else if (peer.early.length < EARLY_MAX) peer.early.push(data);
   }
 
   // Everything that follows from the state as it is now; cheap, called often.
@@ -310,6 +317,7 @@ export class Watch {
     peer.shownAt = performance.now();
     this.iceFailures = 0;
     this.changed();
+    for (const data of peer.early.splice(0)) this.said(data);
     old?.close();
   }
 
