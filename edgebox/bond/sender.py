@@ -178,9 +178,11 @@ class Sender:
         """Send what may go now."""
         self._pump_at = float("inf")
         for backlog in self._backlogs:
-            if backlog.is_judged_at <= now:
-                backlog.expire(now, self.links.carried_bps(now), self.links.way_s())
             while backlog:
+                if backlog.is_judged_at <= now:
+                    backlog.expire(now, self.links.carried_bps(now), self.links.way_s())
+                    if not backlog:
+                        break
                 if not self._try_send(backlog.head(), now):
                     return
                 backlog.pop()
