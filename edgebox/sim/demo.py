@@ -1,13 +1,15 @@
 """The whole system on one machine: a box, a hub, and three simulated links between them.
 
 Everything is the real thing (services, mosquitto, coturn, certificates) except the modems, which
-edgebox.sim.links stands in for, and cameras the user does not give. State lives in a temporary
-directory that goes away with the demo. All listeners are on loopback.
+edgebox.sim.links and edgebox.sim.modems stand in for, the satellite receiver, the provider of text
+messages, and cameras the user does not give. State lives in a temporary directory that goes away
+with the demo. All listeners are on loopback.
 """
 
 import asyncio
 import contextlib
 import json
+import random
 import secrets
 import socket
 import sys
@@ -40,12 +42,15 @@ from edgebox.messages import (
 )
 from edgebox.sim import pki
 from edgebox.sim.demo_view import DemoView
+from edgebox.sim.modems import say_modems
 from edgebox.sim.ports import LOOPBACK, free_port, is_free
+from edgebox.sim.receiver import receiver
+from edgebox.sim.sms_gateway import sms_gateway
 
 BOX = "demo-box"
 READY_S = 45.0
 VIEW_HZ = 4
-SERVICES = ("bond", "media", "panel")
+SERVICES = ("bond", "media", "panel", "vehicle")
 LINK_NAMES = {"lte-1": "Telenor", "lte-2": "Telia", "nr-1": "Ice"}
 LINK_LANES = {
     "lte-1": "trace = 'lte:11:4000000'\ndelay_ms = 25\nloss = 0.002\n",
@@ -74,6 +79,8 @@ class Ports:
     links: tuple[int, int, int]
     relay_broker: int
     relay_key_exchange: int
+    gpsd: int
+    sms: int
 
 
 def choose_ports(first: int) -> Ports:
@@ -88,7 +95,7 @@ def choose_ports(first: int) -> Ports:
                 f"Stop it, or choose other ports with --port"
             )
     rest: list[int] = []
-    while len(rest) < 10:
+    while len(rest) < 12:
         if (port := free_port()) not in rest:
             rest.append(port)
     return Ports(
@@ -104,6 +111,8 @@ def choose_ports(first: int) -> Ports:
         links=(rest[5], rest[6], rest[7]),
         relay_broker=rest[8],
         relay_key_exchange=rest[9],
+        gpsd=rest[10],
+        sms=rest[11],
     )
 
 
@@ -225,6 +234,15 @@ source = {json.dumps(sound.loudspeaker.source)}
 [panel]
 listen = '{LOOPBACK}:{ports.panel}'
 language = '{language}'
+[modems]
+bus = 'off'
+[gpsd]
+address = '{LOOPBACK}:{ports.gpsd}'
+[sms]
+by = 'gateway'
+gateway_url = 'http://{LOOPBACK}:{ports.sms}/send'
+gateway_secret = 'turn-secret'
+gateway_authorization = ''
 """
 
 
@@ -399,13 +417,29 @@ async def running(
         try:
             for program in programs(directory, ports, cameras, sound, language):
                 supervisor.start(program)
-            async with Bus(f"{directory}/box.sock", "demo", box=BOX) as bus:
+            async with (
+                Bus(f"{directory}/box.sock", "demo", box=BOX) as bus,
+                receiver(ports.gpsd),
+                sms_gateway(ports.sms),
+                _meanwhile(say_modems(bus, LINK_NAMES, random.Random())),
+            ):
                 ready = _Ready()
                 await ready.attach(bus)
                 room = await _unless_failed(supervisor, _first_invitation(bus, ready))
                 yield ports, supervisor, bus, room
         finally:
             await supervisor.stop()
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs while in the context."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def run(cameras: Sequence[Camera], sound: Sound, first_port: int, language: Language) -> None:
