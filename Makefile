@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long clean test-units
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long test-netns fuzz clean test-units
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,20 @@ demo: setup ## The main job on simulated hardware: panel and remote page in the 
 
 test: setup ## All tests
 	$(PY) -m pytest --ignore=tests/boot $(ARGS)
+
+test-netns: setup ## The bond over real interfaces in network namespaces, all of it (a few minutes)
+	@$(shell test "$$(id -u)" = 0 || echo unshare --user --map-root-user --) \
+	  $(PY) -m pytest -m "long or not long" tests/namespaces $(ARGS)
+
+fuzz: .fuzz/.ready ## Coverage-guided fuzzing of every parser: make fuzz ARGS="--runs 10000 bus"
+	@.fuzz/bin/python -m tests.fuzz.run $(ARGS)
+
+.fuzz/.ready: .venv/.ready image-build/lock/fuzz.txt
+	@$(UV) venv --quiet --clear --python $(PY) .fuzz
+	@$(UV) pip sync --quiet --python .fuzz/bin/python --require-hashes image-build/lock/dev.txt
+	@$(UV) pip install --quiet --python .fuzz/bin/python --require-hashes --only-binary :all: \
+	  -r image-build/lock/fuzz.txt
+	@touch $@
 
 simulate: setup ## The bond in virtual time, 1,000 random vehicles; SEED=7 replays that seed
 	@$(PY) -m bench.simulate $(if $(SEED),--seed $(SEED),--vehicles 1000) $(ARGS)
@@ -66,4 +80,4 @@ lock: $(UV) ## Resolve the dependencies anew into the lock file
 	  --no-annotate --no-header --extra hub --group dev --quiet --upgrade -o image-build/lock/dev.txt
 
 clean: ## Remove what set-up made below this directory
-	rm -rf .venv .tools
+	rm -rf .venv .fuzz .tools

@@ -1,0 +1,1 @@
+"""Bytes from outside against every parser of the bond and the bus."""

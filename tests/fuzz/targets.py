@@ -1,0 +1,252 @@
+"""One function for each parser of bytes from outside: any bytes must give an event or be refused
+as the parser says, nothing else; whatever else they raise is a finding.
+
+Used by the coverage-guided fuzzer (`make fuzz`) and, with seeds and random damage, by the tests.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import aiomqtt
+import msgspec
+
+from edgebox import messages
+from edgebox.bond import revocation, usage
+from edgebox.bond.connection import Connection
+from edgebox.bond.exchange import Answer, ExchangeError, KeyClient, KeyServer, Request
+from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, Sealer
+from edgebox.bond.wire import (
+    Ack,
+    Copy,
+    Data,
+    FlowRefused,
+    FlowUnknown,
+    Fragment,
+    Item,
+    LinkUse,
+    PathChallenge,
+    PathResponse,
+    TrafficClass,
+    decode_body,
+    decode_header,
+    encode_control,
+    encode_data,
+    session_of,
+)
+from edgebox.bus import Bus
+from edgebox.config import Bond, Config
+from edgebox.errors import RemoteProtocolError
+from edgebox.messages import Message, Topic
+from edgebox.messages import Request as BusRequest
+
+KEYS = Keys(9, "aes-256-gcm", b"h" * 32, b"b" * 32)
+NOW = 1000.0
+
+
+class Target(NamedTuple):
+    """A parser, and inputs that it takes."""
+
+    take: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+
+
+# Bodies as they may come
+
+_ITEMS: list[Item] = [
+    Ack(0, 5, 0b101, 77, 1000, 6),
+    FlowRefused(1),
+    FlowUnknown(2),
+    LinkUse(1, 1),
+    PathChallenge(b"12345678"),
+    PathResponse(b"12345678"),
+]
+BODIES = (
+    encode_control(1, eliciting=True, items=_ITEMS, pad_to=100),
+    encode_control(2, eliciting=False, items=_ITEMS[:1]),
+    encode_data(Data(1, TrafficClass.VIDEO, Copy.FIRST, 5, 7, 1, 0, 3, 2, None, "a:1", b"hi")),
+    encode_data(Data(1, TrafficClass.AUDIO, Copy.SECOND, 6, 7, 0, 0, 3, 2, None, "", b"")),
+    encode_data(
+        Data(1, TrafficClass.DEFAULT, Copy.RESCUE, 8, 7, 0, 9, 3, 2, Fragment(1, 0, 2), "", b"x")
+    ),
+)
+
+
+def _sealed(direction: int) -> tuple[bytes, ...]:
+    sealer = Sealer(KEYS, direction, NOW)
+    return tuple(sealer.seal(number % 3, body, NOW) for number, body in enumerate(BODIES))
+
+
+def take_outer(data: bytes) -> None:
+    """A datagram off the Internet."""
+    session_of(data)
+    with suppress(RemoteProtocolError):
+        decode_header(data)
+    with suppress(RemoteProtocolError):
+        Opener(KEYS, TO_HUB).open(data, NOW)
+
+
+def take_body(data: bytes) -> None:
+    """What was inside the seal."""
+    with suppress(RemoteProtocolError):
+        decode_body(data)
+
+
+class _Unsealed(Opener):
+    """Takes anything for authentic: a far end that means harm holds the keys."""
+
+    def __init__(self) -> None:
+        super().__init__(KEYS, TO_HUB)
+        self._number = 0
+
+    def open(self, packet: bytes, now: float) -> tuple[int, int, bytes]:
+        if not packet:
+            raise RemoteProtocolError("empty")
+        self._number += 1 + (packet[0] >> 4)
+        return packet[0] & 15, self._number, packet[1:]
+
+
+def take_conversation(data: bytes) -> None:
+    """Bodies of a far end that holds the keys, one after another: length, link, body."""
+    now = NOW
+    ends = [Connection("box", KEYS, now), Connection("hub", KEYS, now)]
+    for end in ends:
+        end._opener = _Unsealed()
+    ends[0].attach_path(0, 0, now)
+    ends[0].open_flow(7, "a:1", now)
+    at = 0
+    while at < len(data):
+        size = data[at] + 1
+        packet, at = data[at + 1 : at + 1 + size], at + 1 + size
+        now += 0.007 * (size % 16)
+        for end in ends:
+            end.receive_datagram(0, packet, now)
+            end.handle_timeout(now)
+            for _ in end.datagrams_to_send(now):
+                continue
+            while end.next_event() is not None:
+                continue
+    ends[0].send_datagram(7, data[:1500], now)
+
+
+def _conversation(*bodies: bytes) -> bytes:
+    return b"".join(bytes((len(body) % 256, 0)) + body for body in bodies)
+
+
+# Key exchange
+
+
+def _configs() -> tuple[Config, Config]:
+    directory = tempfile.mkdtemp(prefix="edgebox-fuzz-")
+    (Path(directory) / "key").write_text("5a" * 32)
+    box = Config(bond=Bond(static_key="key"), directory=directory)
+    hub = Config(bond=Bond(role="hub", static_key="key"), directory=directory)
+    return box, hub
+
+
+class _Exchange:
+    """Made when first needed: it wants files."""
+
+    def __init__(self) -> None:
+        box, hub = _configs()
+        self.client = KeyClient(box)
+        self.server = KeyServer(hub, lambda: 1, lambda identity, keys: True)
+        self.asked = self.client._request()
+        for file in Path(box.directory).iterdir():
+            file.unlink()
+        Path(box.directory).rmdir()
+
+
+_exchange: list[_Exchange] = []
+
+
+def _the_exchange() -> _Exchange:
+    if not _exchange:
+        _exchange.append(_Exchange())
+    return _exchange[0]
+
+
+def take_request(data: bytes) -> None:
+    """A line that somebody sends to the hub's key exchange."""
+    _the_exchange().server._answer(data, asyncio.Transport())
+
+
+def take_answer(data: bytes) -> None:
+    """A line that somebody answers to the box."""
+    one = _the_exchange()
+    with suppress(msgspec.DecodeError, RecursionError, ValueError, ExchangeError):
+        one.client._take(one.asked, msgspec.json.decode(data, type=Answer))
+
+
+# Files and bus
+
+
+def take_usage(data: bytes) -> None:
+    """The file of monthly volumes after a power cut."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        with suppress(usage.UsageError):
+            usage.load(Path(file.name))
+
+
+def take_revoked(data: bytes) -> None:
+    """The operator's list."""
+    revocation.parse(data.decode("utf-8", errors="replace"))
+
+
+def _bus_types() -> tuple[type[Message], ...]:
+    found: list[type[Message]] = []
+    for value in vars(messages).values():
+        if isinstance(value, Topic):
+            found.append(value.message)
+        elif isinstance(value, BusRequest):
+            found += [value.question, value.answer]
+    return tuple(dict.fromkeys(found))
+
+
+BUS_TYPES = _bus_types()
+_decoders = [msgspec.json.Decoder(kind) for kind in BUS_TYPES]
+_bus = Bus("/nowhere", "fuzz", box="b1")
+
+
+def take_bus(data: bytes) -> None:
+    """A payload on a topic; the first byte says which."""
+    if not data:
+        return
+    decoder = _decoders[data[0] % len(_decoders)]
+    raw = aiomqtt.Message("box/b1/local/x", data[1:], 0, False, 1, None)
+    _bus._decode(decoder, raw)
+
+
+def _bus_seeds() -> tuple[bytes, ...]:
+    status = messages.ServiceStatus(service="bond", instance="i", state="running", since_utc=1.0)
+    seeds = [bytes((BUS_TYPES.index(messages.ServiceStatus),)) + msgspec.json.encode(status)]
+    seeds += [
+        bytes((number,)) + msgspec.json.encode({"type": kind.__name__})
+        for number, kind in enumerate(BUS_TYPES)
+    ]
+    return tuple(seeds)
+
+
+TARGETS = {
+    "outer": Target(take_outer, (*_sealed(TO_HUB), *_sealed(TO_BOX))),
+    "body": Target(take_body, BODIES),
+    "conversation": Target(
+        take_conversation, (_conversation(*BODIES), _conversation(*reversed(BODIES)))
+    ),
+    "request": Target(
+        take_request,
+        (msgspec.json.encode(Request(suites=("aes-256-gcm",), box="b", nonce="n", proof="p")),),
+    ),
+    "answer": Target(
+        take_answer,
+        (msgspec.json.encode(Answer(session=1, suite="aes-256-gcm", nonce="n", proof="p")),),
+    ),
+    "usage": Target(take_usage, (b'{"lte":{"month":"2026-05-01","used_bytes":1}}',)),
+    "revoked": Target(take_revoked, (b"# x\nbox-1\nserial:5D:21\n",)),
+    "bus": Target(take_bus, _bus_seeds()),
+}
