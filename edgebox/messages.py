@@ -349,6 +349,16 @@ MUTE_CABIN = Request("box/{box}/local/media/mute", MuteCabin, Done)
 ADMIT = Request("box/{box}/local/media/admit", Admit, Done)
 REFUSE = Request("box/{box}/local/media/refuse", Refuse, Done)
 MUTE_GUEST = Request("box/{box}/local/media/mute-guest", GuestMuted, Done)
+class StopWish(Message, frozen=True):
+    """The crew ended this session, whether media was there to hear it or not.
+
+    Retained: media obeys when it comes back. The session's id keeps it from ending a later one.
+    """
+
+    session: Id
+
+
+STOP_WISH = Topic("box/{box}/local/media/stopped", StopWish, retained=True)
 START_VIDEO = Request("box/{box}/local/media/start", StartVideo, Done)
 STOP_VIDEO = Request("box/{box}/local/media/stop", StopVideo, Done)
 SELECT_CAMERAS = Request("box/{box}/local/media/select", SelectCameras, Done)

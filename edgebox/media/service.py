@@ -42,6 +42,7 @@ from edgebox.messages import (
     SELECT_CAMERAS,
     START_VIDEO,
     STOP_VIDEO,
+    STOP_WISH,
     WATCH,
     WATCH_CANDIDATE,
     WATCH_CLOSE,
@@ -57,6 +58,7 @@ from edgebox.messages import (
     SelectCameras,
     StartVideo,
     StopVideo,
+    StopWish,
     WatchAnswer,
     WatchCandidate,
     WatchClose,
@@ -123,6 +125,7 @@ class _MediaService:
             config, self._sent_encoders, self._watchers.guest_picture, self._stop
         )
         self._main = ""
+        self._ended = ""
         self._was_live = False
         self._dirty = asyncio.Event()
         self._published: MediaSession | None = None
@@ -169,6 +172,8 @@ class _MediaService:
     async def _resume(self) -> None:
         """Find out what an earlier process of this service was doing."""
         await self._bus.connected.wait()
+        # First: a stop that nobody was there to hear must be known before the session is taken up.
+        await self._bus.subscribe(STOP_WISH, self._stop_wish)
         await self._bus.subscribe(MEDIA_SESSION, self._own_session)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETAINED_S):
@@ -176,7 +181,14 @@ class _MediaService:
                 self._session.resume(last)
                 self._admission.resume(last)
                 self._cabin.mute(last.sound.muted)
+                if self._ended == last.id:
+                    self._end()
         self._apply()
+
+    async def _stop_wish(self, wish: StopWish, keys: dict[str, str]) -> None:
+        self._ended = wish.session
+        if self._resumed.done() and wish.session == self._session.id:
+            await self._stop()
 
     async def _own_session(self, last: MediaSession, keys: dict[str, str]) -> None:
         if not self._resumed.done():
@@ -192,13 +204,16 @@ class _MediaService:
         return await self._stop()
 
     async def _stop(self) -> Done:
+        self._end()
+        return await self._applied()
+
+    def _end(self) -> None:
         if self._session.state == "live":
             self._session.stop(time.time())
             self._admission.clear()
             self._guidance.reset()
         self._watchers.cut_all()
         self._preview.cut_all()
-        return await self._applied()
 
     async def _select_cameras(self, wish: SelectCameras, keys: dict[str, str]) -> Done | Fault:
         fault = self._session.select(wish.cameras)

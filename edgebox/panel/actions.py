@@ -19,6 +19,7 @@ from edgebox.messages import (
     SEND_INVITE,
     START_VIDEO,
     STOP_VIDEO,
+    STOP_WISH,
     Admit,
     CreateInvite,
     Done,
@@ -35,6 +36,7 @@ from edgebox.messages import (
     SendInvite,
     StartVideo,
     StopVideo,
+    StopWish,
 )
 from edgebox.panel.state import Operation, PanelState
 
@@ -186,6 +188,13 @@ class BusActions:
             return await self._bus.request(START_VIDEO, question, timeout_s=START_TIMEOUT_S)
 
     async def _stop(self) -> Done | Fault:
+        session = self._state.session_id if self._state.screen == "live" else None
+        if session is not None:
+            # Aside: it waits in the broker for a media that is dead, and need not be waited for.
+            wish = self._bus.publish(STOP_WISH, StopWish(session=session))
+            task = asyncio.ensure_future(wish)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         if not self._bus.connected.is_set() and await _stop_directly(self._media):
             return Done()
         for _ in range(STOP_TRIES):

@@ -14,6 +14,7 @@ from edgebox.messages import (
     REFUSE,
     START_VIDEO,
     STOP_VIDEO,
+    STOP_WISH,
     Done,
     Fault,
     HidePictures,
@@ -21,6 +22,7 @@ from edgebox.messages import (
     Role,
     StartVideo,
     StopVideo,
+    StopWish,
     WatchAnswer,
 )
 from edgebox.roles import RIGHTS
@@ -146,6 +148,41 @@ async def test_turned_away_at_once_and_others_go_on(
         await frames_seen(page, "b", {"0"}, count + 5)
         again = await watch(box, page, turn_server, peer="a", participant="a", admitted=True)
         assert isinstance(again, Fault)
+
+
+async def test_a_stop_that_nobody_heard_outlives_a_dead_media(
+    broker: Broker, turn_server: TurnServer, tmp_path: Path
+) -> None:
+    config = configuration(broker, turn_server.address, FRONT)
+    process = await media_process(config, tmp_path)
+    try:
+        async with observing(config) as box:
+            await box.until(lambda s: all(c.state == "ready" for c in s.cameras))
+            await live(box)
+            await admit(box)
+            before = await box.until(lambda s: bool(s.admitted))
+            process.kill()
+            await process.wait()
+            assert await box.bus.publish(STOP_WISH, StopWish(session=before.id))
+            process = await media_process(config, tmp_path)
+            after = await box.until(lambda s: s.instance != before.instance)
+            assert (after.state, after.admitted) == ("idle", ())
+            assert after.id != before.id
+            assert not [
+                s for s in box.sessions if s.instance == after.instance and s.state != "idle"
+            ]
+            # The wish is still there, and means the old session only.
+            await live(box)
+            process.kill()
+            await process.wait()
+            process = await media_process(config, tmp_path)
+            again = await box.until(lambda s: s.instance not in {before.instance, after.instance})
+            assert again.state == "live"
+            assert await box.bus.publish(STOP_WISH, StopWish(session=again.id))
+            await box.until(lambda s: s.state == "idle")
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def test_hidden_pictures_stay_hidden_over_a_kill_and_end_with_the_session(
