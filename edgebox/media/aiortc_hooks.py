@@ -8,7 +8,7 @@ import asyncio
 import logging
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -199,6 +199,37 @@ def gather_only(connection: RTCPeerConnection, address: str) -> None:
         return await gather(component=component, addresses=[address], timeout=timeout)
 
     ice.get_component_candidates = gather_there
+
+
+# Pacing. aiortc sends all packets of a picture in one go; it awaits the sending of each.
+
+
+def watch_sending(
+    connection: RTCPeerConnection, passes: Callable[[bytes], Awaitable[bool]]
+) -> None:
+    """Ask `passes` before each RTP or RTCP packet; False drops it. Call after the answer was set.
+
+    Packets that are sent again have a source of their own, or are asked about like the first.
+    """
+    for transport in {one.sender.transport for one in connection.getTransceivers()}:
+        _ask_before_sending(transport, passes)
+
+
+def _ask_before_sending(transport: Any, passes: Callable[[bytes], Awaitable[bool]]) -> None:
+    send = transport._send_rtp
+
+    async def send_if_it_passes(data: bytes) -> None:
+        if await passes(data):
+            await send(data)
+
+    transport._send_rtp = send_if_it_passes
+
+
+def source_of(sender: RTCRtpSender) -> int:
+    """Synchronization source of what it sends (RFC 3550, 3)."""
+    private: Any = sender
+    source: int = private._ssrc
+    return source
 
 
 # Feedback. aiortc answers PLI by telling its own encoder, which is not at work when access units

@@ -105,6 +105,11 @@ class Encoder:
             self._order(part=part)
 
     @property
+    def ordered_bps(self) -> int:
+        """What it was told to keep to; 0 while nothing is encoded."""
+        return self._orders.bitrate_bps if self._orders.encode else 0
+
+    @property
     def part(self) -> Part:
         """What of the camera's picture is shown."""
         return self._orders.part

@@ -40,6 +40,7 @@ from edgebox.errors import EdgeboxError
 from edgebox.media import aiortc_hooks
 from edgebox.media.codec import CLOCK_HZ
 from edgebox.media.encoder import Encoder, Sink
+from edgebox.media.gate import Gate
 from edgebox.media.guest import GuestPicture, Packet
 from edgebox.media.offer import Offer, PictureCodec, Section
 from edgebox.media.pipe import Frame
@@ -255,6 +256,7 @@ class Connection:
         self._deadline: asyncio.TimerHandle | None = None
         self.tracks: dict[str, CameraTrack] = {}
         """Cameras, by mid."""
+        self._gate = Gate(lambda: sum(one.encoder.ordered_bps for one in self.tracks.values()))
         self._guest_tracks: list[PictureTrack] = []
         self.state: Literal["connecting", "connected", "closed"] = "connecting"
 
@@ -317,11 +319,18 @@ class Connection:
         pc.on("datachannel", self._call.opened)
         if host is not None:
             aiortc_hooks.gather_only(pc, host)
+        else:
+            self._gate.pictures = {
+                aiortc_hooks.source_of(one.sender)
+                for one in pc.getTransceivers()
+                if isinstance(one.sender.track, CameraTrack)
+            }
         await pc.setRemoteDescription(RTCSessionDescription(offer.text, "offer"))
         self._described = True
         for candidate in [*offer.candidates, *self._early] if host is None else []:
             await self.add_candidate(candidate)
         await pc.setLocalDescription(await pc.createAnswer())
+        aiortc_hooks.watch_sending(pc, self._gate.passes)
         answer: str = pc.localDescription.sdp
         if "a=candidate:" not in answer:
             raise TurnUnreachableError("no relay address from the TURN server")
@@ -350,11 +359,13 @@ class Connection:
 
     def flush(self) -> None:
         """Pictures that wait to be sent are not sent any more."""
+        self._gate.flush()
         for track in self.tracks.values():
             track.flush()
 
     def cut(self) -> None:
         """Nothing leaves any more, from this moment, and what comes in is not used."""
+        self._gate.close()
         for track in [*self.tracks.values(), *self._guest_tracks]:
             track.stop()
         if self._sound is not None:

@@ -328,3 +328,25 @@ async def test_signs_of_life_and_strays_are_noticed() -> None:
     assert seen[2:] == ["life"]
     assert "request_received" in aioice.ice.StunProtocol.datagram_received.__code__.co_names
     await pc.close()
+
+
+async def test_every_packet_is_asked_about_before_it_is_sent() -> None:
+    pc = connection()
+    sender: Any = pc.getSenders()[0]
+    sent: list[bytes] = []
+
+    async def send(data: bytes) -> None:
+        sent.append(data)
+
+    async def passes(data: bytes) -> bool:
+        return data != b"no"
+
+    sender.transport._send_rtp = send
+    aiortc_hooks.watch_sending(pc, passes)
+    for data in (b"yes", b"no"):
+        await sender.transport._send_rtp(data)
+    assert sent == [b"yes"]
+    assert aiortc_hooks.source_of(sender) == sender._ssrc
+    # One by one, and through what was replaced.
+    assert {"transport", "_send_rtp"} <= set(rtcrtpsender.RTCRtpSender._run_rtp.__code__.co_names)
+    await pc.close()
