@@ -196,31 +196,39 @@ class _Run:
 
     def _tell(self) -> None:
         now = self._network.now
-        self._told_bps = self._box.tell_target(now)
-        self._result.targets.append((now, self._told_bps))
         self._network.at(now + TOLD_S, self._tell)
+        if self._network.is_frozen("up"):
+            return
+        self._told_bps = self._box.tell_target(self._network.clock("up"))
+        self._result.targets.append((now, self._told_bps))
 
     def _picture(self) -> None:
         now, scenario = self._network.now, self._scenario
         if now >= self._result.end:
             return
+        self._network.at(now + 1 / self._result.video.fps, self._picture)
+        if self._network.is_frozen("up"):
+            return
+        clock = self._network.clock("up")
         bitrate_bps = scenario.bitrate_bps or min(self._told_bps, scenario.bitrate_max_bps)
         for packet in self._result.video.capture(bitrate_bps, now):
-            self._box.send_datagram(FLOW, packet, now)
+            self._box.send_datagram(FLOW, packet, clock)
         self._network.flush()
-        self._network.at(now + 1 / self._result.video.fps, self._picture)
 
     def _sound(self) -> None:
         now = self._network.now
         if now >= self._result.end:
             return
+        self._network.at(now + 0.02, self._sound)
+        if self._network.is_frozen("up"):
+            return
         number = self._result.audio_sent
         self._result.audio_sent += 1
         self._audio[number] = now
         rtp = b"\x80\x6f" + number.to_bytes(2, "big") + (number * 960).to_bytes(4, "big")
-        self._box.send_datagram(FLOW, rtp + b"snd!" + number.to_bytes(4, "big") * 20, now)
+        payload = rtp + b"snd!" + number.to_bytes(4, "big") * 20
+        self._box.send_datagram(FLOW, payload, self._network.clock("up"))
         self._network.flush()
-        self._network.at(now + 0.02, self._sound)
 
     # Sink
 

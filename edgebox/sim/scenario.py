@@ -100,6 +100,27 @@ def cut_busiest_reverse(network: Network) -> None:
     cut(busiest(network), "down")(network)
 
 
+def rebind_all(network: Network) -> None:
+    """The carriers' NATs give every link another port."""
+    for link in range(len(network.links)):
+        network.rebind(link)
+
+
+def suspend(direction: str, seconds: float) -> Action:
+    """The end that sends in this direction sleeps, and its clock with it."""
+    return lambda network: network.freeze(direction, seconds, suspended=True)
+
+
+def stop(direction: str, seconds: float) -> Action:
+    """The end that sends in this direction is not run; its clock goes on."""
+    return lambda network: network.freeze(direction, seconds, suspended=False)
+
+
+def narrow_mtu(link: int, size: int) -> Action:
+    """From now on larger IP packets vanish on this link, both ways."""
+    return lambda network: network.links[link].mtu.update(up=size, down=size)
+
+
 def replay(network: Network) -> None:
     """A stranger sends what he has overheard, once more."""
     for direction, link, packet in list(network.captured):

@@ -9,9 +9,13 @@ from edgebox.sim.scenario import (
     cut_busiest,
     cut_busiest_reverse,
     mend,
+    narrow_mtu,
     rate,
+    rebind_all,
     replay,
     steady,
+    stop,
+    suspend,
     together,
 )
 
@@ -51,6 +55,23 @@ def _satellite(chance: random.Random) -> list[NetworkLink]:
     return [steady(6_000_000, 280.0), steady(800_000, 35.0)]
 
 
+def _shuffled(chance: random.Random) -> list[NetworkLink]:
+    return [
+        steady(rate, delay, jitter_ms=12.0, reorder=True, duplicated=0.02)
+        for rate, delay in ((4_000_000, 20.0), (3_000_000, 30.0), (2_000_000, 40.0))
+    ]
+
+
+def _one_way(chance: random.Random) -> list[NetworkLink]:
+    """Much up and little down, and the other way round."""
+    fast_up, fast_down = steady(5_000_000, 20.0), steady(800_000, 30.0)
+    fast_up.down = steady(150_000, 60.0).up
+    fast_down.down = steady(20_000_000, 15.0).up
+    return [fast_up, fast_down]
+
+
+_FLAPS = tuple((6.0 + 0.5 * step, mend(0) if step % 2 else cut(0)) for step in range(16))
+
 SCENARIOS = (
     Scenario("steady", three),
     Scenario("steady, 4 Mbit/s fixed", three, bitrate_bps=4e6),
@@ -85,6 +106,14 @@ SCENARIOS = (
         duration_s=25.0,
     ),
     Scenario("old packets replayed", three, ((5.0, replay), (9.0, replay))),
+    Scenario("all ports rebound", three, ((6.0, rebind_all), (12.0, rebind_all))),
+    Scenario("box suspended for 2 s", three, ((8.0, suspend("up", 2.0)),)),
+    Scenario("hub suspended for 1 s", three, ((8.0, suspend("down", 1.0)),)),
+    Scenario("box stopped for 0.3 s", three, ((8.0, stop("up", 0.3)),)),
+    Scenario("a link flaps", three, _FLAPS, bitrate_bps=2.7e6),
+    Scenario("a link takes small packets only", three, ((8.0, narrow_mtu(0, 1000)),)),
+    Scenario("reordering and copies", _shuffled),
+    Scenario("asymmetric links", _one_way),
     Scenario("one link", _single),
     Scenario("satellite and a thin link", _satellite),
 )

@@ -92,7 +92,7 @@ def test_random_loss_is_repaired(seed: int) -> None:
     result = played("2 % loss", seed)
     assert missing(result, 0, 20) < 0.005
     assert result.late(200) < 0.02
-    assert result.extra < 0.10
+    assert result.extra < 0.13  # sound on two links and all control included
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -123,3 +123,33 @@ def test_replayed_packets_do_nothing(seed: int) -> None:
 def test_slow_link_does_not_slow_the_fast_one(seed: int) -> None:
     result = played("satellite and a thin link", seed)
     assert result.late() < 0.02
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "name", ["all ports rebound", "reordering and copies", "asymmetric links", "a link flaps"]
+)
+def test_picture_hardly_notices(name: str, seed: int) -> None:
+    result = played(name, seed)
+    assert gap_ms(result, 1, 20) <= 250
+    assert missing(result, 1, 20) < 0.01
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_link_that_takes_small_packets_only_loses_few_frames(seed: int) -> None:
+    assert missing(played("a link takes small packets only", seed), 0, 20) < 0.02
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("name", "away_s"),
+    [
+        ("box suspended for 2 s", 2.0),
+        ("hub suspended for 1 s", 1.0),
+        ("box stopped for 0.3 s", 0.3),
+    ],
+)
+def test_picture_is_back_at_once_after_an_end_was_away(name: str, away_s: float, seed: int) -> None:
+    result = played(name, seed)
+    assert gap_ms(result, 1, 20) <= 1000 * away_s + 150
+    assert missing(result, 8 + away_s + 1, 20) < 0.1
