@@ -15,6 +15,7 @@ from edgebox.config import Config, Language
 from edgebox.host import notify
 from edgebox.host.supervise import Program, Supervisor
 
+DEFAULT_CONFIG = Path("/etc/edgebox/edgebox.toml")
 BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle")
 
 Main = Callable[[Config], Coroutine[Any, Any, None]]

@@ -36,6 +36,7 @@ from edgebox.bond.transport import (
     drain,
     never_fragment,
     send,
+    send_many,
     udp_socket,
 )
 from edgebox.bond.wire import ANNOUNCE_MAX, LINKS_MAX, session_of
@@ -436,19 +437,18 @@ class BoxEnd:
         for session in touched.values():
             session.driver.flush()
 
-    def _send_outer(self, number: Hashable, packet: bytes) -> None:
+    def _send_outer(self, number: Hashable, packets: list[bytes]) -> None:
         link = self.links[number] if isinstance(number, int) else None
         if link is None or link.sock is None:
             return
-        problem = send(link.sock, packet, link.remote)
-        if not problem:
-            size = len(packet) + link.headers
-            link.bytes_sent += size
-            self.spending.count(link.config, size)
-        elif problem == errno.EMSGSIZE:
-            self._loop.call_soon(self._on_too_large, link.number, len(packet))
-        elif problem not in PASSING:
-            # Not from within the connection's own call: it is still handing out packets.
+        problem = send_many(link.sock, packets, link.remote)
+        size = sum(map(len, packets)) + link.headers * len(packets)
+        link.bytes_sent += size
+        self.spending.count(link.config, size)
+        # Not from within the connection's own call: it is still handing out packets.
+        if problem == errno.EMSGSIZE:
+            self._loop.call_soon(self._on_too_large, link.number, max(map(len, packets)))
+        elif problem and problem not in PASSING:
             self._loop.call_soon(self._on_send_error, link, link.sock, problem)
 
     def _on_too_large(self, number: int, size: int) -> None:

@@ -26,7 +26,15 @@ from edgebox.bond.connection import Connection, DatagramReceived, Event
 from edgebox.bond.exchange import KeyServer, listening_socket, resolve
 from edgebox.bond.revocation import Identity, RevokedFile
 from edgebox.bond.seal import Keys
-from edgebox.bond.transport import Address, Driver, drain, never_fragment, send, udp_socket
+from edgebox.bond.transport import (
+    Address,
+    Driver,
+    drain,
+    never_fragment,
+    send,
+    send_many,
+    udp_socket,
+)
 from edgebox.bond.wire import session_of
 from edgebox.config import Config, parse_address, resolve_file
 from edgebox.errors import ConfigError
@@ -219,13 +227,13 @@ class FarEnd:
         box.over_budget += 1
         return False
 
-    def _send_outer(self, session: _Session, address: Hashable, packet: bytes) -> None:
+    def _send_outer(self, session: _Session, address: Hashable, packets: list[bytes]) -> None:
         if self._sock is None:
             return
-        problem = send(self._sock, packet, address)
-        session.box.bytes_out += len(packet)
+        problem = send_many(self._sock, packets, address)
+        session.box.bytes_out += sum(map(len, packets))
         if problem == errno.EMSGSIZE:
-            self._loop.call_soon(self._on_too_large, session, address, len(packet))
+            self._loop.call_soon(self._on_too_large, session, address, max(map(len, packets)))
 
     def _on_too_large(self, session: _Session, address: Hashable, size: int) -> None:
         for link, path in session.connection.paths.items():
@@ -355,7 +363,7 @@ class FarEnd:
         connection = Connection("hub", keys, now)
         driver = Driver(
             connection,
-            lambda address, packet: self._send_outer(session, address, packet),
+            lambda address, packets: self._send_outer(session, address, packets),
             lambda event: self._on_event(session, event),
         )
         strange = Budget(STRANGE_S, STRANGE_S, now)

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 SAVE_S = 0.5
 """How often it is asked whether the file must be written."""
+SAVE_AGAIN_S = 10.0
+"""After a failure."""
 EXCHANGE_BYTES = 12_000
 """One key exchange with certificates of both sides, headers included, as seen: 5 to 8 kB."""
 DEMAND_S = 2.0
@@ -62,6 +64,8 @@ class Spending:
             self._usage.turn(usage.today_utc())
             if self._usage.is_due:
                 await self._save_ahead()
+                if self._problem:
+                    await asyncio.sleep(SAVE_AGAIN_S)
 
     def close(self) -> None:
         """An ordinary end: the file says what was carried, without a block in advance."""

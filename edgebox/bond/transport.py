@@ -9,8 +9,10 @@ import contextlib
 import errno
 import logging
 import socket
+import sys
 from collections.abc import Callable, Hashable
 from typing import Any
+from weakref import WeakSet
 
 from edgebox.bond.connection import Connection, Event
 from edgebox.config import Link
@@ -27,10 +29,17 @@ PASSING = {errno.ENOBUFS, errno.EAGAIN, errno.EMSGSIZE, errno.EINTR, errno.ECONN
 
 IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_PROBE = 10, 23, 3
 """linux/in.h, linux/in6.h; the socket module lacks them before Python 3.14."""
+UDP_SEGMENT = 103
+"""linux/udp.h, udp(7): cut one buffer into datagrams of this size."""
+SEGMENTS_MAX, SEGMENTS_BYTES = 60, 60_000
+"""Of one system call; the kernel's limits are 64 and 65,507."""
 SNDBUFFORCE, RCVBUFFORCE = 32, 33
 """asm-generic/socket.h, socket(7)."""
 HEADERS_V4, HEADERS_V6 = 28, 48
 """IP and UDP headers: carriers count them too."""
+
+_whole_only: "WeakSet[socket.socket]" = WeakSet()
+"""Sockets whose interface cannot cut buffers."""
 
 Address = Any
 """A socket address as the socket module has it."""
@@ -89,13 +98,55 @@ def send(sock: socket.socket, packet: bytes, address: Address) -> int:
     return 0
 
 
+def send_many(sock: socket.socket, packets: list[bytes], address: Address) -> int:
+    """Send them in order, those of one size in one system call (udp(7), UDP_SEGMENT).
+
+    Returns the last errno, or 0. A system call costs more than all else of a packet. Where the
+    interface cannot do it (EIO without checksum offload), they go one by one.
+    """
+    problem = 0
+    at = 0
+    while at < len(packets):
+        end = _run_end(packets, at)
+        if end - at > 1 and _send_segments(sock, packets[at:end], address):
+            at = end
+            continue
+        for packet in packets[at:end]:
+            problem = send(sock, packet, address) or problem
+        at = end
+    return problem
+
+
+def _run_end(packets: list[bytes], at: int) -> int:
+    """How far packets of one size go from here; the last of a run may be smaller."""
+    size = len(packets[at])
+    most = min(len(packets), at + SEGMENTS_BYTES // size, at + SEGMENTS_MAX)
+    end = at + 1
+    while end < most and len(packets[end]) == size:
+        end += 1
+    return end + 1 if end < most and len(packets[end]) < size else end
+
+
+def _send_segments(sock: socket.socket, packets: list[bytes], address: Address) -> bool:
+    segment = (socket.IPPROTO_UDP, UDP_SEGMENT, len(packets[0]).to_bytes(2, sys.byteorder))
+    if sock in _whole_only:
+        return False
+    try:
+        sock.sendmsg(packets, [segment], 0, address)
+    except OSError as error:
+        if error.errno in {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP}:
+            _whole_only.add(sock)
+        return False
+    return True
+
+
 class Driver:
     """Runs one connection on the loop."""
 
     def __init__(
         self,
         connection: Connection,
-        send_outer: Callable[[Hashable, bytes], None],
+        send_outer: Callable[[Hashable, list[bytes]], None],
         on_event: Callable[[Event], None],
     ):
         self.connection = connection
@@ -119,9 +170,20 @@ class Driver:
             connection.handle_timeout(now)
         while (event := connection.next_event()) is not None:
             self._on_event(event)
-        for address, packet in connection.datagrams_to_send(now):
-            self._send_outer(address, packet)
+        self._send(connection.datagrams_to_send(now))
         self._set_timer(max(connection.next_timeout(), now))
+
+    def _send(self, datagrams: list[tuple[Hashable, bytes]]) -> None:
+        """Link by link: only within a link does order matter."""
+        if len(datagrams) == 1:
+            [(address, packet)] = datagrams
+            self._send_outer(address, [packet])
+            return
+        by_address: dict[Hashable, list[bytes]] = {}
+        for address, packet in datagrams:
+            by_address.setdefault(address, []).append(packet)
+        for address, packets in by_address.items():
+            self._send_outer(address, packets)
 
     def close(self) -> None:
         """Stop the timer; the connection is dead afterwards."""
