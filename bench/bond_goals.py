@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.bond_play import Outcome, as_ms, as_share
+from bench.bond_play import Outcome, as_ms, as_share, idle_bps
 
 CLEAN = ("steady 4+3+2", "fibre 50+20", "single link")
 """Regimes without loss, where nothing needs repair."""
 REDUNDANCY_MAX = 0.10
 CLEAN_REDUNDANCY_MAX = 0.02
 GAP_MAX_MS = 150.0
+IDLE_MAX_BPS = 20_000.0
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,21 @@ HEADER = ["regime", "goal", "ours", "bound", ""]
 
 
 def verdicts(outcomes: Sequence[Outcome]) -> list[list[str]]:
-    """A row for each goal whose regime was played, and one for the average of all."""
+    """A row for each goal whose regime was played, for the average of all, and for idle links."""
     by_name = {outcome.regime: outcome for outcome in outcomes}
     rows = [goal.row(by_name[goal.regime]) for goal in GOALS if goal.regime in by_name]
-    if outcomes:
-        mean = sum(outcome.ours().mean_extra for outcome in outcomes) / len(outcomes)
-        rows.append(
-            ["average of all", f"extra <= {as_share(REDUNDANCY_MAX)}", as_share(mean), "",
-             "holds" if mean <= REDUNDANCY_MAX else
-             f"**misses by {as_share(mean - REDUNDANCY_MAX)}**"]
-        )  # fmt: skip
+    mean = sum(outcome.ours().mean_extra for outcome in outcomes) / max(1, len(outcomes))
+    rows.append(_most("average of all", "extra", mean, REDUNDANCY_MAX, as_share))
+    rows.append(_most("idle metered link", "both ways", max(idle_bps()), IDLE_MAX_BPS, _as_kbps))
     return rows
+
+
+def _most(
+    regime: str, what: str, reached: float, limit: float, shown: Callable[[float], str]
+) -> list[str]:
+    verdict = "holds" if reached <= limit else f"**misses by {shown(reached - limit)}**"
+    return [regime, f"{what} <= {shown(limit)}", shown(reached), "", verdict]
+
+
+def _as_kbps(value: float) -> str:
+    return f"{value / 1000:.1f} kbit/s"

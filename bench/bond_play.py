@@ -1,18 +1,24 @@
 """One regime of the bond's matrix, played by all contenders. Used by bench.bond_matrix."""
 
 import math
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from edgebox.sim.bond_run import Result, run
+from edgebox.bond.connection import Connection
+from edgebox.bond.path import Use
+from edgebox.bond.seal import Keys
+from edgebox.sim.bond_run import START, Result, run
 from edgebox.sim.bound import Bound, Load, percentile_s
 from edgebox.sim.contenders import SINGLE, contenders
 from edgebox.sim.lane import HEADER_BYTES
-from edgebox.sim.regimes import Regime
+from edgebox.sim.network import HUB_CLOCK_AHEAD_S, Network, NetworkLink
+from edgebox.sim.regimes import Regime, steady_three
 from edgebox.sim.rtp_stream import PACKET_HEADERS, PACKET_PAYLOAD, percentile
 
 LATE_S = 0.15
+SETTLE_S = 10.0
 HORIZON_S = 60.0
 """The bound looks so far beyond the end of the picture."""
 
@@ -176,3 +182,25 @@ def _rate_bps(regime: Regime, bounds: list[Bound]) -> float:
     most = regime.scenario.bitrate_max_bps / 8 / 30 * wire
     total = sum(bound.rate_bytes(LATE_S, most) for bound in bounds)
     return total / wire * 8 / (regime.scenario.duration_s * len(bounds))
+
+
+def idle_bps(*, seconds: float = 60.0) -> list[float]:
+    """What each of three metered links carries while nothing is sent, both ways, all headers."""
+    keys = Keys(1, "chacha20-poly1305", bytes(32), bytes(range(32)))
+    box, hub = Connection("box", keys, START), Connection("hub", keys, START + HUB_CLOCK_AHEAD_S)
+    links = steady_three(random.Random(1))
+    network = Network(box, hub, links, 1, now=START)
+    for link in range(len(links)):
+        box.attach_path(link, link, START)
+        box.use_path(link, Use.ORDINARY, START, metered=True)
+    network.run_until(START + SETTLE_S)
+    before = [_carried_bytes(link) for link in links]
+    network.run_until(START + SETTLE_S + seconds)
+    return [
+        8 * (_carried_bytes(link) - one) / seconds for link, one in zip(links, before, strict=True)
+    ]
+
+
+def _carried_bytes(link: NetworkLink) -> int:
+    counters = [lane.counters for lane in link.lanes.values()]
+    return sum(one.passed_bytes + HEADER_BYTES * one.passed for one in counters)
