@@ -71,8 +71,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         "### Goals\n\n"
         + table(bond_goals.HEADER, bond_goals.verdicts(outcomes))
         + "\n\n### Worse than the best single link\n\n"
-        + f"Differences up to {SAME_MS:g} ms or {as_share(SAME_PART)}, and {as_share(SAME_SHARE)} of "
-        + "frames, are none: our packets alone are sealed, and so 3 % larger. "
+        + f"Differences up to {SAME_MS:g} ms or {as_share(SAME_PART)}, and {as_share(SAME_SHARE)} "
+        + "of frames, are none: our packets alone are sealed, and so 3 % larger. "
         + "Adaptive rates are left out.\n\n"
         + (table(["regime", "figure", "ours", "single"], lost) if lost else "Nowhere.")
     )
