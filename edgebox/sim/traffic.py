@@ -117,4 +117,4 @@ def sources(chance: random.Random) -> list[Source]:
 
 
 def _rate(chance: random.Random) -> float:
-    return float(10 ** chance.uniform(5.2, 6.9))
+    return float(10 ** chance.uniform(5.2, 6.6))
