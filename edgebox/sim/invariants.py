@@ -51,7 +51,7 @@ def check_now_and_then(end: Connection) -> None:
         raise StateError(f"{end.role}: {len(end._release._arrived)} datagrams held back")
     if len(end._events) > EVENTS_MAX:
         raise StateError(f"{end.role}: {len(end._events)} events nobody took")
-    if not (math.isfinite(end.target_bps) and end.target_bps > 0):
+    if not (math.isfinite(end.target_bps) and end.target_bps >= 0):
         raise StateError(f"{end.role}: target is {end.target_bps}")
 
 

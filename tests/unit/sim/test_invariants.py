@@ -57,8 +57,8 @@ def _events_pile_up(box: Connection) -> None:
     box._events.extend([TargetFell(1.0)] * (EVENTS_MAX + 1))
 
 
-def _target_is_nothing(box: Connection) -> None:
-    box.sender.target.bps = 0.0
+def _target_is_no_number(box: Connection) -> None:
+    box.sender.target.bps = float("nan")
 
 
 def _queue_grows(box: Connection) -> None:
@@ -76,7 +76,7 @@ def _never_forgets(box: Connection) -> None:
 @pytest.mark.parametrize(
     "mutate",
     [
-        _gate, _miscount, _too_many_flows, _events_pile_up, _target_is_nothing, _queue_grows,
+        _gate, _miscount, _too_many_flows, _events_pile_up, _target_is_no_number, _queue_grows,
         _hoards_bytes, _never_forgets,
     ],
 )  # fmt: skip
