@@ -2,6 +2,7 @@
 
 import pytest
 
+from edgebox.bond.datagram import DEADLINE_S, UNSENT_S
 from edgebox.bond.seal import TO_HUB, Keys, Sealer
 from edgebox.bond.wire import Copy, Data, TrafficClass, encode_data, microseconds
 from edgebox.sim.wiretap import COPIES_MAX, WireError, Wiretap
@@ -57,14 +58,15 @@ def test_sealed_with_other_keys() -> None:
 
 def test_expired_in_the_queue() -> None:
     with pytest.raises(WireError, match="at the age of"):
-        Wire().send(kind=TrafficClass.AUDIO, age_s=0.21)
+        Wire().send(kind=TrafficClass.AUDIO, age_s=UNSENT_S[TrafficClass.AUDIO] + 0.01)
 
 
 def test_repaired_after_its_deadline() -> None:
     wire = Wire()
     wire.send()
+    late_s = DEADLINE_S[TrafficClass.VIDEO] + 0.01
     with pytest.raises(WireError, match="RESCUE at the age"):
-        wire.send(NOW + 0.31, copy=Copy.RESCUE, age_s=0.31)
+        wire.send(NOW + late_s, copy=Copy.RESCUE, age_s=late_s)
 
 
 def test_time_stamp_of_another_moment() -> None:
