@@ -22,6 +22,7 @@ from edgebox.sim.scenarios import SCENARIOS
 from edgebox.sim.vehicle import drive
 
 CHUNK = 8
+TOLD_EVERY = 500
 SHOWN_MAX = 20
 """Broken seeds told in full."""
 
@@ -71,11 +72,14 @@ def drive_one(seed: int) -> Tried:
 def drive_many(first: int, count: int, processes: int) -> int:
     """Print those that break; 1 if there are any."""
     began_at = time.monotonic()
-    broken = packets = 0
+    broken = packets = done = 0
     seeds = range(first, first + count)
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for tried in pool.imap_unordered(drive_one, seeds, CHUNK):
             packets += tried.packets
+            done += 1
+            if done % TOLD_EVERY == 0 and done < count:
+                print(f"{done} of {count}: {broken} broken", flush=True)
             if tried.broken:
                 broken += 1
                 if broken <= SHOWN_MAX:

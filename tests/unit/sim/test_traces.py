@@ -75,3 +75,22 @@ def test_open_trace_takes_a_file_or_a_seed(tmp_path: Path) -> None:
         open_trace(str(tmp_path / "none"))
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         open_trace(str(tmp_path))
+
+
+def test_window_is_a_part_of_its_own_and_goes_round() -> None:
+    trace = parse_trace(b"10\n20\n30\n40\n")
+    part = trace.window(15, 35)
+    assert list(part.moments_ms) == [5, 15]
+    assert part.period_ms == 20
+    assert list(trace.window(35, 55).moments_ms) == [5, 15]
+    with pytest.raises(ValueError, match="no opportunity"):
+        trace.window(11, 15)
+
+
+def test_slices_share_nothing_and_leave_nothing_out() -> None:
+    trace = generate_trace(3, 2_000_000, 16.0)
+    odd, even = trace.slices(8, odd=True), trace.slices(8, odd=False)
+    assert len(odd.moments_ms) + len(even.moments_ms) == len(trace.moments_ms)
+    assert odd.period_ms == even.period_ms == trace.period_ms // 2
+    assert list(even.window(0, 2000).moments_ms) == list(trace.window(0, 2000).moments_ms)
+    assert list(odd.window(0, 2000).moments_ms) == list(trace.window(2000, 4000).moments_ms)
