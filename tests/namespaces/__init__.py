@@ -1,0 +1,1 @@
+"""The bond with real sockets, interfaces and processes in network namespaces of their own."""
