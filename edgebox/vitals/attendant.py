@@ -41,7 +41,7 @@ class Attendant:
         self._opened_at: float | None = None
         self._gone_at = math.inf
         self._gone_why = ""
-        self._readable_at = 0.0
+        self._readable_at = -math.inf
         self._received_utc = 0.0
         self._demo = False
         self._damaged = 0

@@ -23,9 +23,11 @@ from edgebox.messages import (
 from edgebox.observation import Incident, Observation
 from edgebox.vitals.attendant import Attendant
 from edgebox.vitals.board import Board
+from edgebox.vitals.datagrams import Datagrams
 from edgebox.vitals.listener import Listener
 from edgebox.vitals.recorder import Disk, Recorder
 from edgebox.vitals.sender import Sender
+from edgebox.vitals.serial_port import SerialPort
 from edgebox.vitals.store import Entry, Store
 
 logger = logging.getLogger(__name__)
@@ -78,7 +80,9 @@ class _Vitals:
         monitor: Monitor = attendant.monitor
         if monitor.listen:
             return Listener(monitor, attendant, self._recorder).run()
-        raise NotImplementedError(monitor.kind)
+        if monitor.address:
+            return Datagrams(monitor, attendant, self._recorder).run()
+        return SerialPort(monitor, attendant, self._recorder).run()
 
     def _observe(self, observation: Observation) -> None:
         self._board_changed = self._board.put(observation) or self._board_changed

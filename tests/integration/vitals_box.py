@@ -17,12 +17,12 @@ from tests.conftest import Broker
 BOX = "box-1"
 
 
-def config_of(broker: Broker, directory: Path, *monitors: Monitor, disk_mb: int = 64) -> Config:
+def config_of(broker: Broker, directory: Path, *monitors: Monitor, box_id: str = BOX) -> Config:
     """A box's configuration."""
     return Config(
-        box=Box(id=BOX),
+        box=Box(id=box_id),
         bus=BusConfig(address=broker.address),
-        vitals=Vitals(store="vitals.db", disk_max_mb=disk_mb, monitor=monitors),
+        vitals=Vitals(store="vitals.db", disk_max_mb=64, monitor=monitors),
         directory=str(directory),
     )
 
