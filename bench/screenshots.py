@@ -1,62 +1,101 @@
-"""Pictures of the remote page in docs/screenshots, taken from the running demo.
+"""Pictures of every state of the remote page in docs/screenshots: both languages, both sizes.
 
     python -m bench.screenshots [DIRECTORY]
 
-The panel's come from tests/integration/test_panel_screens.py.
+A real hub, coturn and Chromium, with the tests' stand-in box. The panel's come from
+tests/integration/test_panel_screens.py.
 """
 
 import asyncio
+import io
 import sys
+import tempfile
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
-from playwright.async_api import Browser, ViewportSize
+import av
+from playwright.async_api import Page
 
-from tests.demo import WATCH_FRAMES, RunningDemo, chromium, demo, until_frames, until_true, utc
-from tests.integration.test_main_job import JOIN, LAPTOP, START
+from tests.conftest import Broker, TurnServer
+from tests.integration.hub_box import chromium, running_hub, stand_in_box, until
+from tests.integration.hub_states import FORMS, JOURNEYS, Form, Journey
 
-PHONE: ViewportSize = {"width": 390, "height": 844}
-SETTLE_MS = 6000
-Scheme = Literal["light", "dark"]
-FORMS: tuple[tuple[str, ViewportSize, Scheme, str], ...] = (
-    ("1280x800-day-en", LAPTOP, "light", "en-GB"),
-    ("1280x800-night-nb", LAPTOP, "dark", "nb-NO"),
-    ("390x844-day-nb", PHONE, "light", "nb-NO"),
-    ("390x844-night-en", PHONE, "dark", "en-GB"),
-)
+SETTLE_MS = 700
+BESIDES = {"join-observer", "join-technician", "link-closed", "still-coming", "cabin-muted"}
+"""Shown in one form only: they look like others."""
 
 
-async def take(
-    running: RunningDemo, browser: Browser, link: str, form: int, directory: Path
-) -> None:
-    """One doctor with one kind of screen: at the door, waiting, live."""
-    name, viewport, scheme, locale = FORMS[form]
-    context = await browser.new_context(viewport=viewport, color_scheme=scheme, locale=locale)
-    page = await context.new_page()
-    await page.add_init_script(WATCH_FRAMES)
-    await page.goto(link)
-    await page.fill("#name", "Kari Berg")
-    await page.screenshot(path=directory / f"remote-join-{name}.png")
-    await page.click(JOIN)
-    await until_true(page, "window.edgebox?.situation === 'waiting'")
-    await page.screenshot(path=directory / f"remote-waiting-{name}.png")
-    panel = await browser.new_page(viewport={"width": 800, "height": 480})
-    await panel.goto(running.panel)
-    started_utc = utc()
-    await panel.click(START)
-    await until_frames(page, since_utc=started_utc, count=20)
-    await page.wait_for_timeout(SETTLE_MS)
-    await page.screenshot(path=directory / f"remote-live-{name}.png")
-    await context.close()
-    await panel.close()
+def smaller(png: bytes) -> bytes:
+    """The same picture with a palette of 256 colours: a quarter of the bytes."""
+    with av.open(io.BytesIO(png)) as container:
+        assert isinstance(container, av.container.InputContainer)
+        frame = next(container.decode(video=0))
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
+    )
+    split = graph.add("split")
+    generate = graph.add("palettegen", "reserve_transparent=0")
+    use = graph.add("paletteuse", "dither=none")
+    sink = graph.add("buffersink")
+    source.link_to(split)
+    split.link_to(use, 0, 0)
+    split.link_to(generate, 1, 0)
+    generate.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    source.push(frame)
+    source.push(None)
+    paletted = sink.pull()
+    assert isinstance(paletted, av.VideoFrame)
+    encoder = av.CodecContext.create("png", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "pal8"
+    encoder.time_base = Fraction(1, 25)
+    return b"".join(bytes(packet) for packet in [*encoder.encode(paletted), *encoder.encode()])
 
 
-async def main(directory: Path) -> None:
-    """A new demo for each form: an invitation is for one person and one session."""
-    for form in range(len(FORMS)):
-        async with demo() as running, chromium() as browser:
-            await take(running, browser, running.room, form, directory)
+async def take(form: Form, directory: Path) -> None:
+    """All journeys with one kind of screen."""
+
+    async def show(state: str, page: Page) -> None:
+        if state in BESIDES and form is not FORMS[0]:
+            return
+        await page.wait_for_timeout(SETTLE_MS)
+        png = await page.screenshot()
+        (directory / f"remote-{state}-{form.name}.png").write_bytes(smaller(png))
+
+    async with chromium() as browser:
+        for journey in JOURNEYS:
+            with tempfile.TemporaryDirectory(prefix="edgebox-") as place:
+                broker, turn = Broker(Path(place)), TurnServer(Path(place))
+                broker.start()
+                turn.start()
+                try:
+                    async with (
+                        running_hub(broker, Path(place), turn),
+                        stand_in_box(broker, turn) as box,
+                    ):
+                        await until(lambda: box.room is not None)
+                        box.admits, box.scenic = False, True
+                        await journey(Journey(box, browser, form, show))
+                finally:
+                    for context in browser.contexts:
+                        await context.close()
+                    broker.kill()
+                    turn.kill()
+
+
+async def main(directory: Path, only: str) -> None:
+    """Each form in turn."""
+    for form in FORMS:
+        if only in form.name:
+            await take(form, directory)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/screenshots")))
+    asyncio.run(
+        main(
+            Path(sys.argv[1] if len(sys.argv) > 1 else "docs/screenshots"),
+            sys.argv[2] if len(sys.argv) > 2 else "",
+        )
+    )

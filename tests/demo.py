@@ -43,6 +43,7 @@ CHROMIUM_ARGS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
     "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
 ]
 PORTS_NEEDED = 4
 """Panel, room, control, preview: consecutive, from --port on."""

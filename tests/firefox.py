@@ -21,6 +21,10 @@ PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
+    # A hospital's Firefox fetches Cisco's OpenH264 at its first start. Here, without the Internet,
+    # it decodes by the system's libavcodec instead.
+    "media.webrtc.hw.h264.enabled": True,
+    "gfx.blacklist.webrtc.hw.acceleration.h264": 1,
     "media.peerconnection.ice.loopback": True,
     "browser.shell.checkDefaultBrowser": False,
     "browser.startup.homepage_override.mstone": "ignore",
@@ -95,6 +99,10 @@ class FirefoxPage:
     async def click(self, selector: str) -> None:
         await self._pointer(selector)
 
+    async def move(self, selector: str) -> None:
+        """The mouse to the middle of an element."""
+        await self._pointer(selector, press=False)
+
     async def fill(self, selector: str, text: str) -> None:
         await self.evaluate(f"void (document.querySelector({json.dumps(selector)}).value = '')")
         await self._pointer(selector)
@@ -115,7 +123,7 @@ class FirefoxPage:
         )
         path.write_bytes(base64.b64decode(answer["data"]))
 
-    async def _pointer(self, selector: str) -> None:
+    async def _pointer(self, selector: str, *, press: bool = True) -> None:
         where = await self.evaluate(
             f"(() => {{ const one = document.querySelector({json.dumps(selector)});"
             " one.scrollIntoView({block: 'center'});"
@@ -123,19 +131,10 @@ class FirefoxPage:
             " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
         x, y = (round(one) for one in where)
-        await self._act(
-            [
-                {
-                    "type": "pointer",
-                    "id": "mouse",
-                    "actions": [
-                        {"type": "pointerMove", "x": x, "y": y},
-                        {"type": "pointerDown", "button": 0},
-                        {"type": "pointerUp", "button": 0},
-                    ],
-                }
-            ]
-        )
+        actions: list[dict[str, Any]] = [{"type": "pointerMove", "x": x, "y": y}]
+        if press:
+            actions += [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
+        await self._act([{"type": "pointer", "id": "mouse", "actions": actions}])
 
     async def _act(self, actions: list[dict[str, Any]]) -> None:
         await self._session.command("input.performActions", context=self._context, actions=actions)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import aiohttp
 import av
+import msgspec
 from aiortc import (
     AudioStreamTrack,
     RTCConfiguration,
@@ -26,9 +27,10 @@ from aiortc.rtcrtpsender import RTCRtpSender
 from playwright.async_api import Browser, async_playwright
 
 from edgebox.bus import Bus
-from edgebox.config import Config, Hub
+from edgebox.config import Camera, Config, Hub
 from edgebox.hub.service import run
-from edgebox.media.data_messages import decode
+from edgebox.media.cameras.pattern import PatternSource
+from edgebox.media.data_messages import CHUNK_BYTES, decode
 from edgebox.messages import (
     BOX_INFO,
     CREATE_INVITE,
@@ -138,6 +140,26 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+class Scene(VideoStreamTrack):
+    """The test picture of the demo's cameras, 640x360 at 10 Hz; `still` holds it."""
+
+    def __init__(self, name: str, still: asyncio.Event):
+        super().__init__()
+        camera = Camera(id="x", kind="pattern", name=name, width=640, height=360, fps=10)
+        self._source = PatternSource(camera)
+        self._still = still
+        self._count = 0
+
+    async def recv(self) -> av.VideoFrame:
+        while self._still.is_set():
+            await asyncio.sleep(0.05)
+        picture = await asyncio.to_thread(self._source.read)
+        self._count += 1
+        frame = picture.frame()
+        frame.pts, frame.time_base = self._count * 9000, Fraction(1, 90_000)
+        return frame
+
+
 class Moving(VideoStreamTrack):
     """A picture that changes, 320x180 at 20 Hz; `still` holds it."""
 
@@ -211,6 +233,8 @@ class StandInBox:
     said: list[Any] = field(default_factory=list)
     """What pages sent on their data channels, as edgebox.media.data_messages."""
     channels: dict[str, RTCDataChannel] = field(default_factory=dict)
+    scenic: bool = False
+    """Shows test pictures instead of plain grey."""
     heard: list[str] = field(default_factory=list)
     """Kinds of the tracks that came in."""
 
@@ -280,6 +304,26 @@ class StandInBox:
         message = Position(**{"at_utc": now_utc, "received_utc": now_utc, **values})
         await self.bus.publish(POSITION, message)
 
+    def _carried(self, role: Role) -> list[str]:
+        """Cameras this role may see, in the order of the connection's sections."""
+        views = RIGHTS[role].views
+        return [
+            camera
+            for camera, _ in CAMERAS
+            if ("outside" if camera in self.outside else "patient") in views
+        ]
+
+    def say_shown(self) -> None:
+        """Everybody's own camera is seen in the cabin."""
+        for peer, watcher in self.watchers.items():
+            self.watchers[peer] = msgspec.structs.replace(watcher, shows=True, speaks=True)
+
+    def send(self, data: bytes) -> None:
+        """Bytes of a still, in pieces, to every page."""
+        for channel in self.channels.values():
+            for start in range(0, len(data), CHUNK_BYTES):
+                channel.send(data[start : start + CHUNK_BYTES])
+
     def tell(self, **message: Any) -> None:
         """Say something on every page's data channel; `type` is the class name."""
         for channel in self.channels.values():
@@ -313,6 +357,9 @@ class StandInBox:
             self.session = f"session-{time.monotonic_ns()}"
             self.admitted.clear()
             self.refused.clear()
+            self.hidden, self.outside = False, frozenset()
+            self.sending = Sending(level="full")
+            self.sound = SoundStatus(microphone="live", loudspeaker="ready")
             await self.cut_all()
         await self.say()
 
@@ -387,8 +434,13 @@ class StandInBox:
         ]
         sections = re.split(r"^(?=m=)", offer.sdp, flags=re.MULTILINE)[1:]
         pictures = [one for one in sections if one.startswith("m=video") and "a=recvonly" in one]
-        for hue, _ in zip((90, 160), pictures, strict=False):
-            transceiver = connection.addTransceiver(Moving(hue, self.still), "sendonly")
+        for camera, _ in zip(self._carried(offer.role), pictures, strict=False):
+            track = (
+                Scene(dict(CAMERAS)[camera], self.still)
+                if self.scenic
+                else Moving(90 if camera == "front" else 160, self.still)
+            )
+            transceiver = connection.addTransceiver(track, "sendonly")
             transceiver.setCodecPreferences(h264)
         if RIGHTS[offer.role].hears and "m=audio" in offer.sdp:
             connection.addTrack(Tone())
@@ -406,9 +458,11 @@ class StandInBox:
         await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         streams = tuple(
-            Stream(mid=transceiver.mid or "", camera=camera, name=name)
-            for transceiver, (camera, name) in zip(
-                connection.getTransceivers()[: len(pictures)], CAMERAS, strict=False
+            Stream(mid=transceiver.mid or "", camera=camera, name=dict(CAMERAS)[camera])
+            for transceiver, camera in zip(
+                connection.getTransceivers()[: len(pictures)],
+                self._carried(offer.role),
+                strict=False,
             )
         )
         return WatchAnswer(sdp=connection.localDescription.sdp, streams=streams)

@@ -180,7 +180,7 @@ export class Controls {
     this.microphone.switchOff({ release: true });
     this.camera.switchOff({ release: true });
     this.ended = true;
-    $("bar").hidden = $("leave").hidden = $("self-view").hidden = $("problem").hidden = true;
+    $("bar").hidden = $("leave").hidden = $("devices").hidden = $("self-view").hidden = $("problem").hidden = true;
     if ($("device-dialog").open) $("device-dialog").close();
   }
 }

@@ -79,7 +79,7 @@ const guide = new Guide({
   still,
   denied: ({ what, reason }) => tell(say(`denied.${reason}`, { what: say(`denied.what.${what}`) })),
 });
-const canGuide = () => you.gets.guides && watch.canTell;
+const canGuide = () => you.gets.guides && !state.hidden && watch.canTell;
 const view = new View({
   tiles,
   guide: () => guide,

@@ -16,6 +16,8 @@ export class Tile {
     this.root.dataset.camera = camera;
     this.label = element("figcaption", "label");
     this.note = element("p", "note");
+    this.words = element("span");
+    this.note.append(this.words);
     this.note.hidden = true;
     this.button = element("button", "pick");
     this.button.type = "button";
@@ -128,9 +130,12 @@ export class Tile {
     const sent = camera.state === "live" && !hidden;
     const late = sent && !stills && silence !== null && silence > FROZEN_MS;
     const resting = this.shown && !sent && (silence ?? 0) > FROZEN_MS;
-    this.root.classList.toggle("frozen", Boolean(late || resting || hidden) && !this.still);
+    this.root.classList.toggle("frozen", Boolean(late || resting) && !this.still);
+    // What the crew hid is not left on the screen either.
+    if (hidden) this.release();
+    this.root.classList.toggle("hidden", Boolean(hidden));
     const note = this.noteFor(camera, { hidden, late, resting, silence, stills });
-    write(this.note, note);
+    write(this.words, note);
     this.note.hidden = !note || Boolean(this.still);
   }
 

@@ -117,6 +117,9 @@ export class View {
       if (!isMain) tile?.release();
       tile?.describe(camera, { number: index + 1, isMain, now, part, hidden, stills });
     });
+    if (hidden && document.pictureInPictureElement) {
+      document.exitPictureInPicture().catch(() => {});
+    }
     const any = [...this.tiles.values()].some((tile) => tile.shown);
     document.body.classList.toggle("has-picture", any);
     $("tools").hidden = !any;
