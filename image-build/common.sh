@@ -3,10 +3,9 @@
 # Units, what all have in common, and users, below $root.
 install_units() {
     units=$root/usr/lib/systemd/system
-    for dropins in "$here"/systemd/edgebox-*.service.d; do
-        into=$units/$(basename "$dropins")
-        install -d "$into"
-        install -m 644 "$dropins"/10-*.conf -t "$into"
+    for dropin in "$here"/systemd/edgebox-*.service.d/*.conf; do
+        [ "$(basename "$dropin")" != 20-back-off.conf ] || continue
+        install -D -m 644 "$dropin" "$units/$(basename "$(dirname "$dropin")")/$(basename "$dropin")"
     done
     # Only a systemd that knows RestartSteps= is given it.
     version=$(find "$root/usr/lib" -name 'libsystemd-shared-*.so' 2>/dev/null |

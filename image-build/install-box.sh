@@ -23,4 +23,6 @@ install_once 644 "$here/config/mosquitto/box.conf" "$root/etc/edgebox/mosquitto/
 # Most vehicles have no text message gateway: an empty token.
 install_once 600 /dev/null "$root/etc/edgebox/credentials/sms-token"
 
+# Debian starts its own with a configuration that is not ours.
+systemctl --root="$root" --quiet mask mosquitto.service
 systemctl --root="$root" --quiet enable edgebox.target

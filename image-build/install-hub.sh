@@ -26,4 +26,6 @@ if [ ! -e "$etc/credentials/turn-secret" ]; then
     (umask 077 && head -c 32 /dev/urandom | base64 >"$etc/credentials/turn-secret")
 fi
 
+# Debian starts its own with a configuration that is not ours.
+systemctl --root="$root" --quiet mask mosquitto.service coturn.service
 systemctl --root="$root" --quiet enable edgebox-hub.target

@@ -27,6 +27,8 @@ class Seen(NamedTuple):
     """Counts frames (or bursts) of the flow from 1 to 65535 and again."""
     place: int
     """In the frame, at most 255."""
+    is_last: bool = False
+    """RTP's marker: nothing more of this frame comes."""
 
 
 class _Stream:
@@ -80,7 +82,7 @@ class Classifier:
             self._start_frame(stream)
             stream.timestamp = timestamp
         kind = TrafficClass.VIDEO if stream.is_video else TrafficClass.AUDIO
-        return Seen(kind, stream.frame, stream.place)
+        return Seen(kind, stream.frame, stream.place, payload[at + 1] >= 0x80)
 
     def _burst(self, now: float) -> Seen:
         stream = self._stream(-1)

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 from edgebox.bond.meter import Counters
 from edgebox.bond.path import Path, PathState, Use
 from edgebox.bond.reception import Reception
+from edgebox.bond.recovery import Recovery
 from edgebox.bond.release import Release
 from edgebox.bond.roaming import Roaming
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, ReplayedError, Sealer
@@ -32,6 +33,7 @@ from edgebox.bond.wire import (
     FlowUnknown,
     Item,
     LinkUse,
+    Parity,
     PathChallenge,
     PathResponse,
     decode_body,
@@ -124,6 +126,7 @@ class Connection:
         self.sender = Sender(Sealer(keys, outwards, now), self.counters, now)
         self._opener = Opener(keys, inwards)
         self._release = Release()
+        self._recovery = Recovery()
         self._receptions: dict[int, Reception] = {}
         self._heard: dict[int, float] = {}
         self._destinations: dict[int, str] = {}
@@ -232,6 +235,9 @@ class Connection:
             self._on_opened(address, link, number, len(packet), now)
             if isinstance(decoded, Data):
                 self._on_data(decoded, link, now)
+            elif isinstance(decoded, Parity):
+                self._expect_ack(now)
+                self._on_recovered(self._recovery.add_parity(decoded), now)
             else:
                 self._on_control(decoded, link, now)
         except ReplayedError:
@@ -342,6 +348,12 @@ class Connection:
             self.counters.late += 1
         for ready in self._release.add(data, now):
             self._deliver(ready)
+        self._on_recovered(self._recovery.add(data), now)
+
+    def _on_recovered(self, found: list[Data], now: float) -> None:
+        for data in found:
+            for ready in self._release.add(data, now):
+                self._deliver(ready)
 
     def _learn_destination(self, data: Data, now: float) -> None:
         if self.role == "hub" and (

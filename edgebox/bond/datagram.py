@@ -15,7 +15,7 @@ UNSENT_S = {
 DEADLINE_S = {
     TrafficClass.CONTROL: 1.0,
     TrafficClass.AUDIO: 0.25,
-    TrafficClass.VIDEO: 0.3,
+    TrafficClass.VIDEO: 0.4,
     TrafficClass.DEFAULT: 0.6,
 }
 """A copy that cannot arrive by then is not sent: libwebrtc has given the frame up."""
@@ -27,8 +27,8 @@ FRAMES_MAX = 8
 class Frame:
     """Packets of a flow that belong together: a picture, or a burst of other traffic."""
 
-    __slots__ = ("accepted_at", "begun", "bytes", "dropped", "is_whole", "last_link", "number",
-                 "waiting")  # fmt: skip
+    __slots__ = ("accepted_at", "begun", "bytes", "dropped", "is_closed", "is_whole", "last_link",
+                 "members", "number", "waiting")  # fmt: skip
 
     def __init__(self, number: int, now: float, *, is_whole: bool):
         self.number = number
@@ -42,6 +42,27 @@ class Frame:
         self.bytes = 0
         """Payload of what waits."""
         self.last_link = -1
+        self.is_closed = False
+        """Its last packet was accepted."""
+        self.members: list[Datagram] = []
+        """Sent once, to be protected by parity when the frame is complete."""
+
+
+class Cover:
+    """Datagrams that parity protects together."""
+
+    __slots__ = ("missing", "rows")
+
+    def __init__(self, missing: int):
+        self.missing = missing
+        """Datagrams not acknowledged."""
+        self.rows = 0
+        """Parity rows acknowledged."""
+
+    @property
+    def is_enough(self) -> bool:
+        """The far end can make out what it lacks."""
+        return self.missing <= self.rows
 
 
 class Flow:
@@ -80,6 +101,7 @@ class Datagram:
         "acknowledged",
         "back",
         "bundle",
+        "cover",
         "deadline_at",
         "expected_at",
         "expires_at",
@@ -106,8 +128,10 @@ class Datagram:
     ):
         self.flow = flow
         self.bundle = bundle
+        self.cover: Cover | None = None
         self.payload = payload
-        self.traffic_class, self.frame, self.place = seen
+        self.traffic_class, self.frame, self.place, is_last = seen
+        bundle.is_closed = bundle.is_closed or is_last
         self.accepted_at = now
         self.expires_at = now + UNSENT_S[self.traffic_class]
         self.deadline_at = now + DEADLINE_S[self.traffic_class]

@@ -44,6 +44,7 @@ HEADROOM = 1.5
 STALE_S = 60.0
 """A capacity that was not made use of for so long is worth half, and so on down to the start."""
 LOSS_S = 1.0
+USUAL_PACKETS = 1000
 BURST_BYTES = 3_000
 """From so much in a row the link's rate can be told."""
 BURST_LEAST_S = 0.003
@@ -102,6 +103,8 @@ class Estimate:
         self.srtt_s = 0.0
         self.rttvar_s = 0.0
         self.loss = 0.0
+        self.usual_loss = 0.0
+        """Over the last USUAL_PACKETS or so."""
         self.starting = True
         """No queue has been seen yet: the capacity is only a lower bound."""
         self.pressed_at = -1e9
@@ -180,6 +183,8 @@ class Estimate:
             self._losses.popleft()
         gone = sum(entry[2] for entry in self._losses)
         self.loss = gone / max(1, gone + sum(entry[1] for entry in self._losses))
+        weight = min(1.0, (acknowledged + lost) / USUAL_PACKETS)
+        self.usual_loss += (lost / max(1, acknowledged + lost) - self.usual_loss) * weight
 
     def restart(self, now: float) -> None:
         """The link was away: what was known of its rate is only a hint now."""

@@ -6,7 +6,8 @@ are outer UDP payloads in bytes; nothing relies on ICMP, which mobile networks d
     assumed:   SAFE passes everywhere that IPv6 does (1280 less headers)
     searching: a probe at the ceiling first, then halving the interval, TRIES each, one at a time
     found:     the ceiling is tried anew every RAISE_S
-    black hole: large packets vanish while smaller ones arrive: down the ladder at once, search anew
+    black hole: large packets vanish while smaller ones sent between them arrive: down the ladder
+                at once, search anew. An outage takes all sizes and shows nothing
 
 A lost probe says nothing of congestion (RFC 8899, 3): the caller leaves it out of its estimates.
 """
@@ -29,6 +30,8 @@ RAISE_S = 600.0
 RETRY_S = 30.0
 """After a black hole."""
 HOLE_PACKETS = 6
+HOLE_AFTER = 3
+"""Of them after a smaller one that arrived."""
 HOLE_S = 0.3
 """So many large packets in a row, over at least so long, lost while smaller ones arrive."""
 
@@ -51,6 +54,9 @@ class MtuSearch:
         self._lost = 0
         self._lost_least = 0
         self._lost_at = 0.0
+        self._small_at = 0.0
+        """When the first smaller one was sent after that which arrived."""
+        self._lost_after = 0
 
     @property
     def wants_news(self) -> bool:
@@ -74,18 +80,20 @@ class MtuSearch:
         self._next_at = now + PROBE_S
         return self._out
 
-    def on_acked(self, size: int) -> None:
+    def on_acked(self, size: int, sent_at: float) -> None:
         """A packet of this size arrived."""
         self.proven = max(self.proven, size)
         if self._lost and size >= self._lost_least:
             self._lost = 0
+        elif self._lost and self._small_at <= self._lost_at < sent_at:
+            self._small_at, self._lost_after = sent_at, 0
         if size == self._out:
             self._out = self._tries = 0
         if size > self.size:
             self.size = min(size, self._ceiling)
             self._too_large = max(self._too_large, size + 1)
 
-    def on_lost(self, size: int, now: float, *, is_probe: bool) -> bool:
+    def on_lost(self, size: int, sent_at: float, *, is_probe: bool) -> bool:
         """Later packets of the link arrived, this one did not. True: `size` fell."""
         if is_probe:
             if size == self._out:
@@ -94,12 +102,15 @@ class MtuSearch:
         if size <= LADDER[-1]:
             return False
         if not self._lost:
-            self._lost_at, self._lost_least = now, size
+            self._lost_at, self._lost_least = sent_at, size
         self._lost += 1
         self._lost_least = min(self._lost_least, size)
-        if self._lost < HOLE_PACKETS or now - self._lost_at < HOLE_S:
+        self._lost_after += self._lost_at < self._small_at < sent_at
+        if self._lost < HOLE_PACKETS or sent_at - self._lost_at < HOLE_S:
             return False
-        return self._fall(self._lost_least, now)
+        if self._lost_after < HOLE_AFTER:
+            return False
+        return self._fall(self._lost_least, sent_at)
 
     def on_refused(self, size: int, now: float) -> bool:
         """Our own system says that this is too large (EMSGSIZE). True: `size` fell."""

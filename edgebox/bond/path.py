@@ -60,7 +60,7 @@ class Sent:
     """A packet under way."""
 
     __slots__ = ("announces", "burst_at", "burst_bytes", "datagram", "eliciting", "is_mtu_probe",
-                 "number", "queue_s", "sent_at", "sent_us", "size")  # fmt: skip
+                 "number", "parity_of", "queue_s", "sent_at", "sent_us", "size")  # fmt: skip
 
     def __init__(
         self, number: int, size: int, sent_at: float, sent_us: int, *, eliciting: bool,
@@ -75,6 +75,8 @@ class Sent:
         self.announces = announces
         """It says where its flow goes."""
         self.is_mtu_probe = is_mtu_probe
+        self.parity_of: Any = None
+        """The cover that it is a parity row of."""
         self.queue_s = 0.0
         """Queue this packet was predicted to meet, less the corrections known then."""
         self.burst_at = sent_at

@@ -90,6 +90,8 @@ class Repair:
         """Send again over the best link not used yet, or over the same if that lost it."""
         if datagram.rescues >= RESCUES_MAX or datagram.bundle.dropped:
             return
+        if datagram.cover is not None and datagram.cover.is_enough:
+            return
         size = len(datagram.payload) + OVERHEAD
         fitting = self._links.fitting(size)
         others = [path for path in fitting if not datagram.links >> path.link & 1]

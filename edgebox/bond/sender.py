@@ -10,9 +10,10 @@ from collections.abc import Hashable
 from edgebox.bond.acknowledgement import Clocks, make_out
 from edgebox.bond.backlog import BACKLOG_BYTES, Backlog
 from edgebox.bond.classify import Seen
-from edgebox.bond.datagram import Datagram, Flow
+from edgebox.bond.datagram import Cover, Datagram, Flow
 from edgebox.bond.links import Links
 from edgebox.bond.meter import Counters, Rate
+from edgebox.bond.parity import Protection
 from edgebox.bond.path import PROOF_BYTES, Path, PathState, Sent, Use
 from edgebox.bond.probing import Probing
 from edgebox.bond.repair import Repair
@@ -29,9 +30,11 @@ from edgebox.bond.wire import (
     Data,
     Fragment,
     Item,
+    Parity,
     TrafficClass,
     encode_control,
     encode_data,
+    encode_parity,
     microseconds,
 )
 from edgebox.errors import LocalProtocolError
@@ -63,6 +66,7 @@ class Sender:
         """Known traffic goes before DEFAULT."""
         self._repair = Repair(self.links, self._transmit)
         self._probing = Probing(self.links, self._transmit, self._ping)
+        self._protection = Protection(self.links, self._send_parity)
         self._clocks = Clocks()
         self._sequence = 0
         self._group = 0
@@ -185,7 +189,10 @@ class Sender:
                         break
                 if not self._try_send(backlog.head(), now):
                     return
+                frame = backlog.head().bundle
                 backlog.pop()
+                if frame.members and not frame.waiting and frame.is_closed:
+                    self._protection.protect(frame, now)
 
     def _try_send(self, datagram: Datagram, now: float) -> bool:
         if datagram.flow not in self.flows:
@@ -210,6 +217,8 @@ class Sender:
             return False
         frame.last_link = path.link
         self._transmit(datagram, path, Copy.FIRST, now)
+        if self._protection.wanted:
+            frame.members.append(datagram)
         if datagram.traffic_class is TrafficClass.VIDEO:
             self._probing.copy(datagram, path, now)
         return True
@@ -258,12 +267,22 @@ class Sender:
         self._repair.watch(datagram, path, queue_s, now)
         self._count(size, copy, now)
 
+    def _send_parity(self, parity: Parity, cover: Cover, path: Path, now: float) -> None:
+        sent_us = microseconds(now)
+        body = encode_parity(parity._replace(sent_us=sent_us))
+        size = self._seal(path, body, sent_us, now, eliciting=True, parity_of=cover)
+        self._rate.add(size, now)
+        self._extra_rate.add(size, now)
+        self.bytes_total += size
+        self.bytes_extra += size
+
     def _count(self, size: int, copy: Copy, now: float) -> None:
         self._rate.add(size, now)
         self.bytes_total += size
         if copy is Copy.FIRST:
             self._repair.earn(size)
             self._probing.earn(size)
+            self._protection.earn(size)
             return
         self._extra_rate.add(size, now)
         self.bytes_extra += size
@@ -275,6 +294,7 @@ class Sender:
     def _seal(
         self, path: Path, body: bytes, sent_us: int, now: float, *, eliciting: bool,
         datagram: Datagram | None = None, announces: bool = False, is_mtu_probe: bool = False,
+        parity_of: Cover | None = None,
     ) -> int:  # fmt: skip
         number = self._sealer.next_number(path.link)
         packet = self._sealer.seal(path.link, body, now)
@@ -284,6 +304,7 @@ class Sender:
             number, size, now, sent_us, eliciting=eliciting, datagram=datagram,
             announces=announces, is_mtu_probe=is_mtu_probe,
         )  # fmt: skip
+        sent.parity_of = parity_of
         path.on_sent(sent, now)
         return size
 
@@ -342,15 +363,20 @@ class Sender:
         path.forget(sent)
         self._sealer.acknowledged(sent.sent_at)
         if sent.size > path.mtu.proven or path.mtu.wants_news:
-            path.mtu.on_acked(sent.size)
+            path.mtu.on_acked(sent.size, sent.sent_at)
             self.links.find_size()
         if sent.eliciting and sent.size >= min(PROOF_BYTES, path.mtu.size):
             path.on_proof()
+        if sent.parity_of is not None:
+            sent.parity_of.rows += 1
         datagram = sent.datagram
         if datagram is None:
             return
         datagram.under_way -= 1
-        datagram.acknowledged = True
+        if not datagram.acknowledged:
+            datagram.acknowledged = True
+            if datagram.cover is not None:
+                datagram.cover.missing -= 1
         if sent.announces:
             flow = self.flows.get(datagram.flow)
             if flow is not None:
@@ -358,7 +384,7 @@ class Sender:
 
     def _on_lost(self, path: Path, sent: Sent, now: float) -> None:
         path.forget(sent)
-        if path.mtu.on_lost(sent.size, now, is_probe=sent.is_mtu_probe):
+        if path.mtu.on_lost(sent.size, sent.sent_at, is_probe=sent.is_mtu_probe):
             self.links.find_size()
         if sent.datagram is not None:
             sent.datagram.under_way -= 1
@@ -394,6 +420,7 @@ class Sender:
             self._probing.look(path, self._data_at, now)
             self._probe_mtu(path, now)
         self.links.find_usable()
+        self._protection.look(self._rate.bps(now), self._extra_rate.bps(now), now)
         self._counters.expired = sum(backlog.dropped for backlog in self._backlogs)
         self.pump(now)
 

@@ -6,8 +6,9 @@ body. Times are microseconds of the sender's monotonic clock, modulo 2^32.
 
 import struct
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from edgebox.bond.galois import PARITY_MAX
 from edgebox.errors import RemoteProtocolError
 
 VERSION = 1
@@ -15,6 +16,9 @@ HEADER_SIZE = 12
 TAG_SIZE = 16
 DATA_SIZE = 21
 FRAGMENT_SIZE = 4
+PARITY_SIZE = 19
+FRAME_BITS = 64
+"""Members of a parity packet are at most so far apart in sequence."""
 OVERHEAD = HEADER_SIZE + DATA_SIZE + TAG_SIZE
 """Bytes a datagram grows by inside the outer UDP payload."""
 OUTER_MAX = 1280 - 40 - 8 - 1
@@ -27,6 +31,8 @@ ANNOUNCE_MAX = 64
 
 _HEADER = struct.Struct("!BBHII")
 _DATA = struct.Struct("!BBIIIHHHB")
+_PARITY = struct.Struct("!BBIIQB")
+_SYMBOL = struct.Struct("!HBIHHB")
 _FRAGMENT = struct.Struct("!HBB")
 _CONTROL = struct.Struct("!BBI")
 _ACK = struct.Struct("!BIQIII")
@@ -40,10 +46,11 @@ HALF = 1 << 31
 
 
 class Kind(IntEnum):
-    """First byte of the body. 2 is kept for parity."""
+    """First byte of the body."""
 
     DATA = 0
     CONTROL = 1
+    PARITY = 2
 
 
 class TrafficClass(IntEnum):
@@ -103,6 +110,42 @@ class Data(NamedTuple):
     announce: str
     """Where the flow goes at the far end, `host:port`; empty once the far end knows."""
     payload: bytes
+
+
+class Parity(NamedTuple):
+    """One row of the code over the symbols of some datagrams; see encode_symbol."""
+
+    sent_us: int
+    traffic_class: TrafficClass
+    base: int
+    """Sequence number of the first member, low 32 bits."""
+    members: int
+    """Bit i: `base + i` is a member; bit 0 is set."""
+    row: int
+    payload: bytes
+
+    def sequences(self) -> list[int]:
+        """Of the members, low 32 bits, in order."""
+        return [(self.base + i) % WRAP for i in range(FRAME_BITS) if self.members >> i & 1]
+
+
+class Coded(Protocol):
+    """What parity protects of a datagram."""
+
+    @property
+    def traffic_class(self) -> TrafficClass: ...
+    @property
+    def flow(self) -> int: ...
+    @property
+    def back(self) -> int: ...
+    @property
+    def frame(self) -> int: ...
+    @property
+    def place(self) -> int: ...
+    @property
+    def fragment(self) -> Fragment | None: ...
+    @property
+    def payload(self) -> bytes: ...
 
 
 class Ack(NamedTuple):
@@ -245,6 +288,55 @@ def encode_data(data: Data) -> bytes:
     )
 
 
+def encode_parity(parity: Parity) -> bytes:
+    """Body of a PARITY packet."""
+    return (
+        _PARITY.pack(
+            Kind.PARITY,
+            parity.traffic_class,
+            parity.sent_us,
+            parity.base,
+            parity.members,
+            parity.row,
+        )
+        + parity.payload
+    )
+
+
+def encode_symbol(datagram: Coded) -> bytes:
+    """What a row of the code is made over: length of the rest, then all but sequence and times."""
+    flags: int = datagram.traffic_class
+    middle = b""
+    if datagram.fragment is not None:
+        flags |= _FLAG_FRAGMENT
+        middle = _FRAGMENT.pack(*datagram.fragment)
+    rest = len(middle) + len(datagram.payload)
+    return (
+        _SYMBOL.pack(rest, flags, datagram.flow, datagram.back, datagram.frame, datagram.place)
+        + middle
+        + datagram.payload
+    )
+
+
+def decode_symbol(symbol: bytes, sequence: int, sent_us: int) -> Data:
+    """A datagram out of its symbol, padded at the end. Raises RemoteProtocolError."""
+    if len(symbol) < _SYMBOL.size:
+        raise RemoteProtocolError("short symbol")
+    rest, flags, flow, back, frame, place = _SYMBOL.unpack_from(symbol)
+    end = _SYMBOL.size + rest
+    if end > len(symbol) or flags & ~(3 | _FLAG_FRAGMENT) or any(symbol[end:]):
+        raise RemoteProtocolError("parity does not fit what arrived")
+    at = _SYMBOL.size
+    fragment = None
+    if flags & _FLAG_FRAGMENT:
+        fragment = _decode_fragment(symbol[:end], at)
+        at += FRAGMENT_SIZE
+    return Data(
+        sent_us, _CLASSES[flags & 3], Copy.FIRST, sequence, flow, back, 0, frame, place, fragment,
+        "", symbol[at:end],
+    )  # fmt: skip
+
+
 def encode_control(sent_us: int, *, eliciting: bool, items: list[Item], pad_to: int = 0) -> bytes:
     """Body of a CONTROL packet, padded to at least `pad_to` bytes."""
     parts = [_CONTROL.pack(Kind.CONTROL, int(eliciting), sent_us)]
@@ -259,13 +351,15 @@ def _encode_item(item: Item) -> tuple[int, bytes]:
     return kind, layout.pack(*item)
 
 
-def decode_body(body: bytes) -> Data | Control:
+def decode_body(body: bytes) -> Data | Control | Parity:
     """Body of an opened packet. Raises RemoteProtocolError, and nothing else."""
     kind = body[0] if body else -1
     if kind == Kind.DATA:
         return _decode_data(body)
     if kind == Kind.CONTROL:
         return _decode_control(body)
+    if kind == Kind.PARITY:
+        return _decode_parity(body)
     raise RemoteProtocolError("unknown kind of body")
 
 
@@ -286,6 +380,15 @@ def _decode_data(body: bytes) -> Data:
         sent_us, traffic_class, copy, sequence, flow, back, age, frame, place, fragment, announce,
         body[at:],
     )  # fmt: skip
+
+
+def _decode_parity(body: bytes) -> Parity:
+    if len(body) < PARITY_SIZE + _SYMBOL.size:
+        raise RemoteProtocolError("short parity")
+    _, flags, sent_us, base, members, row = _PARITY.unpack_from(body)
+    if not members & 1 or row >= PARITY_MAX or flags > TrafficClass.DEFAULT:
+        raise RemoteProtocolError("no row of the code")
+    return Parity(sent_us, _CLASSES[flags], base, members, row, body[PARITY_SIZE:])
 
 
 def _decode_fragment(body: bytes, at: int) -> Fragment:

@@ -55,6 +55,12 @@ PAGE_STRINGS = (
 )
 
 NOTICES_MAX = 3
+NAMED_MAX = 5
+"""People the banner names; who else is there is counted, and named under the people's button."""
+NAMES_MAX = 2
+"""The same in a sentence."""
+NAME_MAX = 28
+"""Letters of a name that are shown."""
 
 OWN_REASONS = {
     ("admit", "not-found"): "guest-gone",
@@ -256,11 +262,20 @@ def _groups(view: View, say: Say) -> list[dict[str, Any]]:
             groups[gets.get((one.sees, one.hears), "neither")].append(one)
         elif one.state in {"connecting", "lost"}:
             groups["coming"].append(one)
-    return [
-        {"title": say(f"gets.{name}"), "kind": name, "people": [_person(one, say) for one in group]}
-        for name, group in groups.items()
-        if group
-    ]
+    shown, left = [], NAMED_MAX
+    for name, group in groups.items():
+        named, left = group[:left], max(left - len(group), 0)
+        more = len(group) - len(named)
+        if group:
+            shown.append(
+                {
+                    "title": say(f"gets.{name}"),
+                    "kind": name,
+                    "people": [_person(one, say) for one in named],
+                    "more": say("gets.more", count=more) if more else "",
+                }
+            )
+    return shown
 
 
 def _person(one: PersonView, say: Say) -> dict[str, Any]:
@@ -270,7 +285,7 @@ def _person(one: PersonView, say: Say) -> dict[str, Any]:
         flows.append("silenced")
     return {
         "id": one.id,
-        "name": one.name or say("person.unnamed"),
+        "name": _name(one, say),
         "role": say(f"role.{one.role}"),
         "state": one.state,
         "text": "" if one.state in {"connected", "present"} else say(f"person.{one.state}"),
@@ -286,7 +301,7 @@ def _guest(one: PersonView, say: Say) -> dict[str, Any]:
     return {
         "id": one.id,
         "role": one.role,
-        "name": one.name or say("person.unnamed"),
+        "name": _name(one, say),
         "roleText": say(f"role.{one.role}"),
         "gets": say_rights(RIGHTS[one.role], say),
         "admissible": RIGHTS[one.role] != Rights(),
@@ -322,9 +337,15 @@ def _start(view: View, say: Say) -> str:
 
 
 def _names(people: tuple[PersonView, ...], say: Say) -> str:
-    return ", ".join(
-        f"{one.name or say('person.unnamed')} ({say(f'role.{one.role}')})" for one in people
-    )
+    """As many as fit below each other; the rest is counted."""
+    named = [f"{_name(one, say)} ({say(f'role.{one.role}')})" for one in people[:NAMES_MAX]]
+    more = len(people) - len(named)
+    return ", ".join([*named, *([say("gets.more", count=more)] if more else [])])
+
+
+def _name(one: PersonView, say: Say) -> str:
+    name = one.name or say("person.unnamed")
+    return name if len(name) <= NAME_MAX else f"{name[: NAME_MAX - 1]}…"
 
 
 def _count(view: View, say: Say) -> str:

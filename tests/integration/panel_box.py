@@ -28,6 +28,7 @@ from edgebox.messages import (
     MODEMS,
     MUTE_CABIN,
     MUTE_GUEST,
+    POINTING,
     REFUSE,
     ROOM,
     SELECT_CAMERAS,
@@ -35,6 +36,8 @@ from edgebox.messages import (
     SERVICE_STATUS,
     START_VIDEO,
     STOP_VIDEO,
+    STROKE,
+    WIPE,
     Admit,
     Admitted,
     AskHub,
@@ -54,6 +57,7 @@ from edgebox.messages import (
     Modems,
     MuteCabin,
     Participant,
+    Pointing,
     Refuse,
     Room,
     SelectCameras,
@@ -63,7 +67,9 @@ from edgebox.messages import (
     SoundStatus,
     StartVideo,
     StopVideo,
+    Stroke,
     Watcher,
+    Wipe,
 )
 from edgebox.panel import service
 from edgebox.roles import RIGHTS
@@ -225,6 +231,23 @@ class StandIn:
             Modem(interface="lte-2", state="connected", operator="Telia", generation="4G"),
         )
         await self.media.publish(MODEMS, Modems(modems=modems))
+
+    async def point(
+        self, x: float, y: float, *, on: bool = True, camera: str = "stretcher"
+    ) -> None:
+        """Kari Nordmann points."""
+        name = "Kari Nordmann"
+        pointing = Pointing(participant=id_of(name), name=name, camera=camera, on=on, x=x, y=y)
+        await self.media.publish(POINTING, pointing)
+
+    async def draw(self, *points: tuple[float, float], camera: str = "stretcher") -> None:
+        """She draws her first line, or goes on with it."""
+        stroke = Stroke(participant=id_of("Kari Nordmann"), camera=camera, stroke=1, points=points)
+        await self.media.publish(STROKE, stroke)
+
+    async def wipe(self, camera: str = "stretcher") -> None:
+        """All lines are gone."""
+        await self.media.publish(WIPE, Wipe(camera=camera))
 
     async def report_bond(self) -> None:
         """Ten times a second, for as long as there is a `bond_status`."""

@@ -19,7 +19,6 @@
     if (!isShown(button)) continue;
     const b = box(button);
     const top = document.elementFromPoint((b.left + b.right) / 2, (b.top + b.bottom) / 2);
-    if (top?.closest("#invitation") && !button.closest("#invitation")) continue; // put away
     if (b.width < target - 0.5 || b.height < target - 0.5) {
       faults.push(`${name(button)} is ${b.width}x${b.height}`);
     }
@@ -27,9 +26,8 @@
     if (!button.contains(top)) faults.push(`${name(button)} is covered by ${top && name(top)}`);
   }
 
-  const parts = ["banner", "preview-area", "start", "cameras", "links", "parts", "actions"]
-    .map((id) => document.getElementById(id))
-    .filter(isShown);
+  const parts = [...document.querySelectorAll("#banner, main section, #start")]
+    .filter((e) => isShown(e) && e.id !== "notices" && !e.querySelector("#start"));
   for (const [index, one] of parts.entries()) {
     if (!isInside(one)) faults.push(`${name(one)} is outside`);
     for (const other of parts.slice(index + 1)) {

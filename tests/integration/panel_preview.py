@@ -31,14 +31,17 @@ class MovingPicture(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self) -> None:
+    def __init__(self, moves: asyncio.Event) -> None:
+        """No picture comes while `moves` is not set."""
         super().__init__()
+        self._moves = moves
         self._count = 0
         self._room = lit_room()
 
     async def recv(self) -> av.VideoFrame:
         """Next picture."""
         await asyncio.sleep(1 / 12)
+        await self._moves.wait()
         image = bytearray(self._room)
         place = 40 + self._count * 7 % 520
         for y in range(316, 332):
@@ -61,6 +64,8 @@ class Preview:
         self.asked: list[str] = []
         self.dropped = 0
         self._peers: list[RTCPeerConnection] = []
+        self._moves = asyncio.Event()
+        self._moves.set()
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -77,6 +82,10 @@ class Preview:
     async def __aexit__(self, *exc: object) -> None:
         await self.cut()
         await self._runner.cleanup()
+
+    def freeze(self) -> None:
+        """No more pictures; connections stay."""
+        self._moves.clear()
 
     async def cut(self) -> None:
         """All pictures end, as when media dies."""
@@ -102,7 +111,7 @@ class Preview:
         self.asked.append(camera)
         peer = RTCPeerConnection()
         self._peers.append(peer)
-        peer.addTrack(MovingPicture())
+        peer.addTrack(MovingPicture(self._moves))
         await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         headers = self._headers() | {"Location": f"/whep/{camera}/{len(self._peers)}"}

@@ -4,6 +4,7 @@ scrolls, overlaps, is cut off or is too small for a gloved finger.
 `PANEL_SCREENSHOTS=docs/screenshots pytest tests/integration/test_panel_screens.py` keeps pictures.
 """
 
+import math
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ import pytest
 from playwright.async_api import Page, expect
 
 from edgebox.config import Camera
+from edgebox.messages import Sending, SoundStatus
 from tests.integration.panel_box import (
     Brokers,
     StandIn,
+    admitted,
     bond,
     brokers,
     chromium,
@@ -42,6 +45,12 @@ FORMS: tuple[tuple[str, tuple[int, int], dict[str, str]], ...] = (
 
 FAULTS_OF_LAYOUT = (Path(__file__).parent / "panel_layout.js").read_text()
 
+LONG_NAME = "Ole-Kristian Bjørnebekk-Wilhelms"
+CIRCLE = tuple(
+    (0.36 + 0.1 * math.cos(step * math.pi / 16), 0.58 + 0.16 * math.sin(step * math.pi / 16))
+    for step in range(33)
+)
+
 Scene = Callable[["Stage", list[Page]], Awaitable[None]]
 
 
@@ -55,39 +64,134 @@ class Stage:
 
 
 async def idle(stage: Stage, pages: list[Page]) -> None:
-    """Nothing is sent; one doctor waits already."""
+    """Nothing is sent; one doctor was let in already."""
+    await stage.box.say_modems()
+    await stage.box.say_session(admitted=(admitted("Kari Nordmann"),))
     await stage.box.say_room(participant("Kari Nordmann"))
-    await until(pages, "#waiting", "Kari Nordmann")
+    await until(pages, "#start-text", "Kari Nordmann")
+
+
+async def idle_guest(stage: Stage, pages: list[Page]) -> None:
+    """Two more wait."""
+    await stage.box.say_room(
+        participant("Kari Nordmann"),
+        participant(LONG_NAME, "bystander"),
+        participant("Ola Dahl", "interpreter"),
+    )
+    await until(pages, "#guests", LONG_NAME)
 
 
 async def live(stage: Stage, pages: list[Page]) -> None:
-    """Two see, a third is in the room."""
+    """One sees and hears, one hears; the doctor shows her picture, points and has drawn."""
     await stage.box.go_live("stretcher", "cabin")
+    people = (watcher("Kari Nordmann", shows=True), watcher("Ola Dahl", "interpreter"))
+    await stage.box.say_room(participant("Kari Nordmann"), participant("Ola Dahl", "interpreter"))
     await stage.box.say_session(
         since_utc=stage.box.session.since_utc - 192,
-        watchers=(watcher("Kari Nordmann"), watcher("Slagvakt Haukeland", "observer")),
+        admitted=(admitted("Kari Nordmann"), admitted("Ola Dahl", "interpreter")),
+        watchers=people,
+        focus_by="Kari Nordmann",
     )
-    await stage.box.say_room(
-        participant("Kari Nordmann"),
-        participant("Slagvakt Haukeland", "observer"),
-        participant("Ola Dahl", "interpreter"),
-    )
-    await until(pages, "#waiting", "Ola Dahl")
+    await stage.box.draw(*CIRCLE)
+    await stage.box.point(0.36, 0.52)
     for page in pages:
         await expect(page.locator("#video")).to_have_class("moving", timeout=15_000)
+        await expect(page.locator("#guest-video")).to_have_class("moving", timeout=15_000)
+        await expect(page.locator("#pointing")).not_to_be_empty()
+
+
+async def guest_large(stage: Stage, pages: list[Page]) -> None:
+    """One tap on the doctor's picture."""
+    for page in pages:
+        await page.tap("#guest")
+
+
+async def live_guest(stage: Stage, pages: list[Page]) -> None:
+    """The helicopter's pilot waits."""
+    for page in pages:
+        await page.tap("#guest")
+    await stage.box.say_room(
+        participant("Kari Nordmann"),
+        participant("Ola Dahl", "interpreter"),
+        participant("Helikopter Bergen", "pilot"),
+    )
+    await until(pages, "#guests", "Helikopter Bergen")
+
+
+async def hidden(stage: Stage, pages: list[Page]) -> None:
+    """Pictures and microphone are off."""
+    await pages[0].tap("#hide")
+    await pages[0].tap("#mute")
+    await stage.box.say_room(participant("Kari Nordmann"), participant("Ola Dahl", "interpreter"))
+    for page in pages:
+        await expect(page.locator("body")).to_have_attribute("data-tone", "hidden")
+        await expect(page.locator("#muted-note")).not_to_be_empty()
+
+
+async def weak(stage: Stage, pages: list[Page]) -> None:
+    """Both are on again; the links carry little, and the loudspeaker is unplugged."""
+    await pages[0].tap("#hide")
+    await pages[0].tap("#mute")
+    await stage.box.say_session(
+        watchers=(watcher("Kari Nordmann"), watcher("Ola Dahl", "interpreter")),
+        sending=Sending(level="few-frames", reason="capacity", total_bps=260_000),
+        sound=SoundStatus(microphone="live", loudspeaker="absent"),
+    )
+    for page in pages:
+        await expect(page.locator("#level")).not_to_be_empty()
+        await expect(page.locator(".notice")).to_be_visible()
+
+
+async def people(stage: Stage, pages: list[Page]) -> None:
+    """Who is there; one is muted, and one nearly put out."""
+    await stage.box.say_session(
+        sound=SoundStatus(microphone="live", loudspeaker="live"),
+        sending=Sending(level="full"),
+        watchers=(
+            watcher("Kari Nordmann"),
+            watcher("Ola Dahl", "interpreter", silenced=True, speaks=False),
+            watcher(LONG_NAME, "observer"),
+        ),
+    )
+    for page in pages:
+        await page.tap("#people")
+        await expect(page.locator(".member")).to_have_count(3)
+        await page.locator(".put-out").first.tap()
+
+
+async def settings(stage: Stage, pages: list[Page]) -> None:
+    """Theme, sounds and language."""
+    for page in pages:
+        await page.tap("#settings")
+
+
+async def roles(stage: Stage, pages: list[Page]) -> None:
+    """What each role gets."""
+    for page in pages:
+        await page.tap("#invite")
+        await expect(page.locator("[data-role=doctor]")).to_be_visible()
 
 
 async def invite(stage: Stage, pages: list[Page]) -> None:
-    """A link for a doctor."""
+    """A link for somebody at the scene: their role has the longest name."""
     for page in pages:
-        await page.tap("#invite")
+        await page.tap("[data-role=bystander]")
         await expect(page.locator("#qr")).to_be_visible()
+
+
+async def sms(stage: Stage, pages: list[Page]) -> None:
+    """A number is typed."""
+    for page in pages:
+        await page.tap("#invite-sms")
+        for key in "+4791234567":
+            await page.tap(f"[data-key='{key}']")
 
 
 async def close_invite(stage: Stage, pages: list[Page]) -> None:
     """Back to where it was."""
     for page in pages:
-        await page.tap("#invite-close")
+        await page.tap("#invite")
+        await expect(page.locator("#invitation")).to_be_hidden()
 
 
 async def camera_missing(stage: Stage, pages: list[Page]) -> None:
@@ -132,10 +236,20 @@ async def broker_away(stage: Stage, pages: list[Page]) -> None:
 
 SCENES: tuple[tuple[str, Scene], ...] = (
     ("idle", idle),
+    ("idle-guest", idle_guest),
+    ("idle-roles", roles),
     ("idle-invite", invite),
     ("", close_invite),
     ("live", live),
+    ("guest-large", guest_large),
+    ("live-guest", live_guest),
+    ("hidden", hidden),
+    ("weak", weak),
+    ("people", people),
+    ("settings", settings),
+    ("roles", roles),
     ("invite", invite),
+    ("sms", sms),
     ("", close_invite),
     ("camera-missing", camera_missing),
     ("links-down", links_down),
@@ -179,7 +293,7 @@ async def test_every_screen_fits_every_form() -> None:
                 await arrange(stage, pages)
                 if scene:
                     await see(scene, pages, found)
-    assert not found
+    assert not found, "\n".join(f"{where}: {faults}" for where, faults in found.items())
 
 
 MANY = tuple(
@@ -190,34 +304,45 @@ MANY = tuple(
 )
 CROWD = (
     "Kari Nordmann",
-    "Ole-Kristian Bjørnebekk-Wilhelmsen",
+    LONG_NAME,
     "Slagvakt Haukeland",
     "AMK Bergen",
     "Anestesilege",
     "Nevrolog",
+    "Barnelege",
+    "Ole-Kristian Bjørnebekk-Wilhelmsen den yngre av Bergen og omegn",
 )
 
 
-async def test_six_cameras_four_links_and_six_people_fit() -> None:
+@pytest.mark.parametrize("count", [3, 6])
+async def test_many_cameras_links_and_people_fit(count: int) -> None:
     found: dict[str, Any] = {}
+    cameras = MANY[:count]
     with brokers() as both:
-        config = config_for(both, MANY)
+        config = config_for(both, cameras)
         async with (
-            stand_in(config, both, MANY) as box,
+            stand_in(config, both, cameras) as box,
             running_panel(config) as url,
             chromium() as browser,
         ):
             box.bond_status = bond(*(link(i) for i in range(3)), link(0, name="w", label="Wi-Fi"))
+            await box.say_modems()
             pages = [await open_panel(browser, url, size=size, cookies=c) for _, size, c in FORMS]
             await until(pages, "#links", "Wi-Fi")
-            await see("crowd-idle", pages, found)
-            await box.go_live(*(camera.id for camera in MANY[:4]))
-            for camera, state in zip(MANY[1:], ("absent", "failed", "absent"), strict=False):
+            await see(f"crowd-idle-{count}", pages, found)
+            await box.go_live(*(camera.id for camera in cameras[:4]))
+            for camera, state in zip(cameras[1:], ("absent", "failed", "absent"), strict=False):
                 await box.say_camera(camera.id, state=state)
-            roles = ("doctor", "observer")
+            roles = ("doctor", "observer", "interpreter", "pilot")
             await box.say_session(
-                watchers=tuple(watcher(name, roles[i % 2]) for i, name in enumerate(CROWD))
+                watchers=tuple(watcher(name, roles[i % 4]) for i, name in enumerate(CROWD))
             )
-            await until(pages, "#watchers", CROWD[-1])
-            await see("crowd-live", pages, found)
-    assert not found
+            await until(pages, "#groups", CROWD[0])
+            await see(f"crowd-live-{count}", pages, found)
+            await box.say_room(participant(CROWD[-1], "bystander"), participant("Ola Dahl"))
+            await until(pages, "#guests", "Ole-Kristian")
+            await see(f"crowd-guest-{count}", pages, found)
+            for page in pages:
+                await page.tap("#people")
+            await see(f"crowd-people-{count}", pages, found)
+    assert not found, "\n".join(f"{where}: {faults}" for where, faults in found.items())

@@ -7,7 +7,7 @@ import { drawMarks, mark, prepareMarks } from "./marks.js";
 import { find, firstState, say, setText, version } from "./page.js";
 import { preparePanes, showPane } from "./panes.js";
 import { drawPeople, preparePeople } from "./people.js";
-import { draw, drawLost, drawTime } from "./screen.js";
+import { draw, drawLost, drawTime, fit } from "./screen.js";
 import { drawTheme, prepareSettings } from "./settings.js";
 import { drawStage, prepareStage } from "./stage.js";
 import { follow } from "./stream.js";
@@ -25,6 +25,7 @@ function show(state) {
   drawInvite(state.invite);
   drawStage(state);
   drawMarks(state);
+  fit();
   drawTheme(state.dark);
   cue(state);
 }

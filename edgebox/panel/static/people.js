@@ -9,10 +9,11 @@ import { onTap } from "./tap.js";
 const FRESH_MS = 700;
 const BOUNCE_MS = 350;
 const SURE_MS = 5_000;
-const PAGE_SIZE = 5;
+const GAP_PX = 6;
 
 let people = [];
 let first = 0;
+let pageSize = 1;
 
 /** Wire the pane. */
 export function preparePeople() {
@@ -21,7 +22,7 @@ export function preparePeople() {
     drawMembers();
   });
   onTap(find("people-more"), () => {
-    first = first + PAGE_SIZE < people.length ? first + PAGE_SIZE : 0;
+    first = first + pageSize < people.length ? first + pageSize : 0;
     drawMembers();
   });
 }
@@ -73,8 +74,10 @@ function guestCard(guest) {
 }
 
 function drawMembers() {
+  if (find("people-pane").hidden) return;
   const place = find("members");
-  const shown = people.slice(first, first + PAGE_SIZE);
+  pageSize = placesFor(find("people-pane"));
+  const shown = people.slice(first, first + pageSize);
   const ids = shown.map((one) => one.id || one.name).join(" ");
   if (place.dataset.ids !== ids) {
     place.dataset.ids = ids;
@@ -83,10 +86,18 @@ function drawMembers() {
   shown.forEach((one, index) => fillMember(place.children[index], one));
   find("people-nobody").hidden = people.length > 0;
   const more = find("people-more");
-  more.hidden = people.length <= PAGE_SIZE;
+  more.hidden = people.length <= pageSize;
   const last = first + shown.length;
   const span = `${first + 1}–${last}`;
   setText(more, say("people.more").replace("{span}", span).replace("{all}", people.length));
+}
+
+/** Two columns of as many rows as there is room for; the last place is for the buttons. */
+function placesFor(pane) {
+  const row = parseFloat(getComputedStyle(find("people")).minHeight);
+  const rows = Math.max(1, Math.floor((pane.clientHeight - GAP_PX) / (row + GAP_PX)));
+  pane.style.setProperty("--rows", rows);
+  return 2 * rows - 1;
 }
 
 function memberRow(one) {

@@ -8,6 +8,11 @@ import { onTap } from "./tap.js";
 const CAPTION = ["sending", "level", "why"];
 let liveSince = null;
 
+/** Once all is drawn: what depends on the room that is left. */
+export function fit() {
+  if (document.body.dataset.screen === "live") fitCameras();
+}
+
 /** Draw everything but the preview and the invitation. */
 export function draw(state) {
   const body = document.body.dataset;
@@ -100,6 +105,7 @@ function element(kind, className, text) {
 function drawGroup(group) {
   const made = element("span", `group ${group.kind}`, "");
   made.append(element("span", "gets", group.title), ...group.people.map(drawPerson));
+  if (group.more) made.append(element("span", "more", group.more));
   return made;
 }
 
@@ -154,6 +160,19 @@ function drawCameras(cameras) {
     main.setAttribute("aria-pressed", camera.main);
     main.setAttribute("aria-label", `${camera.mainText}: ${camera.name}`);
   });
+}
+
+/** Live: one column of tiles if they fit, else two, else none while a guest waits. */
+function fitCameras() {
+  const place = find("cameras");
+  const tile = parseFloat(getComputedStyle(find("people")).minHeight);
+  const gap = parseFloat(getComputedStyle(place).rowGap);
+  const guests = find("guests").offsetHeight;
+  const room = find("preview-area").offsetHeight - (guests ? guests + gap : 0);
+  const count = Number(place.dataset.count);
+  const fits = (rows) => rows * (tile + gap) - gap <= room;
+  place.dataset.columns = fits(count) && count < 4 ? 1 : 2;
+  place.classList.toggle("no-room", Boolean(guests) && !fits(Math.ceil(count / 2)));
 }
 
 function prepareCamera(tile, id) {

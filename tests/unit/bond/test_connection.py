@@ -388,3 +388,31 @@ def test_flow_announced_again_makes_no_packet_too_large() -> None:
     pair.run(1.0)
     assert rtp(99, PAYLOAD_MAX) in pair.payloads()
     assert max(sizes) == OUTER_MAX
+
+
+def test_parity_brings_back_what_was_lost_on_a_long_way() -> None:
+    pair = Pair(2)
+    pair.run(0.5)
+    for path in pair.box.paths.values():
+        path.estimate.usual_loss = 0.05
+        path.estimate._rtt.value = path.estimate.srtt_s = 0.3
+        path.estimate.capacity_bps = 8e6
+    pair.box.sender._probing._allowance.left = 0
+    pair.box.sender._protection.wanted = True
+    lost: list[bytes] = []
+
+    def lose(direction: str, link: int, packet: bytes) -> bool:
+        if direction == "up" and len(packet) > 900 and not lost:
+            lost.append(packet)
+            return False
+        return True
+
+    pair.passes = lose
+    frame = [struct.pack("!BBHII", 0x80, 96, n, 3000, 7).ljust(1000, b"v") for n in range(6)]
+    frame[-1] = frame[-1][:1] + b"\xe0" + frame[-1][2:]
+    for packet in frame:
+        pair.box.send_datagram(1, packet, pair.now)
+    pair.run(0.06)
+    assert lost
+    assert sorted(pair.payloads()) == sorted(frame)
+    assert pair.hub._recovery.recovered >= 1

@@ -26,7 +26,7 @@ def search(mtu: MtuSearch, passes: int, now: float, seconds: float) -> tuple[flo
             continue
         probes.append(size)
         if size <= passes:
-            mtu.on_acked(size)
+            mtu.on_acked(size, now)
         else:
             mtu.on_lost(size, now, is_probe=True)
     return now, probes
@@ -66,7 +66,7 @@ def test_black_hole_is_found_and_left_then_searched_anew() -> None:
         now += 0.1
         fell = mtu.on_lost(1400, now, is_probe=False)
         assert fell == (n == HOLE_PACKETS - 1)
-        mtu.on_acked(300)
+        mtu.on_acked(300, now + 0.01)
     assert mtu.size == SAFE
     now, probes = search(mtu, 1300, now, RETRY_S - 1)
     assert not probes
@@ -81,6 +81,7 @@ def test_below_the_assumed_size_it_goes_down_the_ladder() -> None:
         while mtu.size > step:
             now += 0.1
             mtu.on_lost(mtu.size, now, is_probe=False)
+            mtu.on_acked(100, now + 0.01)
         assert mtu.size == step
     for _ in range(50):
         now += 0.1
@@ -94,7 +95,7 @@ def test_loss_of_small_and_large_alike_is_no_black_hole() -> None:
     for _ in range(50):
         now += 0.1
         assert not mtu.on_lost(1400, now, is_probe=False)
-        mtu.on_acked(1400)
+        mtu.on_acked(1400, now + 0.01)
     assert mtu.size == CEILING
 
 
@@ -120,3 +121,12 @@ def test_size_our_own_system_refuses_is_left_at_once() -> None:
     assert mtu.on_refused(SAFE, now)
     assert mtu.size == LADDER[1]
     assert not mtu.on_refused(SAFE, now)
+
+
+def test_outage_is_no_black_hole() -> None:
+    mtu = MtuSearch(0.0)
+    now, _ = search(mtu, CEILING, 0.0, 2)
+    for n in range(80):
+        assert not mtu.on_lost(1200, now + n * 0.005, is_probe=False)
+    mtu.on_acked(300, now + 0.5)
+    assert mtu.size == CEILING

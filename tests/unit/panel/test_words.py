@@ -73,7 +73,7 @@ def names_in_code() -> Iterator[str]:
     yield from (f"todo.{kind}" for kind in choices(views.CameraKind))
     yield from (f"level.{one}" for one in choices(views.Level) if one != "nothing")
     yield from (f"why.{one}" for one in choices(views.Reason) if one)
-    yield from (f"gets.{one}" for one in ("both", "sees", "hears", "neither", "coming"))
+    yield from (f"gets.{one}" for one in ("both", "sees", "hears", "neither", "coming", "more"))
     yield from (f"now.{one}" for one in ("sees", "hears", "speaks", "silenced", "nothing"))
     yield from (f"theme.{one}" for one in ("auto", "day", "night"))
     yield from re.findall(r"\"(rights\.[a-z-]+)\"", (SOURCES / "words.py").read_text())
@@ -183,8 +183,8 @@ def test_banner_groups_people_by_what_they_get_now() -> None:
         watcher("Ola", "interpreter"),
         watcher("Helikopter", "pilot"),
         watcher("Per", "observer"),
-        watcher("Ida", state="lost"),
         watcher("Siv", sees=(), hears=False),
+        watcher("Ida", state="lost"),
     )
     heard.hear(live(watchers=people, admitted=(admitted("Away"),)))
     groups = said(heard)["groups"]
@@ -193,8 +193,9 @@ def test_banner_groups_people_by_what_they_get_now() -> None:
         ("Ser:", ["Helikopter"]),
         ("Hører:", ["Ola"]),
         ("Uten bilde og lyd herfra:", ["Siv"]),
-        ("Kobles til:", ["Ida"]),
+        ("Kobles til:", []),
     ]
+    assert [one["more"] for one in groups] == ["", "", "", "", "og 1 til"]
 
 
 def test_start_names_who_will_see_and_hear() -> None:
