@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from edgebox.bond.backlog import BACKLOG_BYTES
 from edgebox.bond.connection import EVENTS_MAX, Connection
 from edgebox.bond.release import HELD_MAX
-from edgebox.bond.sender import FLOWS_MAX, QUEUE_BYTES
+from edgebox.bond.sender import FLOWS_MAX
 
 THOROUGH_STEPS = 64
 """What takes longer is looked at once in so many steps."""
@@ -26,11 +27,11 @@ class StateError(Exception):
 def check_always(end: Connection) -> None:
     """Cheap enough for after every step. Raises StateError."""
     sender = end.sender
-    if sender.queued_bytes > 2 * (QUEUE_BYTES + LARGEST_DATAGRAM):
+    if sender.queued_bytes > 2 * (BACKLOG_BYTES + LARGEST_DATAGRAM):
         raise StateError(f"{end.role}: {sender.queued_bytes} bytes wait")
     if sender.queued_bytes < 0:
         raise StateError(f"{end.role}: fewer than no bytes wait")
-    if not sender._usable and any(path.attached for path in sender.paths.values()):
+    if not sender.links.usable and any(path.attached for path in sender.paths.values()):
         raise StateError(f"{end.role}: all links are gated")
 
 

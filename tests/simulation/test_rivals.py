@@ -26,7 +26,10 @@ CUT = Scenario(
 )  # fmt: skip
 LOSSY = Scenario(
     "lossy",
-    lambda chance: [steady(4_000_000, 20.0, loss=0.03), steady(3_000_000, 30.0, loss=0.03)],
+    lambda chance: [
+        steady(rate, 20.0, loss=0.03, damaged=0.01, duplicated=0.01)
+        for rate in (4_000_000, 3_000_000)
+    ],
     duration_s=8.0, bitrate_bps=1e6, audio=False,
 )  # fmt: skip
 NAMES = [one.name for one in contenders((4.0, 3.0, 2.0))[1:]]
