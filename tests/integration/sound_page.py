@@ -55,17 +55,19 @@ registerProcessor("beeps", class extends AudioWorkletProcessor {
     return true;
   }
 });`;
-window.callContext = async () => {
-  if (window.context) return window.context;
+window.callContext = () => window.contextReady ??= window.openContext();
+window.openContext = async () => {
   const context = window.context = new AudioContext({sampleRate: 48000, latencyHint: 0});
   await context.resume();
   await context.audioWorklet.addModule(
     URL.createObjectURL(new Blob([window.listenerCode], {type: "text/javascript"})));
-  // Wall clock of the context's time 0: the least seen, later ones were read late.
-  window.zero = Infinity;
+  // Wall clock of the context's time 0: the least of the last second, others were read late. Its
+  // clock is the sound card's, which is not the wall's.
+  const recent = [];
   setInterval(() => {
-    const wall = performance.timeOrigin + performance.now();
-    window.zero = Math.min(window.zero, wall - context.currentTime * 1e3);
+    recent.push(performance.timeOrigin + performance.now() - context.currentTime * 1e3);
+    if (recent.length > 50) recent.shift();
+    window.zero = Math.min(...recent);
   }, 20);
   return context;
 };
