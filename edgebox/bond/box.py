@@ -6,6 +6,7 @@ links' sockets take only what the current session's keys open.
 """
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import ipaddress
@@ -58,6 +59,8 @@ OVERLAP_S = 3.0
 PROVE_S = 3.0
 """New keys that bring nothing back by then are of no use."""
 REOPEN_S = 1.0
+FIRST_LINK_S = 1.0
+"""Before that it is no news that there is no link to ask for keys on."""
 DECIDE_S = 0.1
 """How often it is looked at what each link may be used for."""
 RESOLVE_S = 60.0
@@ -123,6 +126,7 @@ class BoxEnd:
         self._dropped = 0
         self._refused: set[int] = set()
         self._interfaces: Interfaces = {}
+        self._has_link = asyncio.Event()
         self._remotes: dict[str, list[tuple[int, Address]]] = {}
         self.spending = Spending(config)
 
@@ -362,6 +366,7 @@ class BoxEnd:
             logger.warning("link %s: %s", link.config.name, error)
             return
         link.sock, link.since = sock, now
+        self._has_link.set()
         link.headers = HEADERS_V6 if family == socket.AF_INET6 else HEADERS_V4
         link.family = family
         interface = self._interfaces.get(link.config.interface)
@@ -468,6 +473,8 @@ class BoxEnd:
 
     async def _keep_keys(self) -> None:
         """Fetch keys when there are none, when they have become useless, and when they are old."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_link.wait(), FIRST_LINK_S)
         attempt = 0
         while True:
             self._settle_sessions()
