@@ -5,6 +5,7 @@ The hub's messages go the real way: hub's broker, bridge, box's broker.
 
 import asyncio
 import contextlib
+import hashlib
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -121,7 +122,7 @@ def bond(*links: LinkStatus, **change: Any) -> BondStatus:
 
 def id_of(name: str) -> str:
     """A participant's id, from their name."""
-    return "i" + name.encode().hex()[:32]
+    return "i" + hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
 def watcher(name: str, role: Any = "doctor", state: Any = "connected", **more: Any) -> Watcher:
@@ -129,7 +130,7 @@ def watcher(name: str, role: Any = "doctor", state: Any = "connected", **more: A
     rights = RIGHTS[role]
     here = state == "connected"
     one = Watcher(
-        peer="r" + name.encode().hex()[:32],
+        peer=f"r-{id_of(name)}",
         participant=id_of(name),
         name=name,
         role=role,

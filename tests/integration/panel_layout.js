@@ -45,7 +45,8 @@
     if (wide || high) faults.push(`${name(e)} is cut off: ${e.textContent.trim()}`);
     const parent = e.parentElement;
     const laidOut = style(e).position === "static" && style(e).display !== "contents";
-    if (!laidOut || !["P", "SECTION", "BUTTON"].includes(parent.tagName)) continue;
+    if (!laidOut || style(parent).display === "contents") continue;
+    if (!["P", "SECTION", "BUTTON"].includes(parent.tagName)) continue;
     const [a, b] = [box(e), box(parent)];
     const out = a.right > b.right + 1 || a.bottom > b.bottom + 1 || a.top < b.top - 1;
     if (out) faults.push(`${name(e)} sticks out of ${name(parent)}`);

@@ -32,6 +32,7 @@ from tests.integration.panel_box import (
     watcher,
 )
 from tests.integration.panel_preview import Preview
+from tests.small_png import make_small
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -78,7 +79,7 @@ async def idle_guest(stage: Stage, pages: list[Page]) -> None:
         participant(LONG_NAME, "bystander"),
         participant("Ola Dahl", "interpreter"),
     )
-    await until(pages, "#guests", LONG_NAME)
+    await until(pages, "#guests", LONG_NAME[:20])
 
 
 async def live(stage: Stage, pages: list[Page]) -> None:
@@ -273,7 +274,9 @@ async def see(scene: str, pages: list[Page], found: dict[str, Any]) -> None:
             found[f"{scene} {form}"] = faults
         if keep:
             await page.wait_for_timeout(500)
-            await page.screenshot(path=Path(keep) / f"panel-{scene}-{form}.png")
+            path = Path(keep) / f"panel-{scene}-{form}.png"
+            await page.screenshot(path=path)
+            make_small(path)
 
 
 async def test_every_screen_fits_every_form() -> None:
