@@ -371,6 +371,22 @@ class Hub(_Section, frozen=True):
     """SQLAlchemy URL for what monitors say; empty: in `database`."""
     vitals_keep_h: Annotated[int, Meta(ge=0, le=100_000)] = 72
     """What monitors said is deleted after this; 0: never."""
+    vitals_hl7: OptionalAddress = ""
+    """The hospital's MLLP listener, which gets what monitors say as HL7 v2; empty: none."""
+    vitals_hl7_ca: str = ""
+    """PEM file of the authority its TLS certificate is from; empty: no TLS, private network."""
+    vitals_fhir: Annotated[
+        str,
+        Meta(
+            pattern=r"^\Z|^https://[^/\s]+(/\S*)?\Z|^http://(127\.0\.0\.1|localhost)(:[0-9]+)?(/\S*)?\Z",
+            description="https://..., or http:// to this machine only, or nothing",
+        ),
+    ] = ""
+    """Base address of the hospital's FHIR R4 server, which gets Observations; empty: none."""
+    vitals_fhir_token: str = ""
+    """File with the bearer token for it; empty: none."""
+    vitals_export_waves: bool = False
+    """Whether waves go to the hospital as well."""
     audit_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 365
     """Who was invited, let in and left, and when, is deleted after this."""
     language: Language = "nb"
@@ -515,6 +531,7 @@ def _addresses(config: Config) -> list[tuple[Steps, str]]:
     found += [(("bond", "allow", n), address) for n, address in enumerate(bond.allow)]
     if bond.metrics_listen:
         found += [(("bond", "metrics_listen"), bond.metrics_listen)]
+    found += [(("hub", "vitals_hl7"), config.hub.vitals_hl7)] if config.hub.vitals_hl7 else []
     for n, monitor in enumerate(config.vitals.monitor):
         for way in ("listen", "address"):
             text = getattr(monitor, way)

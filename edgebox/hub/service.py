@@ -16,6 +16,7 @@ from edgebox.hub.hub import Hub
 from edgebox.hub.links import Links
 from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import Store
+from edgebox.hub.vitals_export import Exporter, exporters
 from edgebox.hub.vitals_receiver import VitalsReceiver
 from edgebox.hub.vitals_store import VitalsStore
 from edgebox.hub.web import Site
@@ -29,6 +30,7 @@ async def run(config: Config) -> None:
     turn_secret = read_secret(config, config.hub.turn_secret)
     store = Store(config.hub.database)
     vitals_store = VitalsStore(config.hub.vitals_database or config.hub.database)
+    exports = exporters(config, vitals_store)
     try:
         async with Bus(config.hub.bus, "hub") as bus:
             hub = Hub(bus, store, config.hub.audit_keep_days)
@@ -43,7 +45,7 @@ async def run(config: Config) -> None:
             runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
-                await _serve(config, bus, runner, hub, vitals)
+                await _serve(config, bus, runner, hub, vitals, exports)
             finally:
                 notify.stopping()
                 await runner.cleanup()
@@ -53,7 +55,12 @@ async def run(config: Config) -> None:
 
 
 async def _serve(
-    config: Config, bus: Bus, runner: web.AppRunner, hub: Hub, vitals: VitalsReceiver
+    config: Config,
+    bus: Bus,
+    runner: web.AppRunner,
+    hub: Hub,
+    vitals: VitalsReceiver,
+    exports: list[Exporter],
 ) -> None:
     host, port = parse_address(config.hub.listen)
     try:
@@ -66,6 +73,8 @@ async def _serve(
         group.create_task(_fail_with(bus))
         group.create_task(hub.run())
         group.create_task(vitals.run())
+        for export in exports:
+            group.create_task(export.run())
 
 
 async def _fail_with(bus: Bus) -> None:

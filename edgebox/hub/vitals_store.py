@@ -28,6 +28,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     select,
     update,
@@ -225,6 +226,11 @@ class VitalsStore:
         except DBAPIError as error:
             raise DeviceError(f"vitals cannot be read: {error.orig}") from error
 
+    def last_id(self) -> int:
+        """Of the batch that was stored last; 0: none."""
+        with self._engine.connect() as db:
+            return int(db.execute(select(func.coalesce(func.max(batches.c.id), 0))).scalar_one())
+
     def list_gaps(self, box: str) -> list[tuple[str, int, int]]:
         """Stream, first and last number of what this box could not send any more."""
         query = select(gaps).where(gaps.c.box == box).order_by(gaps.c.noted_utc, gaps.c.first)
@@ -240,9 +246,13 @@ class VitalsStore:
             raise DeviceError(f"vitals cannot be deleted: {error.orig}") from error
 
     def exported(self, target: str) -> int | None:
-        """Id of the last batch that this target has taken; None: it is new."""
-        with self._engine.connect() as db:
-            found = db.execute(select(exports.c.through).where(exports.c.target == target)).scalar()
+        """Id of the last batch that this target has taken; None: it is new. Raises DeviceError."""
+        query = select(exports.c.through).where(exports.c.target == target)
+        try:
+            with self._engine.connect() as db:
+                found = db.execute(query).scalar()
+        except DBAPIError as error:
+            raise DeviceError(f"vitals export cannot be read: {error.orig}") from error
         return None if found is None else int(found)
 
     def note_exported(self, target: str, through: int) -> None:
