@@ -12,7 +12,6 @@ import tempfile
 import time
 from pathlib import Path
 
-INPUT_MAX = 2048
 MEMORY_MIB = 1024
 ONE_INPUT_S = 5
 
@@ -39,7 +38,11 @@ def _run(name: str, runs: int) -> bool:
         for number, seed in enumerate(TARGETS[name].seeds):
             (Path(corpus) / str(number)).write_bytes(seed)
         began_at = time.monotonic()
-        limits = (f"-max_len={INPUT_MAX}", f"-rss_limit_mb={MEMORY_MIB}", f"-timeout={ONE_INPUT_S}")
+        limits = (
+            f"-max_len={TARGETS[name].size_max}",
+            f"-rss_limit_mb={MEMORY_MIB}",
+            f"-timeout={ONE_INPUT_S}",
+        )
         done = subprocess.run(
             [sys.executable, "-m", "tests.fuzz.run", "--child", name, f"-runs={runs}", *limits,
              "-verbosity=0", "-print_final_stats=1", corpus],

@@ -52,6 +52,7 @@ class Target(NamedTuple):
 
     take: Callable[[bytes], None]
     seeds: tuple[bytes, ...]
+    size_max: int = 2048
 
 
 # Bodies as they may come
@@ -69,6 +70,7 @@ BODIES = (
     encode_control(2, eliciting=False, items=_ITEMS[:1]),
     encode_data(Data(1, TrafficClass.VIDEO, Copy.FIRST, 5, 7, 1, 0, 3, 2, None, "a:1", b"hi")),
     encode_data(Data(1, TrafficClass.AUDIO, Copy.SECOND, 6, 7, 0, 0, 3, 2, None, "", b"")),
+    b"\2\2" + bytes(7) + b"\5" + bytes(7) + b"\7\1" + b"parity",
     encode_data(
         Data(1, TrafficClass.DEFAULT, Copy.RESCUE, 8, 7, 0, 9, 3, 2, Fragment(1, 0, 2), "", b"x")
     ),
@@ -236,7 +238,9 @@ TARGETS = {
     "outer": Target(take_outer, (*_sealed(TO_HUB), *_sealed(TO_BOX))),
     "body": Target(take_body, BODIES),
     "conversation": Target(
-        take_conversation, (_conversation(*BODIES), _conversation(*reversed(BODIES)))
+        take_conversation,
+        (_conversation(*BODIES), _conversation(*reversed(BODIES))),
+        size_max=400,
     ),
     "request": Target(
         take_request,
