@@ -21,7 +21,11 @@ from tests.integration.hub_box import chromium, running_hub, stand_in_box, until
 from tests.integration.hub_states import FORMS, JOURNEYS, Form, Journey
 
 SETTLE_MS = 700
-BESIDES = {"join-observer", "join-technician", "link-closed", "still-coming", "cabin-muted"}
+BESIDES = {
+    *("join-observer", "join-technician", "join-pilot", "join-interpreter", "join-bystander"),
+    *("link-closed", "still-coming", "cabin-muted", "weak", "ended", "removed", "elsewhere"),
+    *("pilot-no-position", "technician", "sound-blocked", "frozen"),
+}
 """Shown in one form only: they look like others."""
 
 

@@ -42,7 +42,12 @@ class Person:
     was_admitted: bool = False
     """At some time before."""
     muted: bool = False
-    """They muted their own microphone."""
+    """Their page says that its microphone is off."""
+
+    @property
+    def is_muted(self) -> bool:
+        """They could speak and do not."""
+        return self.muted and RIGHTS[self.role].speaks
 
     @property
     def rights(self) -> Rights:
@@ -111,7 +116,7 @@ class Room:
                 role=person.role,
                 state="present" if person.page else "away",
                 joined_utc=person.joined_utc,
-                muted=person.muted,
+                muted=person.is_muted,
             )
             for person in sorted(self.people.values(), key=lambda one: one.joined_utc)
         )

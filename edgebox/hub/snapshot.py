@@ -107,7 +107,7 @@ def _presence(person: Person, watchers: list[Watcher]) -> Presence:
         role=person.role,
         state="present" if person.page else "away",
         admitted=person.admitted,
-        muted=person.muted,
+        muted=person.is_muted,
         silenced=any(one.silenced for one in watchers),
         sees=any(one.sees for one in watchers),
         hears=any(one.hears for one in watchers),

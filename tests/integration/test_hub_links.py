@@ -5,12 +5,14 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import get_args
 
 import aiohttp
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.messages import CREATE_INVITE, CreateInvite, Fault, Invite, Participant
+from edgebox.messages import CREATE_INVITE, CreateInvite, Fault, Invite, Participant, Role
+from edgebox.roles import RIGHTS
 from tests.conftest import Broker
 from tests.integration.hub_box import (
     RunningHub,
@@ -284,6 +286,67 @@ async def test_every_answer_carries_the_security_headers(hub: RunningHub, box: S
                 assert "immutable" in static.headers["Cache-Control"]
         for path in ("/static/x/room.js", "/static/../hub.py", "/static/x/..%2fhub.py"):
             assert (await page_of(doctor, hub.url + path))[0] == 404
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+async def test_page_may_use_only_the_devices_its_role_needs(
+    hub: RunningHub, box: StandInBox, role: Role
+) -> None:
+    async with person() as client:
+        room = await join(client, await box.invite(role))
+        async with client.get(hub.url + room) as answer:
+            policy = answer.headers["Permissions-Policy"]
+    assert ("microphone=(self)" in policy) == RIGHTS[role].speaks
+    assert ("camera=(self)" in policy) == RIGHTS[role].shows
+    assert "geolocation=()" in policy
+
+
+async def test_audit_is_forgotten_after_its_time(
+    broker: Broker, box: StandInBox, hub: RunningHub, tmp_path: Path
+) -> None:
+    async with person() as doctor:
+        await join(doctor, await box.invite("doctor"))
+        await box.go("live")
+        await box.go("idle")
+        await until(lambda: box.room is not None and box.room.session == box.session)
+        await join(doctor, await box.invite("observer"), "Ola")
+    await hub.stop()
+    with sqlite3.connect(tmp_path / "hub.db") as database:
+        old_s = 366 * 24 * 3600
+        database.execute("UPDATE audit SET at_utc = at_utc - ? WHERE name = 'Kari'", (old_s,))
+        database.execute("UPDATE room SET closed_utc = closed_utc - ?", (old_s,))
+    database.close()
+    await hub.start()
+
+    def left() -> tuple[set[str], int]:
+        with sqlite3.connect(tmp_path / "hub.db") as database:
+            names = {name for (name,) in database.execute("SELECT name FROM audit")}
+            [rooms] = database.execute("SELECT count(*) FROM room").fetchone()
+        database.close()
+        return names, rooms
+
+    await until(lambda: "Kari" not in left()[0])
+    assert "Ola" in left()[0]
+    assert left()[1] == 1
+    assert box.room is not None
+
+
+async def test_page_that_connects_without_end_is_noted_few_times(
+    hub: RunningHub, box: StandInBox, tmp_path: Path
+) -> None:
+    async with person() as doctor:
+        room = await join(doctor, await box.invite("doctor"))
+        url = f"{hub.url}{room}/ws?page={'0' * 16}"
+        for _ in range(60):
+            async with doctor.ws_connect(url, origin=hub.url) as page:
+                await page.receive_json()
+    await hub.stop()
+    with sqlite3.connect(tmp_path / "hub.db") as database:
+        [rows] = database.execute(
+            "SELECT count(*) FROM audit WHERE event IN ('came', 'went')"
+        ).fetchone()
+    database.close()
+    assert 2 <= rows <= 25
 
 
 async def test_link_is_not_spent_by_another_site(hub: RunningHub, box: StandInBox) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, WebSocketRoute
 
+from edgebox.media.data_messages import Draw, Erase, Focus, Move, Point, TakeStill, Zoom
 from edgebox.messages import Sending
 from tests.conftest import Broker, TurnServer
 from tests.integration.hub_box import (
@@ -19,6 +20,8 @@ from tests.integration.hub_box import (
     stand_in_box,
     until,
 )
+
+T = TypeVar("T")
 
 # One browser for all: starting one takes longer than most of these tests.
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -347,3 +350,213 @@ async def test_browser_without_h264_is_told(box: StandInBox, browser: Browser) -
     await until_seen(page, "edgebox.situation === 'unsupported'")
     assert await words(page) == "This browser cannot show video"
     assert "H.264" in await page.inner_text("#notice-detail")
+
+
+async def live_doctor(box: StandInBox, browser: Browser) -> Page:
+    """Sees pictures, and the box listens to what she does on them."""
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_flowing(page)
+    await until_seen(page, "edgebox.canGuide")
+    box.said.clear()
+    return page
+
+
+def said(box: StandInBox, kind: type[T]) -> list[T]:
+    return [one for one in box.said if isinstance(one, kind)]
+
+
+async def centre(page: Page) -> tuple[float, float]:
+    at = await page.locator(".tile.main").bounding_box()
+    assert at is not None
+    return at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+
+
+async def test_pointing_and_drawing_are_told_in_fractions_of_the_sensor(
+    box: StandInBox, browser: Browser
+) -> None:
+    page = await live_doctor(box, browser)
+    # The middle of the lower right quarter is three quarters from the left and from the top.
+    box.tell(type="View", camera="front", x=0.5, y=0.5, size=0.5, movable=False)
+    await until_seen(page, "edgebox.parts.front.size === 0.5")
+    x, y = await centre(page)
+    await page.keyboard.press("p")
+    await page.mouse.move(x, y)
+    await until(lambda: any(one.on for one in said(box, Point)))
+    pointed = next(one for one in said(box, Point) if one.on)
+    assert (pointed.camera, round(pointed.x, 1), round(pointed.y, 2)) == ("front", 0.8, 0.75)
+    await page.keyboard.press("Escape")
+    await until(lambda: not said(box, Point)[-1].on)
+    await page.keyboard.press("d")
+    await page.mouse.move(x, y)
+    await page.mouse.down()
+    await page.mouse.move(x + 40, y + 20, steps=5)
+    await page.mouse.up()
+    await until(lambda: sum(len(one.points) for one in said(box, Draw)) >= 6)
+    assert len({one.stroke for one in said(box, Draw)}) == 1
+    assert await page.locator(".ink polyline.own").count() == 1
+    first = said(box, Draw)[0]
+    echo = {"stroke": first.stroke, "points": first.points}
+    me = await page.evaluate(
+        "JSON.parse(document.getElementById('start').textContent).state.you.id"
+    )
+    box.tell(type="Drawn", participant=me, camera="front", **echo)
+    box.tell(type="Drawn", participant="other", camera="front", **echo)
+    await until_seen(page, "document.querySelectorAll('.ink polyline').length === 2")
+    await page.keyboard.press("e")
+    await until(lambda: said(box, Erase))
+    box.tell(type="Erased", camera="front")
+    await until_seen(page, "document.querySelectorAll('.ink polyline').length === 0")
+
+
+async def test_keyboard_alone_points_zooms_and_pans(box: StandInBox, browser: Browser) -> None:
+    page = await live_doctor(box, browser)
+    await page.keyboard.press("p")
+    await page.keyboard.press("ArrowLeft")
+    await until(lambda: said(box, Point))
+    assert said(box, Point)[0].x == pytest.approx(0.48)
+    await page.keyboard.press("p")
+    await page.keyboard.press("+")
+    await until(lambda: said(box, Zoom))
+    zoom = said(box, Zoom)[-1]
+    assert (zoom.x, zoom.y, zoom.size) == pytest.approx((0.1, 0.1, 0.8))
+    await page.keyboard.press("ArrowRight")
+    await until(lambda: said(box, Zoom)[-1].x > 0.15)
+    await page.keyboard.press("0")
+    await until(lambda: said(box, Zoom)[-1].size == 1)
+
+
+async def test_wheel_zooms_around_the_cursor_and_never_out_of_the_picture(
+    box: StandInBox, browser: Browser
+) -> None:
+    page = await live_doctor(box, browser)
+    x, y = await centre(page)
+    await page.mouse.move(x - 200, y - 100)
+    for _ in range(30):
+        await page.mouse.wheel(0, -400)
+    await until(lambda: said(box, Zoom) and said(box, Zoom)[-1].size == pytest.approx(0.1))
+    for zoom in said(box, Zoom):
+        assert zoom.x + zoom.size <= 1.000001
+        assert zoom.y + zoom.size <= 1.000001
+    assert len(said(box, Zoom)) < 30
+
+
+async def test_frozen_picture_stays_and_can_be_pointed_at(
+    box: StandInBox, browser: Browser
+) -> None:
+    page = await live_doctor(box, browser)
+    await page.keyboard.press("z")
+    assert await page.locator(".tile.main canvas").count() == 1
+    assert "fryst kl." in await page.inner_text(".tile.main .label")
+    box.tell(type="View", camera="front", x=0.5, y=0.5, size=0.5, movable=False)
+    await until_seen(page, "edgebox.parts.front.size === 0.5")
+    await page.keyboard.press("p")
+    await page.mouse.move(*await centre(page))
+    await until(lambda: any(one.on for one in said(box, Point)))
+    # On the picture as it was frozen, the whole of it.
+    assert said(box, Point)[0].x == pytest.approx(0.5, abs=0.02)
+    await page.keyboard.press("z")
+    assert await page.locator(".tile.main canvas").count() == 0
+
+
+async def test_camera_is_turned_while_a_button_is_held(box: StandInBox, browser: Browser) -> None:
+    page = await live_doctor(box, browser)
+    assert await page.locator("#moves").is_hidden()
+    box.tell(type="View", camera="front", x=0, y=0, size=1, movable=True)
+    await until_seen(page, "!document.querySelector('#moves').hidden")
+    await page.get_by_role("button", name="Kameraet mot venstre").hover()
+    await page.mouse.down()
+    await until(lambda: len(said(box, Move)) >= 3)
+    await page.mouse.up()
+    await until(lambda: said(box, Move)[-1].pan == 0)
+    assert said(box, Move)[0].pan < 0
+
+
+async def test_hidden_picture_is_gone_from_the_screen(box: StandInBox, browser: Browser) -> None:
+    page = await live_doctor(box, browser)
+    await page.keyboard.press("z")
+    box.hidden = True
+    await box.say()
+    await until_seen(page, "edgebox.situation === 'hidden'")
+    await until_seen(page, "!document.querySelector('.tile canvas')")
+    visible = "getComputedStyle(document.querySelector('.tile.main video')).visibility"
+    assert await page.evaluate(visible) == "hidden"
+    assert await page.locator("#point").is_disabled()
+    box.hidden = False
+    await box.say()
+    await until_seen(page, f"{visible} === 'visible' && edgebox.situation === 'live'")
+    assert len(box.offers) == 1
+
+
+async def test_focus_of_another_is_followed_and_said(box: StandInBox, browser: Browser) -> None:
+    page = await live_doctor(box, browser)
+    await page.keyboard.press("2")
+    await until(lambda: [one.camera for one in said(box, Focus)] == ["rear"])
+    assert await seen(page, "main") == "rear"
+    box.order, box.focus_by = ["rear", "front"], "Kari"
+    await box.say()
+    await until_seen(page, "!document.querySelector('#focus-by').hidden")
+    box.order, box.focus_by = ["front", "rear"], "Ola"
+    await box.say()
+    await until_seen(page, "edgebox.main === 'front'")
+    assert await page.inner_text("#focus-by") == "Ola valgte hovedbildet: Båre."
+    assert len(box.offers) == 1
+
+
+async def test_nothing_is_sent_of_a_muted_microphone(box: StandInBox, browser: Browser) -> None:
+    page = await live_doctor(box, browser)
+
+    async def sent() -> int:
+        return int(await page.evaluate("edgebox.sentSoundPackets"))
+
+    assert await sent() == 0
+    await page.keyboard.down("Space")
+    await until_seen(page, "edgebox.sentSoundPackets > 0")
+    assert await page.inner_text("#microphone .big") == "Du snakker"
+    await page.keyboard.up("Space")
+    await page.wait_for_timeout(1200)
+    before = await sent()
+    await page.wait_for_timeout(1200)
+    assert await sent() == before
+    assert await page.inner_text("#microphone .big") == "Mikrofonen er av"
+
+
+async def test_what_the_box_denies_is_said(box: StandInBox, browser: Browser) -> None:
+    page = await live_doctor(box, browser)
+    box.tell(type="Denied", what="Zoom", reason="busy")
+    await until_seen(page, "!document.querySelector('#told').hidden")
+    assert await page.inner_text("#told") == "Zoom: opptatt akkurat nå. Prøv igjen."
+    await page.click("#take-still")
+    await until(lambda: said(box, TakeStill))
+    box.tell(type="Denied", what="TakeStill", reason="not-found", id=1)
+    await until_seen(page, "!document.querySelector('#still-problem').hidden")
+    assert await page.inner_text("#still-problem") == "Kameraet er ikke tilgjengelig."
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "width", "letters", "text"),
+    [
+        ("degreesMinutes", 63.430_567, 2, "NS", "63°25.834m N"),
+        ("degreesMinutes", -0.999_999_9, 3, "EW", "001°00.000m W"),
+        ("degreesMinutes", 10.387_912, 3, "EW", "010°23.275m E"),
+        ("degreesMinutesSeconds", 63.430_567, 2, "NS", "63°25m 50.0s N"),
+        ("degreesMinutesSeconds", 59.999_999_9, 2, "NS", "60°00m 00.0s N"),
+        ("degreesMinutesSeconds", -10.5, 3, "EW", "010°30m 00.0s W"),
+    ],
+)
+async def test_position_is_written_as_pilots_read_it(
+    hub: RunningHub,
+    box: StandInBox,
+    browser: Browser,
+    form: str,
+    value: float,
+    width: int,
+    letters: str,
+    text: str,
+) -> None:
+    page = await open_link(browser, await box.invite("pilot"))
+    script = "document.querySelector('link[href$=\"position.js\"]').href"
+    call = f"import({script}).then(one => one.{form}({value}, {width}, '{letters}'))"
+    signs = {"\u2032": "m ", "\u2033": "s "}
+    found = str(await page.evaluate(call))
+    assert "".join(signs.get(one, one) for one in found) == text

@@ -14,6 +14,7 @@
 //   canGuide      whether the data channel is open and the role guides
 //   connected     whether the connection to the box stands
 //   soundPackets  packets of sound that came in on the connection in use
+//   sentSoundPackets  the same of one's own
 //   muted         whether nothing of the microphone is sent
 //   offers        how many connections were offered or prepared
 //   marks         {script, socket, state}: when the script ran, the socket opened, the first State came
@@ -249,9 +250,9 @@ addEventListener("pageshow", (event) => {
 const byCamera = (value) =>
   Object.fromEntries(watch.streams().map((stream) => [stream.camera, value(stream)]));
 
-function soundPackets() {
+function soundPackets(type, field) {
   for (const report of watch.current?.stats?.values() ?? []) {
-    if (report.type === "inbound-rtp" && report.kind === "audio") return report.packetsReceived;
+    if (report.type === type && report.kind === "audio") return report[field] ?? 0;
   }
   return 0;
 }
@@ -282,7 +283,10 @@ window.edgebox = Object.freeze({
     return watch.isConnected;
   },
   get soundPackets() {
-    return soundPackets();
+    return soundPackets("inbound-rtp", "packetsReceived");
+  },
+  get sentSoundPackets() {
+    return soundPackets("outbound-rtp", "packetsSent");
   },
   get muted() {
     return !controls.microphone.on;

@@ -2,11 +2,16 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from msgspec.structs import fields
 
 import edgebox.hub
 from edgebox.hub import language
+from edgebox.hub.protocol import End
+from edgebox.media.data_messages import Denied, FromPage
+from edgebox.messages import Role, Sending
 
 HUB = Path(edgebox.hub.__file__).parent
 
@@ -29,9 +34,31 @@ def test_every_text_that_is_asked_for_exists() -> None:
     assert wanted - language.page_texts("nb").keys() == set()
 
 
+def test_everything_box_and_hub_can_say_has_words() -> None:
+    sending = {field.name: field.type for field in fields(Sending)}
+    denied = get_args({field.name: field.type for field in fields(Denied)}["reason"])
+    asked = [message.__name__ for message in get_args(FromPage)]
+    problems = ("missing", "refused", "none", "busy", "gone")
+    wanted = {
+        *(f"role.{role}" for role in get_args(Role)),
+        *(f"state.{end}" for end in get_args(End)),
+        *(f"state.{end}.detail" for end in get_args(End)),
+        *(f"sending.{level}" for level in get_args(sending["level"])[2:]),
+        *(f"reason.{reason}" for reason in get_args(sending["reason"])[1:]),
+        *(f"denied.{reason}" for reason in denied),
+        *(f"denied.what.{what}" for what in asked),
+        *(f"still.{reason}" for reason in denied),
+        *(f"problem.{kind}.{what}" for kind in ("audio", "video") for what in problems),
+        *(f"microphone.{state}" for state in ("off", "on", "talking", "starting")),
+        *(f"camera.{state}" for state in ("off", "on", "starting")),
+    }
+    assert wanted - language.page_texts("nb").keys() == set()
+    assert {f"what.{role}" for role in get_args(Role)} <= language.catalogue("nb").keys()
+
+
 def test_pages_hold_no_text_of_their_own() -> None:
     for path in (HUB / "templates").glob("*.html"):
-        bare = re.sub(r"\{[{%].*?[%}]\}|<[^>]*>", "", path.read_text())
+        bare = re.sub(r"\{[{%].*?[%}]\}|<[^>]*>", "", path.read_text(), flags=re.DOTALL)
         assert not re.search(r"[A-Za-zæøå]{2}", bare), path.name
 
 
