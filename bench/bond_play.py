@@ -10,7 +10,7 @@ from edgebox.bond.connection import Connection
 from edgebox.bond.path import Use
 from edgebox.bond.seal import Keys
 from edgebox.sim.bond_run import START, Result, run
-from edgebox.sim.bound import Bound, Load, percentile_s
+from edgebox.sim.bound import Bound, percentile_s
 from edgebox.sim.contenders import SINGLE, contenders
 from edgebox.sim.lane import HEADER_BYTES
 from edgebox.sim.network import HUB_CLOCK_AHEAD_S, Network, NetworkLink
@@ -19,8 +19,6 @@ from edgebox.sim.rtp_stream import PACKET_HEADERS, PACKET_PAYLOAD, percentile
 
 LATE_S = 0.15
 SETTLE_S = 10.0
-HORIZON_S = 60.0
-"""The bound looks so far beyond the end of the picture."""
 
 
 def as_ms(value: float) -> str:
@@ -151,19 +149,12 @@ def play(regime: Regime, seeds: Sequence[int], *, only_ours: bool) -> Outcome:
             result = run(regime.scenario, seed, contender)
             row.add(result)
             if not rows:
-                bounds.append(bound_of(result))
+                bounds.append(result.bound())
         rows.append(row)
     return Outcome(
         regime.name, regime.group, regime.traces, rows, _bound_row(regime, bounds),
         time.process_time() - began_at,
     )  # fmt: skip
-
-
-def bound_of(result: Result) -> Bound:
-    """For the frames and links of this run."""
-    frames = result.video.window(result.start, result.end)
-    histories = [link.history["up"] for link in result.links]
-    return Bound([Load.of(frame) for frame in frames], histories, result.end + HORIZON_S)
 
 
 def _bound_row(regime: Regime, bounds: list[Bound]) -> BoundRow:

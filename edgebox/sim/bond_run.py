@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from edgebox.bond.connection import Connection, DatagramReceived, TargetFell
 from edgebox.bond.seal import Keys
+from edgebox.sim.bound import Bound, Load, percentile_s
 from edgebox.sim.invariants import (
     THOROUGH_STEPS,
     StateError,
@@ -31,6 +32,8 @@ START = 1000.0
 LEAD_S = 1.0
 """The picture begins so much later."""
 TAIL_S = 2.0
+HORIZON_S = 60.0
+"""What is possible is looked for so far beyond the end of the picture."""
 
 
 class BrokenError(AssertionError):
@@ -125,20 +128,28 @@ class Result:
                 frame.arrived == frame.packets]  # fmt: skip
         return sum(done) * 8 / (self.end - self.start)
 
+    def bound(self) -> Bound:
+        """What was possible for these frames over these links."""
+        frames = self.video.window(self.start, self.end)
+        histories = [link.history["up"] for link in self.links]
+        return Bound([Load.of(frame) for frame in frames], histories, self.end + HORIZON_S)
+
     def line(self) -> str:
-        """One row of figures."""
-        delays = self.delays_ms()
+        """One row of figures, and what was possible."""
+        delays, bound = self.delays_ms(), self.bound()
+        possible = (1000 * percentile_s([bound], share) for share in (0.5, 0.95, 0.99))
         return (
             f"{percentile(delays, 0.5):7.0f} {percentile(delays, 0.95):7.0f} "
             f"{percentile(delays, 0.99):7.0f} {100 * self.late():6.1f}% "
             f"{100 * self.late(400):6.1f}% {self.gap_ms():7.0f} {self.rate_bps() / 1e6:7.2f} "
-            f"{100 * self.extra:6.1f}%"
+            f"{100 * self.extra:6.1f}%  |{''.join(f'{value:6.0f}' for value in possible)}"
+            f" {100 * (1 - bound.share_within(0.15)):5.1f}%"
         )
 
 
 HEADINGS = (
     f"{'p50 ms':>7} {'p95':>7} {'p99':>7} {'>150':>7} {'>400':>7} {'gap ms':>7} "
-    f"{'Mbit/s':>7} {'extra':>7}"
+    f"{'Mbit/s':>7} {'extra':>7}  |{'p50':>6}{'p95':>6}{'p99':>6} {'>150':>6} possible"
 )
 
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from edgebox.sim.bond_run import run
-from edgebox.sim.bound import Bound, Load, percentile_s
+from edgebox.sim.bound import percentile_s
 from edgebox.sim.contenders import contenders
 from edgebox.sim.regimes import Regime, regimes, seeds_of
 from edgebox.sim.rtp_stream import percentile
@@ -47,8 +47,7 @@ def test_nobody_beats_the_bound(name: str) -> None:
     for contender in contenders(regime.weights):
         result = run(regime.scenario, seed, contender)
         frames = result.video.window(result.start, result.end)
-        histories = [link.history["up"] for link in result.links]
-        bound = Bound([Load.of(frame) for frame in frames], histories, result.end + 60.0)
+        bound = result.bound()
         for frame, least_s in zip(frames, bound.alone_s, strict=True):
             assert frame.delay_s >= least_s - 1e-6, (contender.name, frame)
         delays_s = [frame.delay_s for frame in frames]
