@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 # Sites with a proxy of their own put its certificate into the system's store.
 export UV_SYSTEM_CERTS := 1
 SEED ?=
-PACKAGES := $(filter-out %/boot.txt,$(wildcard image-build/packages/*.txt))
+PACKAGES := $(filter-out %/boot.txt %/vehicle.txt,$(wildcard image-build/packages/*.txt))
 
 .PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long test-netns fuzz clean test-units
 
