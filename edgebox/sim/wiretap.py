@@ -7,7 +7,7 @@ It knows nothing of the engine's inside. What it checks, for each direction:
         after its deadline; time stamps are those of the sender's clock
     pictures and other traffic of a flow leave in the order of their deadlines
     one FIRST copy of each datagram, before all others, and at most COPIES_MAX of all kinds
-    copies stay within their allowances
+    copies and parity stay within their allowances
 """
 
 from collections import defaultdict
@@ -16,6 +16,7 @@ from edgebox.bond.datagram import DEADLINE_S, UNSENT_S
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener
 from edgebox.bond.wire import (
     HEADER_SIZE,
+    Control,
     Copy,
     Data,
     TrafficClass,
@@ -30,6 +31,7 @@ AGE_S = 1e-4
 ROUNDING_S = 2e-4
 RESCUE_SHARE, RESCUE_BURST = 0.25, 64_000
 PROBE_SHARE, PROBE_BURST = 0.02, 24_000
+PARITY_SHARE, PARITY_BURST = 0.12, 24_000
 SECOND_BPS, SECOND_BURST_S = 500_000, 2.0
 SLACK_BYTES = 4_000
 """Announcements of flows are not counted by those who pay."""
@@ -47,6 +49,7 @@ class Wiretap:
         self.bytes_of: dict[Copy, int] = dict.fromkeys(Copy, 0)
         """Outer payload bytes of data packets by kind of copy."""
         self.control_bytes = 0
+        self.parity_bytes = 0
         self.packets = 0
         self._opener = Opener(keys, TO_HUB if direction == "up" else TO_BOX)
         self._direction = direction
@@ -67,14 +70,22 @@ class Wiretap:
             decoded = decode_body(body)
         except RemoteProtocolError as error:
             raise WireError(f"sent what nobody can read: {error}") from error
+        if abs(difference(microseconds(now), decoded.sent_us)) > 1000:
+            raise WireError("time stamp is not the time of sending")
         if isinstance(decoded, Data):
             self._see_data(decoded, len(packet), now)
-        else:
+        elif isinstance(decoded, Control):
             self.control_bytes += len(packet)
+        else:
+            self._see_parity(len(packet))
+
+    def _see_parity(self, size: int) -> None:
+        self.parity_bytes += size
+        limit = PARITY_SHARE * self.bytes_of[Copy.FIRST] + PARITY_BURST + SLACK_BYTES
+        if self.parity_bytes > limit:
+            raise WireError(f"{self.parity_bytes} bytes of parity, {limit:.0f} allowed")
 
     def _see_data(self, data: Data, size: int, now: float) -> None:
-        if abs(difference(microseconds(now), data.sent_us)) > 1000:
-            raise WireError("time stamp is not the time of sending")
         age_s = data.age * AGE_S
         # A probe goes beside a first copy, whenever that is.
         limits = DEADLINE_S if data.copy is Copy.RESCUE else UNSENT_S

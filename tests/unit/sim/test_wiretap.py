@@ -4,7 +4,15 @@ import pytest
 
 from edgebox.bond.datagram import DEADLINE_S, UNSENT_S
 from edgebox.bond.seal import TO_HUB, Keys, Sealer
-from edgebox.bond.wire import Copy, Data, TrafficClass, encode_data, microseconds
+from edgebox.bond.wire import (
+    Copy,
+    Data,
+    Parity,
+    TrafficClass,
+    encode_data,
+    encode_parity,
+    microseconds,
+)
 from edgebox.sim.wiretap import COPIES_MAX, WireError, Wiretap
 
 KEYS = Keys(7, "chacha20-poly1305", b"a" * 32, b"b" * 32)
@@ -107,3 +115,16 @@ def _send_copies(wire: Wire, copy: Copy) -> None:
     for _ in range(400):
         wire.send(size=100)
         wire.send(copy=copy, size=1000)
+
+
+def test_parity_beyond_its_allowance() -> None:
+    wire = Wire()
+    parity = Parity(microseconds(NOW), TrafficClass.VIDEO, 0, 1, 0, bytes(1000))
+    with pytest.raises(WireError, match="bytes of parity"):
+        _send_parity(wire, parity)
+
+
+def _send_parity(wire: Wire, parity: Parity) -> None:
+    for _ in range(100):
+        wire.send(size=1000)
+        wire.tap.see(wire.sealer.seal(0, encode_parity(parity), NOW), NOW)
