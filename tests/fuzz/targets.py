@@ -42,6 +42,7 @@ from edgebox.config import Bond, Config
 from edgebox.errors import RemoteProtocolError
 from edgebox.messages import Message, Topic
 from edgebox.messages import Request as BusRequest
+from tests.fuzz.vitals_targets import VITALS_TARGETS
 
 KEYS = Keys(9, "aes-256-gcm", b"h" * 32, b"b" * 32)
 NOW = 1000.0
@@ -70,7 +71,7 @@ BODIES = (
     encode_control(2, eliciting=False, items=_ITEMS[:1]),
     encode_data(Data(1, TrafficClass.VIDEO, Copy.FIRST, 5, 7, 1, 0, 3, 2, None, "a:1", b"hi")),
     encode_data(Data(1, TrafficClass.AUDIO, Copy.SECOND, 6, 7, 0, 0, 3, 2, None, "", b"")),
-    b"\2\2" + bytes(7) + b"\5" + bytes(7) + b"\7\1" + b"parity",
+    b"\2\2" + bytes(7) + b"\5" + bytes(7) + b"\7\1" + b"a row of parity bytes",
     encode_data(
         Data(1, TrafficClass.DEFAULT, Copy.RESCUE, 8, 7, 0, 9, 3, 2, Fragment(1, 0, 2), "", b"x")
     ),
@@ -253,4 +254,5 @@ TARGETS = {
     "usage": Target(take_usage, (b'{"lte":{"month":"2026-05-01","used_bytes":1}}',)),
     "revoked": Target(take_revoked, (b"# x\nbox-1\nserial:5D:21\n",)),
     "bus": Target(take_bus, _bus_seeds()),
+    **{name: Target(*target) for name, target in VITALS_TARGETS.items()},
 }
