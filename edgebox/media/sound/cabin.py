@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from edgebox.config import Media
+from edgebox.media import child
 from edgebox.media.sound import records
 from edgebox.media.sound.opus import PACKET_MAX
 from edgebox.media.sound.rate import Loss, Rate
@@ -24,7 +24,6 @@ from edgebox.messages import SoundStatus
 logger = logging.getLogger(__name__)
 
 RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
-END_S = 0.5
 UNRESPONSIVE_S = 3.0
 """A process that takes no step for this long is killed."""
 BITRATE_WINDOW_S = 1.0
@@ -236,13 +235,16 @@ class Cabin:
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as unless_started, theirs:
             unless_started.callback(ours.close)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "edgebox.media.sound.process", str(theirs.fileno())),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-            )
+            process = await child.start("edgebox.media.sound.process", theirs.fileno())
             unless_started.pop_all()
+        try:
+            await self._serve(process, ours)
+        finally:
+            ours.close()
+            ended = await child.end(process)
+        return ended
+
+    async def _serve(self, process: asyncio.subprocess.Process, ours: socket.socket) -> None:
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         try:
             writer.write(records.record(records.ORDER, self._start))
@@ -255,14 +257,6 @@ class Cabin:
                 watch.cancel()
         finally:
             writer.close()
-            try:
-                async with asyncio.timeout(END_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        code = process.returncode or 0
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.json.Decoder(records.Report)

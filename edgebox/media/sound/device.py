@@ -17,7 +17,9 @@ from edgebox.errors import DeviceError
 from edgebox.media.sound.opus import RATE_HZ, Samples
 
 BLOCK = RATE_HZ // 50
-BEHIND_MAX_S = 0.2
+BEHIND_MAX_S = 0.04
+"""A sound card keeps little of what nobody fetched, either."""
+AHEAD_MAX = RATE_HZ * 80 // 1000
 HEADER = "edgebox sound s16le 48000 mono at_utc={:017.6f}\n"
 """First line of a file that a loudspeaker of kind `file` writes; samples follow without a gap."""
 
@@ -148,10 +150,12 @@ class FileLoudspeaker:
         if self._started_at is None:
             self._started_at = now
             self._file.write(HEADER.format(time.time()).encode())
-        # Also in the file nothing is heard earlier than it was played.
+        # As a sound card does: silence where nothing came, and what comes too fast is left out.
         missing = int((now - self._started_at) * RATE_HZ) - self._written
         if missing > 2 * BLOCK:
             samples = np.concatenate([np.zeros(missing, np.int16), samples])
+        elif missing < -AHEAD_MAX:
+            return
         self._file.write(samples.tobytes())
         self._written += len(samples)
 
