@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +17,7 @@ import msgspec
 
 from edgebox.config import Camera
 from edgebox.errors import DeviceError
-from edgebox.media import pipe
+from edgebox.media import child, pipe
 from edgebox.media.cut import Part
 
 logger = logging.getLogger(__name__)
@@ -29,8 +28,6 @@ LOW_BPS = 400_000
 STILL_S = 3.0
 """A still that has not come by now will not."""
 RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
-END_S = 0.5
-"""A process ends by itself when its socket closes; one that hangs is killed after this."""
 UNRESPONSIVE_S = 5.0
 """A process that reports nothing for this long, or whose open camera gave no picture, is killed."""
 BITRATE_WINDOW_S = 1.0
@@ -180,13 +177,16 @@ class Encoder:
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as unless_started, theirs:
             unless_started.callback(ours.close)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "edgebox.media.encoder_process", str(theirs.fileno())),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-            )
+            process = await child.start("edgebox.media.encoder_process", theirs.fileno())
             unless_started.pop_all()
+        try:
+            await self._serve(process, ours)
+        finally:
+            ours.close()  # which ends it; killing one that has ended would lose its exit code
+            ended = await child.end(process)
+        return ended
+
+    async def _serve(self, process: asyncio.subprocess.Process, ours: socket.socket) -> None:
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)
         try:
             self._writer = writer
@@ -198,15 +198,7 @@ class Encoder:
                 await self._read(reader)
                 watch.cancel()
         finally:
-            writer.close()  # which ends it; killing one that has ended would lose its exit code
-            try:
-                async with asyncio.timeout(END_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        code = process.returncode or 0
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+            writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.json.Decoder(pipe.Report)
