@@ -13,6 +13,7 @@ STALE_S = 2.0
 """The bond speaks ten times a second: older news is no news."""
 FRESH_S = 10.0
 """A link measured this lately needs no word on when."""
+NOTE_WIDTH = 76
 COLUMNS = "{:12.12} {:13} {:>7} {:>7} {:>9} {:>5} {:>7} {:>5} {:>7}"
 
 Style = Literal["", "bold", "dim", "red", "yellow", "green"]
@@ -106,18 +107,19 @@ def _figures(link: LinkStatus, now_utc: float) -> str:
 
 
 def notes(link: LinkStatus, now_utc: float) -> Iterator[str]:
-    """What else there is to say of a link, at most three lines."""
-    label = link.label if link.label != link.name else ""
-    parts = [label, *_measured(link, now_utc)]
-    if link.mtu_bytes:
-        parts.append(f"takes {link.mtu_bytes} byte datagrams")
-    if any(parts):
-        yield ", ".join(part for part in parts if part)
-    cost = [_month(link), USE_TEXT[link.use]]
-    if link.priority > 1:
-        cost.insert(0, f"priority {link.priority}")
-    if any(cost):
-        yield ", ".join(part for part in cost if part)
+    """What else there is to say of a link."""
+    parts = [link.label if link.label != link.name else "", *_measured(link, now_utc)]
+    parts.append(f"takes {link.mtu_bytes} byte datagrams" if link.mtu_bytes else "")
+    parts.append(f"priority {link.priority}" if link.priority > 1 else "")
+    parts += [_month(link), USE_TEXT[link.use]]
+    line = ""
+    for part in filter(None, parts):
+        if line and len(line) + len(part) + 2 > NOTE_WIDTH:
+            yield line
+            line = ""
+        line = f"{line}, {part}" if line else part
+    if line:
+        yield line
 
 
 def _measured(link: LinkStatus, now_utc: float) -> Iterator[str]:

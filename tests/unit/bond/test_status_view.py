@@ -49,6 +49,8 @@ def test_nothing_is_wider_than_80_columns() -> None:
     wide = link(
         "a-very-long-name-of-a-link", label="x" * 40, sent_bps=999_000_000, loss=0.999,
         queue_ms=12_345.0, rtt_ms=54_321.0, capacity_bps=999_900_000, since_utc=NOW - 3500,
+        priority=9, price_per_gb=99_999.99, used_bytes=99_000_000_000, cap_bytes=10**14,
+        use="closed", mtu_bytes=1452,
     )  # fmt: skip
     assert max(len(line) for line in screen(status(wide))[1:]) <= 80
 
