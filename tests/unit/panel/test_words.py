@@ -278,3 +278,11 @@ def test_rates_follow_the_language() -> None:
     assert words("nb").megabits(2_600_000) == "2,6"
     assert words("en").megabits(2_600_000) == "2.6"
     assert words("en").megabits(23_000_000) == "23"
+
+
+def test_scripts_hold_no_words() -> None:
+    """What a script says comes from the page; class lists and commands have no capital or dot."""
+    for path in SOURCES.rglob("*.js"):
+        code = re.sub(r"^\s*(//|/\*\*|\*).*$", "", path.read_text(), flags=re.MULTILINE)
+        sentences = re.findall(r"[\"'`]([A-ZÆØÅ][a-zæøå]+ [^\"'`]*)[\"'`]", code)
+        assert not [one for one in sentences if not one.startswith("WHEP")], path
