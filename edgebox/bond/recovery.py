@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from edgebox.bond.galois import PARITY_MAX, decode
 from edgebox.bond.wire import WRAP, Data, Parity, decode_symbol, encode_symbol
+from edgebox.errors import RemoteProtocolError
 
 KEPT = 256
 BLOCKS_MAX = 16
@@ -75,6 +76,8 @@ class Recovery:
             if sequence in self._kept
         }
         size = len(next(iter(block.rows.values())).payload)
+        if any(len(symbol) > size for symbol in known.values()):
+            raise RemoteProtocolError("parity shorter than what it protects")
         rows = {row: one.payload for row, one in block.rows.items() if len(one.payload) == size}
         symbols = decode(len(block.sequences), known, rows)
         if symbols is None:

@@ -69,6 +69,14 @@ def test_members_need_not_follow_each_other() -> None:
     assert recovery.add_parity(parity(frame, 0)) == [frame[1]]
 
 
+def test_parity_shorter_than_what_it_protects_is_refused() -> None:
+    recovery = Recovery()
+    frame = [data(10, b"x" * 400), data(11, b"y")]
+    recovery.add(frame[0])
+    with pytest.raises(RemoteProtocolError):
+        recovery.add_parity(parity(frame, 0)._replace(payload=b"short, but long enough to be one"))
+
+
 def test_needless_parity_is_not_kept() -> None:
     recovery = Recovery()
     frame = [data(1, b"a"), data(2, b"b")]
