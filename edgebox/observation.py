@@ -41,6 +41,9 @@ BATCH_MAX_BYTES = 4 * 1024 * 1024
 """Unpacked. A batch holds a tenth of a second, a backlog from one monitor a few seconds."""
 SAMPLES_MAX = 20_000
 """In one Wave: with five bytes each it still fits into a message of the bus."""
+RATE_MAX_HZ = 100_000.0
+TIME_MAX_UTC = float(2**33)
+"""In the year 2242: what is beyond is no time of a monitor, and some systems cannot write it."""
 GAP = None
 
 
@@ -53,6 +56,12 @@ class _Observation(Struct, frozen=True, tag=True, array_like=True, kw_only=True)
     """When the last byte of it came in, by the box's clock."""
     source_utc: float | None
     """When it was measured, by the monitor's clock; None: it gives no time."""
+
+    def __post_init__(self) -> None:
+        if not _is_time(self.received_utc):
+            raise ValueError("a time of receipt must be one")
+        if self.source_utc is not None and not _is_time(self.source_utc):
+            raise ValueError("a monitor's time must be one")
 
 
 class Numeric(_Observation, frozen=True):
@@ -75,6 +84,7 @@ class Numeric(_Observation, frozen=True):
     """Measured once, such as a cuff pressure: it does not go stale, it has a time."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.value is None) != (self.validity in WITHOUT_VALUE):
             raise ValueError(f"a value {self.value} cannot be {self.validity}")
         if self.value is not None and not math.isfinite(self.value):
@@ -97,6 +107,13 @@ class Wave(_Observation, frozen=True):
     validity: Validity
     label: Label = ""
     channel: Label = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.01 <= self.rate_hz <= RATE_MAX_HZ:
+            raise ValueError(f"a wave of {self.rate_hz} samples a second cannot be")
+        if not 0.0 < abs(self.scale) < 1e12 or not abs(self.offset) < 1e12:
+            raise ValueError("a wave's scale and offset must be numbers")
 
 
 class Alarm(_Observation, frozen=True):
@@ -139,6 +156,15 @@ Observation = Numeric | Wave | Alarm | Incident
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[list[Observation]] = msgspec.msgpack.Decoder(list[Observation])
+
+
+def known_time(at_utc: float) -> float | None:
+    """A time that can be one; None for what a damaged clock says."""
+    return at_utc if _is_time(at_utc) else None
+
+
+def _is_time(at_utc: float) -> bool:
+    return 0.0 <= at_utc <= TIME_MAX_UTC  # not so for NaN
 
 
 def clean(text: str, limit: int = 64) -> str:

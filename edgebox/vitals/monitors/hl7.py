@@ -28,6 +28,7 @@ from edgebox.observation import (
     Validity,
     Wave,
     clean,
+    known_time,
     pack_samples,
     worst,
 )
@@ -330,7 +331,7 @@ def read_time(text: str, zone: tzinfo) -> float | None:
     try:
         where = _offset(found[8]) if found[8] else zone
         moment = datetime(year, month, day, hour, minute, second, micro, where)
-        return moment.timestamp()
+        return known_time(moment.timestamp())
     except (ValueError, OverflowError):
         return None
 
@@ -483,7 +484,7 @@ def _scaled(
         scale = next((10.0**-places for places in range(9) if _fits(raw, 10.0**places)), 10.0**-9)
         whole = [None if one is None or one == GAP_SAMPLE else round(one / scale) for one in raw]
         scale *= resolution if resolution is not None else 1.0
-    if scale <= 0 or any(one is not None and abs(one) >= EXACT for one in whole):
+    if not 1e-12 < scale < 1e12 or any(one is not None and abs(one) >= EXACT for one in whole):
         raise RemoteProtocolError("a sample out of range")
     return whole, scale
 

@@ -11,11 +11,13 @@ Values carry their own state bits; times are the monitor's own, as absolute time
 Over UDP a message is a datagram, over a line a frame (intellivue_frame.py).
 """
 
+import math
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from edgebox.errors import RemoteProtocolError
 from edgebox.observation import (
+    RATE_MAX_HZ,
     SAMPLES_MAX,
     Alarm,
     Incident,
@@ -24,6 +26,7 @@ from edgebox.observation import (
     Validity,
     Wave,
     clean,
+    known_time,
     pack_samples,
     worst,
 )
@@ -342,6 +345,8 @@ class IntelliVue:
         spec = known.attributes.get(SAMPLE_SPEC, b"")
         if not period or len(spec) < 6:
             return []  # what it is made of has not been said yet; it comes with the next full poll
+        if not 1 <= TICKS_PER_S / period <= RATE_MAX_HZ:
+            raise RemoteProtocolError("a wave of a rate that cannot be")
         rate_hz = TICKS_PER_S / period
         waves: list[Observation] = []
         count = 0
@@ -358,7 +363,9 @@ class IntelliVue:
                 Wave(
                     device=self._device,
                     received_utc=now_utc,
-                    source_utc=None if at_utc is None else at_utc - len(samples) / rate_hz,
+                    source_utc=known_time(
+                        math.nan if at_utc is None else at_utc - len(samples) / rate_hz
+                    ),
                     code=term.code,
                     name=term.name,
                     unit=nomenclature.ucum(0x40000 + unit) if unit else term.unit,
@@ -484,7 +491,8 @@ def _scale(data: bytes | None, physio: int) -> tuple[float, float]:
         raw_low, raw_high = cursor.u16(), cursor.u16()
         if low is not None and high is not None and raw_low != raw_high and low != high:
             scale = (high - low) / (raw_high - raw_low)
-            return scale, low - raw_low * scale
+            if 1e-12 < abs(scale) < 1e11 and abs(low) < 1e11:
+                return scale, low - raw_low * scale
     if 0x0100 <= physio <= 0x014F:  # ECG, whose range the guide states once for all
         return 0.005, -40.96
     return 1.0, 0.0

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from edgebox.errors import RemoteProtocolError
+from edgebox.observation import known_time
 
 TICKS_PER_S = 8000
 """RelativeTime is in units of 1/8 ms and wraps around at 2^32."""
@@ -366,7 +367,7 @@ def to_utc(absolute: bytes, zone: tzinfo) -> float | None:
         moment = datetime(
             century * 100 + year, month, day, hour, minute, second, hundredth * 10_000, zone
         )
-        return moment.timestamp()
+        return known_time(moment.timestamp())
     except (ValueError, OverflowError):
         return None
 

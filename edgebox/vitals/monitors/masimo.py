@@ -12,7 +12,7 @@ be noticed by anyone. EXC holds exceptions in hexadecimal; they say how far the 
 import re
 from datetime import datetime, tzinfo
 
-from edgebox.observation import WITHOUT_VALUE, Numeric, Validity
+from edgebox.observation import WITHOUT_VALUE, Numeric, Validity, known_time
 from edgebox.vitals import nomenclature
 from edgebox.vitals.monitors.line import Speed
 from edgebox.vitals.monitors.listening import Listening
@@ -117,7 +117,7 @@ class Masimo(Listening):
         month, day, year, hour, minute, second = parts
         try:
             moment = datetime(2000 + year, month, day, hour, minute, second, tzinfo=self._zone)
-            return moment.timestamp()
+            return known_time(moment.timestamp())
         except (ValueError, OverflowError):
             return None
 

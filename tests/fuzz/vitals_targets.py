@@ -1,0 +1,147 @@
+"""The parsers of the vitals service and of the hub's side of it, for the fuzzer.
+
+Besides not breaking, none may give a value without its validity (observations refuse to be made
+so) or anything that cannot be stored and read again.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC
+
+from edgebox.errors import RemoteProtocolError
+from edgebox.hub import vitals_fhir, vitals_hl7
+from edgebox.hub.vitals_store import BatchRow
+from edgebox.observation import Observation, pack, unpack, unpack_samples
+from edgebox.sim.monitors.faults import Faults
+from edgebox.sim.monitors.hl7 import Hl7Monitor
+from edgebox.sim.monitors.intellivue import IntelliVueMonitor
+from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
+from edgebox.sim.monitors.patient import Patient
+from edgebox.vitals.monitors import hl7
+from edgebox.vitals.monitors.intellivue import IntelliVue
+from edgebox.vitals.monitors.intellivue_frame import write_frame
+from edgebox.vitals.monitors.line import IntelliVueLine, Line
+from edgebox.vitals.monitors.masimo import Masimo
+from edgebox.vitals.monitors.mllp import Mllp
+from edgebox.vitals.monitors.nonin import Nonin
+
+NOW_UTC = 1_795_000_000.0
+Target = tuple[Callable[[bytes], None], tuple[bytes, ...]]
+
+
+def _check(found: Sequence[Observation]) -> None:
+    if found:
+        assert unpack(pack(found)) == list(found)
+
+
+def take_hl7(data: bytes) -> None:
+    """A stream of messages, cut in two, and what is answered."""
+    mllp, reader = Mllp(), hl7.Reader("m1", UTC)
+    half = len(data) // 2
+    found = [*mllp.receive(data[:half], 0.0), *mllp.receive(data[half:], 1.0), *mllp.end()]
+    for raw in found:
+        with suppress(RemoteProtocolError):
+            message = hl7.parse(raw)
+            hl7.acknowledge(message, "accepted", NOW_UTC, "text")
+            hl7.wants_reply(message, "accepted")
+            _check(reader.read(message, NOW_UTC))
+
+
+def take_intellivue(data: bytes) -> None:
+    """A datagram that follows good ones."""
+    core = IntelliVue("m1", UTC, waves=True, now=0.0)
+    for message in (*_CONVERSATION[:4], data):
+        with suppress(RemoteProtocolError):
+            core.receive(message, 1.0, NOW_UTC)
+    core.handle_timeout(20.0)
+    core.messages_to_send()
+    _check(core.observations())
+
+
+def _take_line(line: Line, data: bytes) -> None:
+    half = len(data) // 2
+    line.receive(data[:half], 0.0, NOW_UTC)
+    line.receive(data[half:], 1.0, NOW_UTC + 1)
+    line.data_to_send()
+    _check(line.observations())
+
+
+def take_intellivue_serial(data: bytes) -> None:
+    """Bytes of a line."""
+    _take_line(IntelliVueLine("m1", UTC, waves=True, now=0.0), data)
+
+
+def take_nonin(data: bytes) -> None:
+    """Bytes of a line."""
+    _take_line(Nonin("m1"), data)
+
+
+def take_masimo(data: bytes) -> None:
+    """Bytes of a line."""
+    _take_line(Masimo("m1", UTC), data)
+
+
+def take_batch(data: bytes) -> None:
+    """A batch from a box, as the hub stores and exports it."""
+    with suppress(RemoteProtocolError):
+        unpack(data)
+    with suppress(RemoteProtocolError):
+        unpack_samples(data)
+    row = BatchRow(1, "box-1", "s", 1, NOW_UTC, zlib.compress(data))
+    with suppress(RemoteProtocolError):
+        vitals_fhir.bundle_of(vitals_fhir.observations_of(row, waves=True))
+    with suppress(RemoteProtocolError):
+        vitals_hl7.message_of(row, waves=True, now_utc=NOW_UTC)
+    vitals_hl7.verdict_of(data, row)
+
+
+def _conversation() -> tuple[bytes, ...]:
+    """What a simulated IntelliVue says in two seconds."""
+    faults = Faults(alarms=["ASYSTOLE"])
+    monitor = IntelliVueMonitor(Patient(), faults, now=0.0, leads=("II",))
+    core = IntelliVue("m1", UTC, waves=True, now=0.0)
+    said: list[bytes] = []
+    for step in range(40):
+        now = step * 0.05
+        if now >= core.next_timeout():
+            core.handle_timeout(now)
+        answers = monitor.tick(now, NOW_UTC + now)
+        for message in core.messages_to_send():
+            answers += monitor.receive(message, now, NOW_UTC + now)
+        for answer in answers:
+            core.receive(answer, now, NOW_UTC + now)
+        said += answers
+    return tuple(said)
+
+
+_CONVERSATION = _conversation()
+_HL7 = Hl7Monitor(Patient(), Faults(), waves=False)
+_HL7_WAVE = (
+    b"\x0bMSH|^~\\&|M||||20260124||ORU^R01|42|P|2.3.1\rOBR|1||1|W|||20260124131539+0800\r"
+    b"OBX|1|NA|131329^MDC_ECG_ELEC_POTL_I^MDC|1.7.6.1|80^88^32767^92|262656^X^MDC\r"
+    b"OBX|2|NM|0^MDC_ATTR_SAMP_RATE^MDC|1.7.6.1.1|500|264640^MDC_DIM_HZ^MDC\r"
+    b"OBX|3|NM|2327^MDC_ATTR_NU_MSMT_RES^MDC|1.7.6.1.2|0.001221|266418^MDC_DIM_MILLI_VOLT^MDC\r"
+    b"\x1c\r"
+)
+_VALUES = hl7.Reader("m1", UTC).read(hl7.parse(Mllp().receive(_HL7_WAVE, 0.0)[0]), NOW_UTC)
+
+VITALS_TARGETS: dict[str, Target] = {
+    "hl7": (
+        take_hl7,
+        (_HL7_WAVE, _HL7.message(NOW_UTC), _HL7.alarm(NOW_UTC, "ASYSTOLE")),
+    ),
+    "intellivue": (take_intellivue, _CONVERSATION[:12]),
+    "intellivue-serial": (
+        take_intellivue_serial,
+        tuple(write_frame(message) for message in _CONVERSATION[:4]),
+    ),
+    "nonin": (
+        take_nonin,
+        tuple(
+            NoninMonitor(Patient(), Faults(), now=0.0, number=number).tick(1.0) for number in (2, 7)
+        ),
+    ),
+    "masimo": (take_masimo, (MasimoMonitor(Patient(), Faults(), now=0.0).tick(1.5, NOW_UTC),)),
+    "vitals-batch": (take_batch, (zlib.decompress(pack(_VALUES)), pack(_VALUES))),
+}
