@@ -192,6 +192,12 @@ class Worker:
             if isinstance(pipeline, StreamPipeline) and isinstance(item, AccessUnit):
                 pipeline.keep(item)
             return
+        if orders.bitrate_bps == 0:
+            # A pause: the next picture builds on the last one that was sent.
+            if isinstance(pipeline, StreamPipeline) and isinstance(item, AccessUnit):
+                pipeline.keep(item)
+                self._encoding = False  # a camera's own stream cannot be taken up in the middle
+            return
         keyframe = not self._encoding or orders.keyframes != self._keyframes
         self._encoding, self._keyframes = True, orders.keyframes
         if (orders.form, orders.part) != self._shape:

@@ -23,10 +23,13 @@ class Spread:
 
     def __init__(self) -> None:
         self._free_at = 0.0
+        self._last_bps = 0
 
     def wait_s(self, size: int, rate_bps: int, now: float) -> float:
         """How long a packet of `size` bytes waits; call once for each."""
-        if rate_bps <= 0 or rate_bps >= SPREAD_BELOW_BPS:
+        # During a pause what is under way goes on as before.
+        self._last_bps = rate_bps = rate_bps or self._last_bps
+        if not 0 < rate_bps < SPREAD_BELOW_BPS:
             self._free_at = now
             return 0.0
         wait_s = max(0.0, self._free_at - now - BURST_S)

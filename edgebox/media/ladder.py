@@ -13,7 +13,8 @@ with the level:
 
 A level is left downwards once its rate was too low for FALL_S, upwards once it sufficed for a
 better one for RISE_S. The two thresholds of a level lie apart, and a fall soon after a rise makes
-the next rise wait longer, so that a rate that swings does not make the picture swing.
+the next rise wait longer, so that a rate that swings does not make the picture swing. While a queue
+drains the bond may name next to nothing for a moment: pictures pause then, without another level.
 """
 
 import math
@@ -47,12 +48,12 @@ BACK: dict[Level, int] = {
 """And from which it ends."""
 FALL_S: dict[Level, float] = {
     "main-only": 0.0,
-    "few-frames": 0.2,
-    "stills": 0.5,
-    "sound-only": 0.5,
+    "few-frames": 0.5,
+    "stills": 1.0,
+    "sound-only": 1.5,
 }
 """Another size costs a keyframe at the worst moment: a dip shorter than this goes by without."""
-RISE_S, RISE_MAX_S = 0.4, 3.0
+RISE_S, RISE_MAX_S = 0.4, 1.0
 STEADY_S = 10.0
 """A fall later than this after a rise was no swing."""
 
@@ -63,6 +64,12 @@ FULL_AGAIN = 0.9
 THUMBNAIL = Form(width=320, height=180, fps=8.0)
 FEW_FRAMES = Form(width=640, height=360, fps=10.0)
 STILLS = Form(width=640, height=360, every_s=3.0)
+MAIN_FORMS: dict[Level, Form] = {
+    "all": Form(),
+    "main-only": Form(),
+    "few-frames": FEW_FRAMES,
+    "stills": STILLS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,7 @@ class Picture:
 
     form: Form
     bitrate_bps: int
+    """0: none for the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class Ladder:
         self._place = 0
         self._worse_since: float | None = None
         self._better_since: float | None = None
-        self._better_place = 0
+        self._last_wanted = 0
         self._rose_at = -math.inf
         self._rise_s = RISE_S
         self._full = True
@@ -117,15 +125,19 @@ class Ladder:
         """What to send from now on."""
         if not situation.mains:
             return Plan("sound-only", {})
-        self._step(int(situation.rate_bps / weigh(situation.mains, situation.copies)), now)
+        main_bps = int(situation.rate_bps / weigh(situation.mains, situation.copies))
+        self._step(main_bps, now)
         level = self.level
         if level == "sound-only":
             return Plan("sound-only", {})
+        if main_bps < BELOW["sound-only"]:
+            paused = dict.fromkeys(situation.mains, Picture(MAIN_FORMS[level], 0))
+            return Plan("reduced" if level == "all" else level, paused)
         others = situation.others if level == "all" else ()
         shares = divide(situation.rate_bps, situation.mains, others, situation.copies)
-        main_form = {"few-frames": FEW_FRAMES, "stills": STILLS}.get(level, Form())
+        form = MAIN_FORMS[level]
         pictures = {
-            camera: Picture(main_form if camera in situation.mains else THUMBNAIL, bitrate_bps)
+            camera: Picture(form if camera in situation.mains else THUMBNAIL, bitrate_bps)
             for camera, bitrate_bps in shares.items()
         }
         if level != "all":
@@ -142,12 +154,11 @@ class Ladder:
             self._fall(wanted, now)
         elif wanted < self._place:
             self._worse_since = None
-            if self._better_since is None:
-                self._better_since, self._better_place = now, wanted
-            self._better_place = max(self._better_place, wanted)
-            self._rise(now)
+            self._better_since = now if self._better_since is None else self._better_since
+            self._rise(max(wanted, self._last_wanted), now)
         else:
             self._worse_since = self._better_since = None
+        self._last_wanted = wanted
 
     def _wanted(self, main_bps: int) -> int:
         place = self._place
@@ -166,7 +177,8 @@ class Ladder:
         swings = now - self._rose_at < STEADY_S
         self._rise_s = min(RISE_MAX_S, self._rise_s * 2) if swings else RISE_S
 
-    def _rise(self, now: float) -> None:
-        if self._better_since is not None and now - self._better_since >= self._rise_s:
-            self._place, self._better_since = self._better_place, None
+    def _rise(self, wanted: int, now: float) -> None:
+        since = now if self._better_since is None else self._better_since
+        if now - since >= self._rise_s and wanted < self._place:
+            self._place, self._better_since = wanted, None
             self._rose_at = now

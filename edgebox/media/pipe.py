@@ -53,6 +53,7 @@ class Orders(Struct, frozen=True, tag=True):
 
     encode: bool = False
     bitrate_bps: int = 1_000_000
+    """0: no picture for the moment."""
     keyframes: int = 0
     """Rises by one for each keyframe that is wanted."""
     form: Form = Form()

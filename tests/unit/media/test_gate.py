@@ -30,6 +30,13 @@ def test_a_keyframe_takes_as_long_as_its_bits() -> None:
     assert one.wait_s(1000, 80_000, 30.0) == 0.0, "and then it is over"
 
 
+def test_a_pause_lets_go_what_is_under_way_as_before() -> None:
+    one = Spread()
+    for _ in range(5):
+        one.wait_s(1000, 80_000, 10.0)
+    assert one.wait_s(1000, 0, 10.0) > 0.3
+
+
 @given(st.lists(st.tuples(st.integers(20, 1300), st.floats(0, 0.2)), min_size=1, max_size=100))
 def test_no_more_than_the_rate_and_a_burst_leaves(packets: list[tuple[int, float]]) -> None:
     one, now, left = Spread(), 0.0, []

@@ -75,6 +75,27 @@ def test_a_short_dip_changes_no_size() -> None:
     assert ladder.update(situation(2_000_000), 1.2).pictures["a"].form == Form()
 
 
+def test_while_a_queue_drains_pictures_pause_and_go_on_as_they_were() -> None:
+    ladder = Ladder()
+    run(ladder, 2_000_000, 0.0, 1.0)
+    for step in range(4):
+        plan = ladder.update(situation(8_000), 1.1 + step * TICK_S)
+        assert {camera: one.bitrate_bps for camera, one in plan.pictures.items()} == {"a": 0}
+        assert plan.pictures["a"].form == Form()
+    assert ladder.update(situation(700_000), 1.5).pictures["a"].form == Form()
+
+
+def test_a_rate_that_grows_is_followed_up_to_where_it_is() -> None:
+    ladder = Ladder()
+    run(ladder, 10_000, 0.0, 5.0)
+    rate_bps, now = 10_000.0, 5.1
+    while rate_bps < 1_500_000:
+        ladder.update(situation(int(rate_bps)), now)
+        rate_bps, now = rate_bps * 1.25, now + TICK_S
+    assert ladder.level != "sound-only"
+    assert run(ladder, 1_500_000, now, 0.5).level == "full"
+
+
 def test_all_comes_back_within_a_second_of_the_rate() -> None:
     ladder = Ladder()
     run(ladder, 10_000, 0.0, 30.0)
