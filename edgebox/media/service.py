@@ -212,6 +212,8 @@ class _MediaService:
             self._session.stop(time.time())
             self._admission.clear()
             self._guidance.reset()
+            self._cabin.set_live(False)
+            self._cabin.mute(False)
         self._watchers.cut_all()
         self._preview.cut_all()
 
