@@ -14,16 +14,24 @@ from edgebox.messages import (
     MUTE_CABIN,
     MUTE_GUEST,
     START_VIDEO,
+    STOP_VIDEO,
     Done,
     Fault,
     GuestMuted,
     MuteCabin,
     Role,
     StartVideo,
+    StopVideo,
     WatchAnswer,
 )
 from tests.conftest import Broker, TurnServer
-from tests.integration.media_rig import chromium_page, configuration, frames_seen, media_running
+from tests.integration.media_rig import (
+    admit,
+    chromium_page,
+    configuration,
+    frames_seen,
+    media_running,
+)
 from tests.integration.sound_page import (
     CALL_FLAGS,
     CALL_JS,
@@ -191,3 +199,24 @@ def directions(sdp: str) -> list[str]:
         elif line in {"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"}:
             found[-1] += " " + line[2:]
     return found
+
+
+async def test_a_mute_outlives_the_service_and_ends_with_the_session(
+    broker: Broker, turn_server: TurnServer, tmp_path: Path
+) -> None:
+    config = with_sound(broker, turn_server, tmp_path / "heard")
+    async with media_running(config) as box:
+        assert await box.bus.request(START_VIDEO, StartVideo()) == Done()
+        await admit(box)
+        assert await box.bus.request(MUTE_CABIN, MuteCabin(muted=True)) == Done()
+        silence = GuestMuted(participant="person", muted=True)
+        assert await box.bus.request(MUTE_GUEST, silence) == Done()
+        stranger = GuestMuted(participant="nobody", muted=True)
+        assert isinstance(await box.bus.request(MUTE_GUEST, stranger), Fault)
+        before = await box.until(lambda s: s.sound.muted and s.silenced == ("person",))
+    async with media_running(config) as box:
+        after = await box.until(lambda s: s.instance != before.instance and s.sound.muted)
+        assert (after.state, after.silenced) == ("live", ("person",))
+        assert await box.bus.request(STOP_VIDEO, StopVideo()) == Done()
+        session = await box.until(lambda s: s.state == "idle")
+        assert (session.sound.muted, session.silenced) == (False, ())
