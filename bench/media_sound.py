@@ -45,7 +45,7 @@ from tests.integration.test_main_job import JOIN, START
 
 STARTS = 10
 CUTS = 5
-MEASURE_S = 20.0
+MEASURE_S = 15.0
 POOR_BPS = (800_000, 300_000, 100_000, 60_000)
 BEEP_LATE_MAX_S = 0.8
 

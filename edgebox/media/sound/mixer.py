@@ -146,11 +146,11 @@ class Mixer:
         for block in heard.values():
             far += block
         played = _clipped(far)
-        if near is not None:
-            near = self._echo.process(near, played)
         self._advance(now)
         packets: list[Mixed] = []
         if self._orders.live:
+            if near is not None:
+                near = self._echo.process(near, played)
             cabin = None if self._orders.muted else near
             for mix in self._orders.mixes:
                 packets += self._mixed(mix, cabin, far, heard)
