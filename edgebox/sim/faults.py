@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from edgebox.bond.connection import Connection
+from edgebox.bond.path import Use
 from edgebox.sim.invariants import StateError, fingerprint
 from edgebox.sim.network import OTHER, Network, Stranger
 from edgebox.sim.traffic import FLOWS
@@ -25,7 +26,8 @@ class Faults:
         self._kinds: tuple[Callable[[float, float], str], ...] = (
             self._cut, self._cut, self._cut_one_way, self._cut_one_way, self._flap, self._blackout,
             self._rate, self._loss, self._delay, self._rebind, self._mtu, self._stop,
-            self._suspend, self._jump, self._unplug, self._replay, self._damage, self._forget,
+            self._suspend, self._jump, self._unplug, self._use, self._replay, self._damage,
+            self._forget,
         )  # fmt: skip
 
     def plan(self, begin: float, length_s: float) -> None:
@@ -125,6 +127,20 @@ class Faults:
         network.at(at, lambda: network.when_run("up", gone))
         network.at(until, lambda: network.when_run("up", back))
         return f"unplug {link}"
+
+    def _use(self, at: float, until: float) -> str:
+        """The operator wants the link used otherwise for a while."""
+        link, network, box = self._any_link(), self._network, self._box
+        use, metered = self._chance.choice(tuple(Use)), self._chance.random() < 0.5
+
+        def change(use: Use, *, metered: bool) -> None:
+            box.use_path(link, use, network.clock("up"), metered=metered)
+
+        network.at(at, lambda: network.when_run("up", partial(change, use, metered=metered)))
+        network.at(
+            until, lambda: network.when_run("up", partial(change, Use.ORDINARY, metered=False))
+        )
+        return f"link {link} as {use.name.lower()}"
 
     # Ends
 
