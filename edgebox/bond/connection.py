@@ -52,6 +52,8 @@ FLOWS_MAX = 256
 """Destinations remembered for one box."""
 GONE_S = 120.0
 """The hub leaves a link alone that it has not heard on for so long."""
+TARGET_S = 0.005
+"""The target is looked at so often at most: twice in an acknowledgement's period."""
 TARGET_FELL = 0.9
 """A target below this share of what was told is news."""
 SILENT_S = 0.7
@@ -141,6 +143,7 @@ class Connection:
         self._least_next_us: int | None = None
         self._housekeeping_at = now
         self._told_bps = 0.0
+        self._target_at = now
         self._roaming = Roaming(random_bytes)
         self._responses: dict[int, PathResponse] = {}
         self._data_at: dict[int, float] = {}
@@ -196,6 +199,10 @@ class Connection:
         self.sender.ping_items = [LinkUse(one.link, one.use) for one in self.paths.values()]
         for best in self.sender.links.best(now):
             self.sender.send_control(best, self.sender.ping_items, now)
+
+    def trust_addresses(self, earlier: "Connection") -> None:
+        """Hub: this is another session of the same box."""
+        self._roaming.trust(earlier._roaming)
 
     def knows_address(self, address: Hashable) -> bool:
         """Hub: a link of this box is there, or was last."""
@@ -308,7 +315,10 @@ class Connection:
                     self.sender.detach(link, now)
 
     def _look_at_target(self, now: float) -> None:
-        if self.role == "box" and self.sender.update_target(now) < TARGET_FELL * self._told_bps:
+        if self.role != "box" or now < self._target_at:
+            return
+        self._target_at = now + TARGET_S
+        if self.sender.update_target(now) < TARGET_FELL * self._told_bps:
             self._told_bps = self.target_bps
             self._events.append(TargetFell(self.target_bps))
 

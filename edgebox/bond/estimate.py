@@ -28,6 +28,7 @@ QUEUE_LOW_S = 0.010
 QUEUE_HIGH_S = 0.020
 IDLE_S = 0.002
 """A link is not idle for less than this: clocks and acknowledgements are not finer."""
+UNKNOWN_RTT_S = 0.1
 START_BPS = 600_000.0
 FLOOR_BPS = 50_000.0
 START_GROWTH = 3.0
@@ -100,6 +101,10 @@ class Estimate:
         self.queue_s = 0.0
         """Latest queueing delay towards the far end."""
         self.standing_s = 0.0
+        self.known = False
+        """Something has come back."""
+        self.min_rtt_s = UNKNOWN_RTT_S
+        """Least round trip of the last 10 s."""
         self.srtt_s = 0.0
         self.rttvar_s = 0.0
         self.loss = 0.0
@@ -120,19 +125,9 @@ class Estimate:
         self._losses: deque[tuple[float, int, int]] = deque()
 
     @property
-    def known(self) -> bool:
-        """Something has come back."""
-        return self.srtt_s > 0.0
-
-    @property
     def base_s(self) -> float:
         """Least one-way delay, with the offset common to all links."""
         return self._base.value
-
-    @property
-    def min_rtt_s(self) -> float:
-        """Least round trip of the last 10 s; 0.1 s as long as nothing is known."""
-        return self._rtt.value if self.known else 0.1
 
     @property
     def peak_bps(self) -> float:
@@ -191,6 +186,8 @@ class Estimate:
         self._points.clear()
         self._base = WindowedMin(BASE_WINDOW_S)
         self._rtt = WindowedMin(BASE_WINDOW_S)
+        self.known = False
+        self.min_rtt_s = UNKNOWN_RTT_S
         self.srtt_s = 0.0
         self.queue_s = self.standing_s = 0.0
         self.capacity_bps = min(self.capacity_bps, START_BPS)
@@ -199,12 +196,14 @@ class Estimate:
 
     def _take_rtt(self, rtt_s: float, now: float) -> None:
         """RFC 6298 (2)."""
-        if self.srtt_s == 0.0:
+        if not self.known:
+            self.known = True
             self.srtt_s, self.rttvar_s = rtt_s, rtt_s / 2
         else:
             self.rttvar_s += (abs(self.srtt_s - rtt_s) - self.rttvar_s) / 4
             self.srtt_s += (rtt_s - self.srtt_s) / 8
         self._rtt.update(rtt_s, now)
+        self.min_rtt_s = self._rtt.value
 
     def _take_point(self, received_s: float, bytes_total: int, taken_s: float) -> None:
         points = self._points

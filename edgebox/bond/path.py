@@ -32,6 +32,8 @@ PROOF_BYTES = 1000
 WINDOW_S = 0.040
 """Bytes under way may exceed rate x least round trip by this much time."""
 COLD_PACKETS = 16
+COLD_BYTES = COLD_PACKETS * 1280
+LEAST_BYTES = 2 * 1280
 PACING = 2.0
 BURST_S = 0.004
 """Pacing lets this much go at once: timers are not finer."""
@@ -160,24 +162,31 @@ class Path:
         if over > 0:
             # The budget frees itself only while acknowledgements come.
             stalled_s = 2 * max(0.0, self.silence_s(now) - STALL_S)
-            wait_s = max(wait_s, over * 8 / self.rate_bps + stalled_s)
-        return max(0.0, wait_s)
+            held_s = over * 8 / self.rate_bps + stalled_s
+            if held_s > wait_s:
+                wait_s = held_s
+        return wait_s if wait_s > 0.0 else 0.0
 
     def arrival_s(self, size: int, now: float) -> float:
         """Predicted time until a packet of this size arrives, plus the offset of all delays."""
-        silence_s = self.silence_s(now)
-        penalty_s = 2 * (silence_s - SILENCE_S) if silence_s > SILENCE_S else 0.0
-        delay_s = max(self.wait_s(size, now), self.queue_s(now))
-        base_s = self.estimate.base_s if self.estimate.known else 1e3
-        return base_s + delay_s + size * 8 / self.rate_bps + penalty_s
+        estimate = self.estimate
+        delay_s = self._queue_s - (now - self._queue_at)
+        wait_s = self.wait_s(size, now)
+        if wait_s > delay_s:
+            delay_s = wait_s
+        arrival_s = delay_s + size * 8 / (estimate.capacity_bps * self.share)
+        if self.waiting_since:
+            silence_s = self.silence_s(now)
+            if silence_s > SILENCE_S:
+                arrival_s += 2 * (silence_s - SILENCE_S)
+        return arrival_s + (estimate.base_s if estimate.known else 1e3)
 
     def budget(self) -> int:
         """Bytes that may be under way."""
         estimate = self.estimate
-        window = int(self.rate_bps / 8 * (estimate.min_rtt_s + WINDOW_S))
-        if estimate.starting:
-            return max(window, COLD_PACKETS * 1280)
-        return max(window, 2 * 1280)
+        least = COLD_BYTES if estimate.starting else LEAST_BYTES
+        window = int(estimate.capacity_bps * self.share / 8 * (estimate.min_rtt_s + WINDOW_S))
+        return window if window > least else least
 
     # Progress
 

@@ -38,7 +38,10 @@ class Repair:
     @property
     def next_at(self) -> float:
         """When something is due."""
-        return self._due[0][0] if self._due else float("inf")
+        due = self._due
+        while due and due[0][2].acknowledged:
+            heapq.heappop(due)
+        return due[0][0] if due else float("inf")
 
     def earn(self, size: int) -> None:
         """Ordinary bytes were sent."""

@@ -395,7 +395,7 @@ def test_parity_brings_back_what_was_lost_on_a_long_way() -> None:
     pair.run(0.5)
     for path in pair.box.paths.values():
         path.estimate.usual_loss = 0.05
-        path.estimate._rtt.value = path.estimate.srtt_s = 0.3
+        path.estimate.min_rtt_s = path.estimate.srtt_s = 0.3
         path.estimate.capacity_bps = 8e6
     pair.box.sender._probing._allowance.left = 0
     pair.box.sender._protection.wanted = True
