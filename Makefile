@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt %/vehicle.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long test-netns fuzz clean test-units
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ simulate-long: setup ## 10,000 of them
 
 bench-bond: setup ## The bond against its rivals and the bound, every regime: ARGS="--only LTE"
 	@$(PY) -m bench.bond_matrix $(ARGS)
+
+bench-vitals: setup ## What kill -9 loses between monitor and hub (16 minutes), and what vitals cost
+	@$(PY) -m bench.vitals_loss --points 1000 --offline 100 $(ARGS)
+	@$(PY) -m bench.vitals_load
 
 lint: setup ## Static checks
 	.venv/bin/ruff check .

@@ -57,6 +57,14 @@ def run_demo(
     asyncio.run(_until_signal(demo.run(sources, sound, port, language)))
 
 
+def run_monitor(kind: str, where: str, zone: str) -> None:
+    """A simulated patient monitor."""
+    from edgebox.sim.monitors import command
+
+    notify.set_up_logging("monitor")
+    asyncio.run(_until_signal(command.run(kind, where, zone)))
+
+
 def run_links(path: Path) -> None:
     """Simulated links from a file of their own."""
     from edgebox.sim import link_settings, service

@@ -80,6 +80,25 @@ def demo(
     app.run_demo(camera or [], microphone, loudspeaker, port, lang.value)
 
 
+class MonitorChoice(StrEnum):
+    """Simulated monitors."""
+
+    HL7 = "hl7"
+    INTELLIVUE = "intellivue"
+    MASIMO = "masimo"
+    NONIN = "nonin"
+
+
+@cli.command("sim-monitor")
+def sim_monitor(
+    kind: MonitorChoice,
+    where: Annotated[str, typer.Argument(help="host:port, or the path of a pty to make.")],
+    timezone: Annotated[str, typer.Option(help="What its clock shows.")] = "Europe/Oslo",
+) -> None:
+    """A simulated patient monitor; faults by lines on standard input. docs/monitors.md."""
+    app.run_monitor(kind.value, where, timezone)
+
+
 @cli.command("sim-links")
 def sim_links(config: Annotated[Path, typer.Option("--config", "-c")]) -> None:
     """Simulated mobile links and their control page, from a TOML file of their own."""

@@ -14,10 +14,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edgebox.errors import RemoteProtocolError
-from edgebox.messages import Fraction, Id
+from edgebox.messages import Fraction, Id, MonitorStatus
+from edgebox.observation import Alarm, Numeric
 
 LABEL = "edgebox"
 POINTING_LABEL = "pointing"
+VITALS_LABEL = "vitals"
+"""Channel of waves: unordered, without retransmission. A late wave is of no use; a gap is shown."""
 MESSAGE_MAX_BYTES = 8192
 CHUNK_BYTES = 1024
 """One chunk is one datagram on the way: SCTP need not put pieces together."""
@@ -152,7 +155,40 @@ class Denied(_Message, frozen=True):
     """Of a TakeStill."""
 
 
-ToPage = Pointed | Drawn | Erased | View | StillStart | Denied
+class Monitors(_Message, frozen=True):
+    """The vehicle's patient monitors and whether they are there; only for roles with `vitals`."""
+
+    monitors: tuple[MonitorStatus, ...]
+
+
+class Values(_Message, frozen=True):
+    """Values as the board has them, each with its times and validity. Age = `at_utc` - received."""
+
+    at_utc: float
+    """Box clock when this was sent."""
+    numerics: tuple[Numeric, ...]
+    alarms: tuple[Alarm, ...] = ()
+
+
+class WaveBlock(_Message, frozen=True):
+    """Samples on the channel VITALS_LABEL. Value = raw * scale + offset; None is a gap."""
+
+    device: str
+    name: str
+    label: str
+    unit: str
+    validity: str
+    rate_hz: float
+    scale: float
+    offset: float
+    first: int
+    """Number of the first sample: a jump is what was lost on the way, or by the monitor."""
+    at_utc: float
+    """Box clock at the last sample, as it was received: the clock of the pictures."""
+    samples: tuple[int | None, ...]
+
+
+ToPage = Pointed | Drawn | Erased | View | StillStart | Denied | Monitors | Values | WaveBlock
 
 _decoder: msgspec.json.Decoder[FromPage] = msgspec.json.Decoder(FromPage)
 

@@ -159,7 +159,9 @@ def parse(data: bytes) -> Message:
     lines = [line for line in lines if line.strip()]
     if len(lines) > SEGMENTS_MAX:
         raise RemoteProtocolError("too many segments")
-    marks = lines[0][3:8]
+    marks = lines[0][3:8] if lines and lines[0].startswith("MSH") else ""
+    if len(marks) < 5:
+        raise RemoteProtocolError("MSH names no separators")
     end = marks[1:].find(marks[0])
     used = marks[: end + 1] if end > 0 else marks
     if len(used) < 3 or len(set(used)) != len(used) or any(c.isalnum() for c in used):

@@ -372,6 +372,7 @@ def test_independent_parser_reads_the_same_values() -> None:
         b"MSH",
         b"PID|1",
         b"MSH|\r",
+        b"MSH\nS:\x03\x95PID|1\r",
         b"MSHxxxxxxxxxxxxxx\r",
         b"MSH||||||||||\r",
         b"MSH|^~\\&|A|B\r",

@@ -1,0 +1,71 @@
+"""`edgebox sim-monitor`: one simulated monitor, with faults by lines on standard input.
+
+HL7 connects to a listener, IntelliVue listens on UDP, and every serial one stands on a pty whose
+path is a link that the configuration can name as `port`.
+"""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from edgebox.config import parse_address
+from edgebox.errors import ConfigError
+from edgebox.sim.monitors.faults import Faults
+from edgebox.sim.monitors.hl7 import Hl7Monitor
+from edgebox.sim.monitors.intellivue import IntelliVueMonitor
+from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
+from edgebox.sim.monitors.patient import LEADS, Patient
+from edgebox.sim.monitors.run import Hl7Sender
+from edgebox.sim.monitors.wire import FramedIntelliVue, Pty, UdpIntelliVue
+
+KINDS = ("hl7", "intellivue", "masimo", "nonin")
+
+
+async def run(kind: str, where: str, zone: str) -> None:
+    """Until cancelled. `where`: host:port, or the path of a pty. Raises ConfigError."""
+    faults = Faults()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_read_commands(faults))
+        group.create_task(_talk(kind, where, ZoneInfo(zone), faults))
+
+
+async def _talk(kind: str, where: str, zone: ZoneInfo, faults: Faults) -> None:
+    now, patient = time.monotonic(), Patient()
+    if kind == "hl7":
+        sender = Hl7Sender(Hl7Monitor(patient, faults, zone=zone), *parse_address(where))
+        await sender.run()
+    monitor = IntelliVueMonitor(patient, faults, now=now, zone=zone, leads=LEADS)
+    if kind == "intellivue" and not where.startswith("/"):
+        await UdpIntelliVue(monitor).run(*parse_address(where))
+    if not where.startswith("/"):
+        raise ConfigError(f"{where}: {kind} needs the path of a pty to make, from / on")
+    pty = Pty(Path(where))
+    pty.plug_in()
+    try:
+        if kind == "intellivue":
+            framed = FramedIntelliVue(monitor)
+            await pty.run(framed.tick, framed.take)
+        elif kind == "masimo":
+            await pty.run(MasimoMonitor(patient, faults, now=now, zone=zone).tick)
+        else:
+            nonin = NoninMonitor(patient, faults, now=now)
+            await pty.run(lambda at, _: nonin.tick(at))
+    finally:
+        pty.pull_out()
+
+
+async def _read_commands(faults: Faults) -> None:
+    """What is not known is answered with what is."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    try:
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    except ValueError:  # a file or nothing: no commands will come
+        return
+    while line := await reader.readline():
+        text = line.decode("utf-8", "replace")
+        if text.strip() and not faults.command(text, time.monotonic()):
+            sys.stderr.write("silence S, garbage N, half, checksum, reboot, clock S, lead-off, ")
+            sys.stderr.write("lead-on, demo, real, alarm TEXT\n")
