@@ -194,7 +194,6 @@ class Mixer:
         outgoing.encoder.tune(self._orders.bitrate_bps, self._orders.loss_percent)
         samples = np.concatenate(outgoing.waiting)
         outgoing.waiting.clear()
-        # A level that changed meanwhile may leave 60 ms to a packet of 40: any of these is valid.
         data = outgoing.encoder.encode(samples)
         return [Mixed(mix, outgoing.pts, data)] if len(data) > 2 else []
 

@@ -89,7 +89,7 @@ class Encoder:
             self._control(SET_PACKET_LOSS, loss_percent)
 
     def encode(self, samples: Samples) -> bytes:
-        """One packet of 20, 40 or 60 ms. Two bytes or fewer need not be sent (RFC 6716, 2.1.9)."""
+        """One packet of 20 to 120 ms. Two bytes or fewer need not be sent (RFC 6716, 2.1.9)."""
         samples = np.ascontiguousarray(samples)
         size = self._library.opus_encode(
             self._state,

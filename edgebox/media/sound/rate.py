@@ -2,7 +2,8 @@
 
 Each packet costs some 115 bytes of headers on a link (RTP, SRTP, TURN, bond, UDP, IP), and the bond
 sends sound over two links. At 20 ms that is 92 kbit/s before the first bit of sound, which is more
-than the last 60 kbit/s. So when links are that poor packets hold 60 ms.
+than the last 60 kbit/s. So when links are that poor packets hold 60 ms, and when even that is too
+much 120 ms: late by a tenth of a second, but there.
 """
 
 from dataclasses import dataclass
@@ -29,9 +30,10 @@ LEVELS = (
     (700_000, Level(32_000, 20)),
     (350_000, Level(24_000, 20)),
     (200_000, Level(16_000, 40)),
-    (0, Level(12_000, 60)),
+    (20_000, Level(12_000, 60)),
+    (0, Level(10_000, 120)),
 )
-"""From which target on, best first."""
+"""From which target of the bond on, which is what is left beside sound; best first."""
 RISE_MARGIN = 1.15
 """A better level needs this much more than where it begins: no to and fro at the border."""
 LOSS_MIN, LOSS_MAX = 5, 30

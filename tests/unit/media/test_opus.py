@@ -32,8 +32,8 @@ def test_the_rate_changes_while_it_runs() -> None:
     assert sizes[12_000] < 0.5 * sizes[40_000]
 
 
-@pytest.mark.parametrize("blocks", [1, 2, 3])
-def test_packets_of_20_40_and_60_ms(blocks: int) -> None:
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5, 6])
+def test_packets_of_20_to_120_ms(blocks: int) -> None:
     encoder = Encoder()
     encoder.tune(12_000, 5)
     packet = encoder.encode(SECOND[: blocks * BLOCK])
