@@ -368,6 +368,8 @@ class FarEnd:
         )
         strange = Budget(STRANGE_S, STRANGE_S, now)
         session = _Session(box, identity, connection, driver, now, strange)
+        for earlier in box.sessions:
+            connection.trust_addresses(earlier.connection)
         self._sessions[keys.session] = session
         self.sessions_started += 1
         box.sessions.append(session)

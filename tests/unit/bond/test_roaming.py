@@ -96,3 +96,13 @@ def test_link_that_is_gone_leaves_nothing() -> None:
     assert roaming.is_settled
     assert not roaming.knows("home")
     assert not roaming.knows("b")
+
+
+def test_next_session_of_the_box_need_not_prove_the_same_address_again() -> None:
+    fresh = Roaming(counting())
+    fresh.trust(settled())
+    fresh.heard(0, "home", 60, 5.0)
+    assert fresh.is_settled
+    assert fresh.may_send("home", 100_000)
+    fresh.heard(0, "elsewhere", 60, 6.0)
+    assert not fresh.may_send("elsewhere", 1000)
