@@ -112,6 +112,12 @@ class _Viewer:
         if self.channel.open(wire) and wire.label == LABEL:
             self._greet(self.channel)
 
+    @property
+    def refused(self) -> int:
+        """Packets that this person may not send, were too many, too large or of no use."""
+        parts = (self.connection.strays, self.voice, self.picture)
+        return sum(part if isinstance(part, int) else part.dropped for part in parts if part)
+
     def _rate_limited(self, estimate_bps: int) -> None:
         sent_bps = sum(track.encoder.bitrate_bps for track in self.connection.tracks.values())
         self.limit.reported(estimate_bps, sent_bps, time.monotonic())
@@ -369,6 +375,8 @@ class Watchers:
             del self._viewers[peer]
         if viewer is None:
             return
+        if refused := viewer.refused:
+            logger.warning("%d packets of a %s were not let in", refused, viewer.guest.role)
         self._closing.start(viewer.connection)
         self._guidance.leave(viewer.channel)
         self._changed()
