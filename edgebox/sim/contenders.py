@@ -6,16 +6,8 @@ from functools import partial
 
 from edgebox.sim.bond_run import DESTINATION, FLOW, OURS, BoxEnd, Contender, HubEnd
 from edgebox.sim.network import NetworkLink
-from edgebox.sim.rivals import (
-    Choice,
-    RivalBox,
-    RivalHub,
-    duplicate,
-    least_in_flight,
-    minimum_rtt,
-    only_link,
-    static_weights,
-)
+from edgebox.sim.rival_ends import Choice, RivalBox, RivalHub
+from edgebox.sim.rivals import duplicate, least_in_flight, minimum_rtt, only_link, static_weights
 
 SINGLE = "link {} alone"
 

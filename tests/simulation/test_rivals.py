@@ -8,15 +8,8 @@ from edgebox.sim.bond_run import Result, run
 from edgebox.sim.contenders import SINGLE, contenders
 from edgebox.sim.network import NatAddress
 from edgebox.sim.regimes import steady_three
-from edgebox.sim.rivals import (
-    DEAD_S,
-    RivalBox,
-    RivalHub,
-    least_in_flight,
-    minimum_rtt,
-    only_link,
-    static_weights,
-)
+from edgebox.sim.rival_ends import DEAD_S, RivalBox, RivalHub
+from edgebox.sim.rivals import least_in_flight, minimum_rtt, only_link, static_weights
 from edgebox.sim.scenario import Scenario, cut, mend, steady
 
 LIGHT = Scenario("light", steady_three, duration_s=8.0, bitrate_bps=1e6, audio=False)
