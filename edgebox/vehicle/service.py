@@ -29,7 +29,6 @@ from edgebox.messages import (
 )
 from edgebox.vehicle.audience import Audience
 
-
 SAY_EVERY_S = 20.0
 """A third of the unit's WatchdogSec."""
 
