@@ -31,8 +31,8 @@ from tests.integration.panel_box import (
 )
 
 PI_4 = 6.0
-LOADS = 15
-CHANGES = 60
+LOADS = 10
+CHANGES = 40
 BETWEEN_S = 0.12
 """Longer than status.GAP_S: what is measured is a change after silence."""
 
