@@ -191,7 +191,9 @@ async def sms(stage: Stage, pages: list[Page]) -> None:
 async def close_invite(stage: Stage, pages: list[Page]) -> None:
     """Back to where it was."""
     for page in pages:
-        await page.tap("#invite")
+        if await page.locator("#sms-back").is_visible():
+            await page.tap("#sms-back")
+        await page.tap(".link-step .close")
         await expect(page.locator("#invitation")).to_be_hidden()
 
 
