@@ -44,8 +44,12 @@ from edgebox.messages import Message, Topic
 from edgebox.messages import Request as BusRequest
 from tests.fuzz.vitals_targets import VITALS_TARGETS
 
-KEYS = Keys(9, "aes-256-gcm", b"h" * 32, b"b" * 32)
 NOW = 1000.0
+
+
+def keys() -> Keys:
+    """Made anew each time: other tests look whether anybody keeps keys."""
+    return Keys(9, "aes-256-gcm", b"h" * 32, b"b" * 32)
 
 
 class Target(NamedTuple):
@@ -79,7 +83,7 @@ BODIES = (
 
 
 def _sealed(direction: int) -> tuple[bytes, ...]:
-    sealer = Sealer(KEYS, direction, NOW)
+    sealer = Sealer(keys(), direction, NOW)
     return tuple(sealer.seal(number % 3, body, NOW) for number, body in enumerate(BODIES))
 
 
@@ -89,7 +93,7 @@ def take_outer(data: bytes) -> None:
     with suppress(RemoteProtocolError):
         decode_header(data)
     with suppress(RemoteProtocolError):
-        Opener(KEYS, TO_HUB).open(data, NOW)
+        Opener(keys(), TO_HUB).open(data, NOW)
 
 
 def take_body(data: bytes) -> None:
@@ -102,7 +106,7 @@ class _Unsealed(Opener):
     """Takes anything for authentic: a far end that means harm holds the keys."""
 
     def __init__(self) -> None:
-        super().__init__(KEYS, TO_HUB)
+        super().__init__(keys(), TO_HUB)
         self._number = 0
 
     def open(self, packet: bytes, now: float) -> tuple[int, int, bytes]:
@@ -115,7 +119,7 @@ class _Unsealed(Opener):
 def take_conversation(data: bytes) -> None:
     """Bodies of a far end that holds the keys, one after another: length, link, body."""
     now = NOW
-    ends = [Connection("box", KEYS, now), Connection("hub", KEYS, now)]
+    ends = [Connection("box", keys(), now), Connection("hub", keys(), now)]
     for end in ends:
         end._opener = _Unsealed()
     ends[0].attach_path(0, 0, now)

@@ -18,7 +18,7 @@ from edgebox.bond.wire import (
     encode_control,
     encode_data,
 )
-from tests.fuzz.targets import KEYS, _Unsealed
+from tests.fuzz.targets import _Unsealed, keys
 
 PACKETS = 6_000
 HELD_MAX = 6_000_000
@@ -60,7 +60,7 @@ def flood(end: Connection, chance: random.Random, now: float) -> float:
 def test_what_a_flood_leaves_behind_is_bounded() -> None:
     for role in ("box", "hub"):
         chance = random.Random(role)
-        end = Connection("box" if role == "box" else "hub", KEYS, 100.0)
+        end = Connection("box" if role == "box" else "hub", keys(), 100.0)
         end._opener = _Unsealed()
         end.attach_path(0, "link", 100.0)
         tracemalloc.start()
