@@ -3,7 +3,7 @@
 Called directly (alsa-lib, pcm.h): FFmpeg's ALSA output buffers up to 2.7 s and cannot say how much
 is on its way, and the libasound in PyAV's wheels does not find the system's /usr/share/alsa.
 
-Nothing here blocks for longer than WAIT_MS, except `open`, which a driver may make slow.
+Nothing here blocks for longer than WAIT_MS, except opening.
 """
 
 import ctypes
@@ -23,11 +23,15 @@ S16_LE = 2
 INTERLEAVED = 3
 CAPTURE_BUFFER_US = 80_000
 PLAYBACK_BUFFER_US = 120_000
-WAIT_MS = 60
-"""A device that gives nothing for this long is stuck or gone."""
-AHEAD = RATE_HZ // 50
+FIRST_MS = 1000
+"""Some devices take their time until the first sound."""
+WAIT_MS = 40
+"""What else shall be heard does not wait longer."""
+SILENT_MAX = 12
+"""A device that gives nothing after so many waits is stuck or gone."""
+AHEAD = RATE_HZ * 30 // 1000
 """Samples of silence in front after a start: what scheduling may delay the next ones."""
-DELAY_MAX = RATE_HZ * 80 // 1000
+DELAY_MAX = RATE_HZ * 70 // 1000
 """More than this on its way to the loudspeaker: clocks drifted apart, leave a block out."""
 
 _ErrorHandler = CFUNCTYPE(None, c_char_p, c_int, c_char_p, c_int, c_char_p)
@@ -123,25 +127,35 @@ class AlsaMicrophone(_Pcm):
         super().__init__(name, CAPTURE, CAPTURE_BUFFER_US)
         self._block = np.zeros(RATE_HZ // 50, np.int16)
         self._filled = 0
+        self._silent = 0
         self._check(self._library.snd_pcm_start(self._handle))
+        if self._library.snd_pcm_wait(self._handle, FIRST_MS) == 0:
+            self.close()
+            raise SoundGoneError(f"microphone {name} stays silent: plug it in anew")
 
-    def read(self) -> Samples:
-        """The next 20 ms; waits for them. Raises SoundGoneError."""
+    def read(self) -> Samples | None:
+        """The next 20 ms; waits for them, but not long. Raises SoundGoneError."""
         while self._filled < len(self._block):
             rest = self._block[self._filled :]
             got = self._library.snd_pcm_readi(self._handle, rest.ctypes.data, len(rest))
             if got == -errno.EAGAIN:
                 waited = self._library.snd_pcm_wait(self._handle, WAIT_MS)
                 if waited == 0:
-                    raise SoundGoneError(f"microphone {self._name} fell silent: plug it in anew")
+                    self._count_silence()
+                    return None
                 if waited < 0:
                     self._restart(waited)
             elif got < 0:
                 self._restart(int(got))
             else:
                 self._filled += int(got)
-        self._filled = 0
+        self._filled = self._silent = 0
         return self._block.copy()
+
+    def _count_silence(self) -> None:
+        self._silent += 1
+        if self._silent > SILENT_MAX:
+            raise SoundGoneError(f"microphone {self._name} fell silent: plug it in anew")
 
     def _restart(self, code: int) -> None:
         self._recover(code)
@@ -154,7 +168,7 @@ class AlsaLoudspeaker(_Pcm):
     def __init__(self, name: str):
         super().__init__(name, PLAYBACK, PLAYBACK_BUFFER_US)
         self.left_out = 0
-        self._put(np.zeros(AHEAD, np.int16))
+        self._begin(np.zeros(0, np.int16))
 
     def write(self, samples: Samples) -> None:
         """Never waits: what there is no room for is left out. Raises SoundGoneError."""
@@ -176,5 +190,10 @@ class AlsaLoudspeaker(_Pcm):
             self.left_out += 1
         elif count < 0:
             self._recover(int(count))
-            again = np.concatenate([np.zeros(AHEAD, np.int16), samples])
-            self._library.snd_pcm_writei(self._handle, again.ctypes.data, len(again))
+            self._begin(samples)
+
+    def _begin(self, samples: Samples) -> None:
+        """Play on after a silence. Of itself the device would wait until its buffer is full."""
+        samples = np.concatenate([np.zeros(AHEAD, np.int16), samples])
+        self._library.snd_pcm_writei(self._handle, samples.ctypes.data, len(samples))
+        self._check(self._library.snd_pcm_start(self._handle))

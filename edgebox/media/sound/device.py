@@ -35,8 +35,8 @@ class SoundGoneError(DeviceError):
 class Microphone(Protocol):
     """An opened source of sound."""
 
-    def read(self) -> Samples:
-        """The next BLOCK samples; waits for them. Raises SoundGoneError."""
+    def read(self) -> Samples | None:
+        """The next BLOCK samples; waits for them, None if in vain. Raises SoundGoneError."""
         ...
 
     def close(self) -> None:
