@@ -6,7 +6,6 @@ from typing import Literal
 
 from edgebox.bond.box import BoxEnd, BoxLink
 from edgebox.bond.connection import Connection
-from edgebox.bond.estimate import QUEUE_LOW_S
 from edgebox.bond.path import Path, PathState, Use
 from edgebox.bond.spending import MEGABYTE
 from edgebox.messages import BondCounters, BondStatus, LinkStatus
@@ -19,7 +18,7 @@ USES: dict[Use, Literal["ordinary", "reserve", "last", "closed"]] = {
     Use.LAST: "last",
     Use.CLOSED: "closed",
 }
-MEASURED_SHARE = 0.5
+MEASURED_SHARE = 0.25
 """Traffic of at least this share of what a link is thought to carry says that it is true."""
 
 
@@ -47,15 +46,11 @@ class _Measured:
     def __init__(self) -> None:
         self.at_utc: float | None = None
 
-    def look(self, path: Path | None, *, live: bool) -> None:
+    def look(self, path: Path | None, sent_bps: float, *, live: bool) -> None:
+        """`sent_bps`: over the last second."""
         if path is None or not live:
             self.at_utc = None
-            return
-        estimate = path.estimate
-        loaded = estimate.delivered_bps >= MEASURED_SHARE * estimate.capacity_bps
-        queued = estimate.standing_s > QUEUE_LOW_S
-        moving = path.in_flight > 0
-        if moving and (loaded or queued):
+        elif sent_bps >= MEASURED_SHARE * path.estimate.capacity_bps:
             self.at_utc = time.time()
 
 
@@ -105,7 +100,7 @@ class Reporter:
         since = path.since if path and link.sock is not None else link.since
         known = estimate is not None and live and estimate.known
         measured = self._measured[link.number]
-        measured.look(path, live=known)
+        measured.look(path, sent_bps, live=known)
         return LinkStatus(
             name=link.config.name,
             label=link.config.label or link.config.name,

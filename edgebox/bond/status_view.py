@@ -134,7 +134,7 @@ def _measured(link: LinkStatus, now_utc: float) -> Iterator[str]:
 def _month(link: LinkStatus) -> str:
     """Volume of the month, as far as anybody pays for it."""
     if not link.cap_bytes and not link.price_per_gb:
-        return f"{_volume(link.used_bytes)} this month" if link.used_bytes else ""
+        return f"{_volume(link.used_bytes)} this month" if link.used_bytes >= 500_000 else ""
     text = f"{_volume(link.used_bytes)} this month"
     if link.cap_bytes:
         share = link.used_bytes / link.cap_bytes
@@ -146,7 +146,7 @@ def _month(link: LinkStatus) -> str:
 
 def _foot(status: BondStatus) -> Iterator[Line]:
     counts = status.counters
-    yield f"Datagrams sent {counts.sent}, came out {counts.delivered}, late {counts.late}", ""
+    yield f"Datagrams to the hub {counts.sent}, from it {counts.delivered}, late {counts.late}", ""
     yield f"sent twice {counts.duplicated}, repaired {counts.rescued}", ""
     yield f"dropped: not in time {counts.expired}, refused by the hub {counts.refused}", ""
     yield f"ignored: damaged or strange {counts.garbage}, seen before {counts.replayed}", ""
