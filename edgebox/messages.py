@@ -338,7 +338,7 @@ class Refuse(Message, frozen=True):
 
 
 class GuestMuted(Message, frozen=True):
-    """The crew silences one person, for the cabin and everybody else, or lets them be heard again."""
+    """The crew silences one person, for everybody, or lets them be heard again."""
 
     participant: Id
     muted: bool
