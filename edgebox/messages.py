@@ -225,7 +225,7 @@ class Watcher(Message, frozen=True):
     shows: bool = False
     """Their own camera's picture comes in; the panel gets it at `/guest/<peer>`."""
     silenced: bool = False
-    """The crew muted them: they are not heard in the cabin."""
+    """The crew muted them: nobody hears them."""
 
 
 class Admitted(Message, frozen=True):
@@ -349,6 +349,8 @@ MUTE_CABIN = Request("box/{box}/local/media/mute", MuteCabin, Done)
 ADMIT = Request("box/{box}/local/media/admit", Admit, Done)
 REFUSE = Request("box/{box}/local/media/refuse", Refuse, Done)
 MUTE_GUEST = Request("box/{box}/local/media/mute-guest", GuestMuted, Done)
+
+
 class StopWish(Message, frozen=True):
     """The crew ended this session, whether media was there to hear it or not.
 
