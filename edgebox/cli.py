@@ -86,6 +86,7 @@ class MonitorChoice(StrEnum):
     HL7 = "hl7"
     INTELLIVUE = "intellivue"
     MASIMO = "masimo"
+    MEDIBUS = "medibus"
     NONIN = "nonin"
 
 

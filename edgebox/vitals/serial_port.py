@@ -16,6 +16,7 @@ from edgebox.config import Monitor
 from edgebox.vitals.attendant import Attendant
 from edgebox.vitals.monitors.line import IntelliVueLine, Line, Speed
 from edgebox.vitals.monitors.masimo import Masimo
+from edgebox.vitals.monitors.medibus import Medibus
 from edgebox.vitals.monitors.nonin import Nonin
 from edgebox.vitals.monitors.recognition import Recognition
 from edgebox.vitals.recorder import Recorder
@@ -63,6 +64,8 @@ class SerialPort:
                 return IntelliVueLine(monitor.id, zone, waves=monitor.waves, now=now)
             case "masimo":
                 return Masimo(monitor.id, zone)
+            case "medibus":
+                return Medibus(monitor.id, waves=monitor.waves, now=now)
             case "nonin":
                 return Nonin(monitor.id)
         return Recognition(monitor.id, zone, waves=monitor.waves, now=now)

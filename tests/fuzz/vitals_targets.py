@@ -16,6 +16,7 @@ from edgebox.observation import Observation, pack, unpack, unpack_samples
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
+from edgebox.sim.monitors.medibus import MedibusMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import Patient
 from edgebox.vitals.monitors import hl7
@@ -23,6 +24,7 @@ from edgebox.vitals.monitors.intellivue import IntelliVue
 from edgebox.vitals.monitors.intellivue_frame import write_frame
 from edgebox.vitals.monitors.line import IntelliVueLine, Line
 from edgebox.vitals.monitors.masimo import Masimo
+from edgebox.vitals.monitors.medibus import Medibus
 from edgebox.vitals.monitors.mllp import Mllp
 from edgebox.vitals.monitors.nonin import Nonin
 
@@ -82,6 +84,31 @@ def take_masimo(data: bytes) -> None:
     _take_line(Masimo("m1", UTC), data)
 
 
+def take_medibus(data: bytes) -> None:
+    """Bytes of a line that follow a device's answers."""
+    line = Medibus("m1", waves=True, now=0.0)
+    line.receive(_MEDIBUS[0], 0.0, NOW_UTC)
+    _take_line(line, data)
+    line.handle_timeout(10.0)
+
+
+def _medibus() -> tuple[bytes, ...]:
+    """What a simulated ventilator says in some seconds: all answers, then realtime between."""
+    device = MedibusMonitor(Patient(), Faults(alarms=["APNOE"]), now=0.0)
+    line = Medibus("m1", waves=True, now=0.0)
+    said: list[bytes] = []
+    for step in range(200):
+        now = step * 0.02
+        due = line.next_timeout()
+        if due is not None and now >= due:
+            line.handle_timeout(now)
+        answer = device.take(line.data_to_send(), now, NOW_UTC) + device.tick(now, NOW_UTC)
+        line.receive(answer, now, NOW_UTC)
+        said += [answer] if answer else []
+    early = b"".join(said[:8])
+    return early, *(b"".join(said[n : n + 6]) for n in range(8, 60, 6))
+
+
 def take_batch(data: bytes) -> None:
     """A batch from a box, as the hub stores and exports it."""
     with suppress(RemoteProtocolError):
@@ -116,6 +143,7 @@ def _conversation() -> tuple[bytes, ...]:
 
 
 _CONVERSATION = _conversation()
+_MEDIBUS = _medibus()
 _HL7 = Hl7Monitor(Patient(), Faults(), waves=False)
 _HL7_WAVE = (
     b"\x0bMSH|^~\\&|M||||20260124||ORU^R01|42|P|2.3.1\rOBR|1||1|W|||20260124131539+0800\r"
@@ -143,5 +171,6 @@ VITALS_TARGETS: dict[str, Target] = {
         ),
     ),
     "masimo": (take_masimo, (MasimoMonitor(Patient(), Faults(), now=0.0).tick(1.5, NOW_UTC),)),
+    "medibus": (take_medibus, _MEDIBUS),
     "vitals-batch": (take_batch, (zlib.decompress(pack(_VALUES)), pack(_VALUES))),
 }

@@ -14,6 +14,7 @@ from edgebox.config import Monitor
 from edgebox.observation import Incident, Numeric, Observation, Wave
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
+from edgebox.sim.monitors.medibus import MedibusMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import Patient
 from edgebox.sim.monitors.wire import FramedIntelliVue, Pty, UdpIntelliVue
@@ -60,12 +61,15 @@ def talker(kind: str, faults: Faults, pty: Pty) -> Coroutine[Any, Any, None]:
         return pty.run(lambda at, _: nonin.tick(at))
     if kind == "masimo":
         return pty.run(MasimoMonitor(Patient(), faults, now=now, zone=OSLO).tick)
+    if kind == "medibus":
+        medibus = MedibusMonitor(Patient(), faults, now=now)
+        return pty.run(medibus.tick, medibus.take)
     monitor = IntelliVueMonitor(Patient(), faults, now=now, zone=OSLO)
     framed = FramedIntelliVue(monitor)
     return pty.run(framed.tick, framed.take)
 
 
-@pytest.mark.parametrize("kind", ["nonin", "masimo", "intellivue"])
+@pytest.mark.parametrize("kind", ["nonin", "masimo", "intellivue", "medibus"])
 async def test_monitor_on_a_port_reaches_the_hub(broker: Broker, tmp_path: Path, kind: str) -> None:
     pty = Pty(tmp_path / "port")
     pty.plug_in()

@@ -15,12 +15,11 @@ from edgebox.errors import ConfigError
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
+from edgebox.sim.monitors.medibus import MedibusMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import LEADS, Patient
 from edgebox.sim.monitors.run import Hl7Sender
 from edgebox.sim.monitors.wire import FramedIntelliVue, Pty, UdpIntelliVue
-
-KINDS = ("hl7", "intellivue", "masimo", "nonin")
 
 
 async def run(kind: str, where: str, zone: str) -> None:
@@ -47,6 +46,9 @@ async def _talk(kind: str, where: str, zone: ZoneInfo, faults: Faults) -> None:
         if kind == "intellivue":
             framed = FramedIntelliVue(monitor)
             await pty.run(framed.tick, framed.take)
+        elif kind == "medibus":
+            medibus = MedibusMonitor(patient, faults, now=now)
+            await pty.run(medibus.tick, medibus.take)
         elif kind == "masimo":
             await pty.run(MasimoMonitor(patient, faults, now=now, zone=zone).tick)
         else:

@@ -33,13 +33,13 @@ from edgebox.observation import (
 from edgebox.vitals import nomenclature
 from edgebox.vitals.monitors import intellivue_wire as wire
 from edgebox.vitals.monitors.intellivue_wire import TICKS_PER_S, Cursor
+from edgebox.vitals.monitors.standing_alarms import StandingAlarms
 
 ASK_AGAIN_S = 3.0
 KEEP_ALIVE_S = 4.0
 POLL_LASTS_S = 60.0
 POLL_AGAIN_S = 45.0
 SILENT_S = 10.0
-ALARM_REPEAT_S = 30.0
 VENDOR_PARTITION = 0x0402
 """Physiological ids from F000 on are Philips' own."""
 OBJECTS_MAX = 500
@@ -103,7 +103,7 @@ class IntelliVue:
         self._out: list[bytes] = []
         self._found: list[Observation] = []
         self._objects: dict[tuple[int, int], _Object] = {}
-        self._alarms: dict[str, tuple[Alarm, float]] = {}
+        self._alarms = StandingAlarms()
         self._sequences: dict[int, tuple[int, int]] = {}
         self._associated = False
         self._invoke_id = 0
@@ -399,31 +399,12 @@ class IntelliVue:
         """The lists are of what is on now: what is not in them any more has ended."""
         if ALARMS_PATIENT not in new and ALARMS_TECHNICAL not in new:
             return []
-        current: dict[str, Alarm] = {}
-        for number in (ALARMS_PATIENT, ALARMS_TECHNICAL):
-            for alarm in self._alarm_entries(new.get(number, b""), at_utc, now_utc):
-                current[alarm.alarm] = alarm
-        found: list[Observation] = []
-        for key, alarm in current.items():
-            before, said_at = self._alarms.get(key, (None, -1e9))
-            is_new = before is None or before.priority != alarm.priority
-            if is_new or now >= said_at + ALARM_REPEAT_S:
-                self._alarms[key] = (alarm, now)
-                found.append(alarm)
-        for key in self._alarms.keys() - current.keys():
-            ended, _ = self._alarms.pop(key)
-            found.append(
-                Alarm(
-                    device=self._device,
-                    received_utc=now_utc,
-                    source_utc=at_utc,
-                    text=ended.text,
-                    priority=ended.priority,
-                    state="end",
-                    alarm=key,
-                )
-            )
-        return found
+        current = [
+            alarm
+            for number in (ALARMS_PATIENT, ALARMS_TECHNICAL)
+            for alarm in self._alarm_entries(new.get(number, b""), at_utc, now_utc)
+        ]
+        return list(self._alarms.update(current, now, now_utc))
 
     def _alarm_entries(self, data: bytes, at_utc: float | None, now_utc: float) -> list[Alarm]:
         """DevAlarmList: source, code, type, state, object, kind of info, info with the text."""

@@ -11,10 +11,11 @@ from datetime import tzinfo
 from edgebox.observation import Observation
 from edgebox.vitals.monitors.line import IntelliVueLine, Line, Speed
 from edgebox.vitals.monitors.masimo import Masimo
+from edgebox.vitals.monitors.medibus import Medibus
 from edgebox.vitals.monitors.nonin import Nonin
 
 TRY_S = 5.0
-CERTAIN = {"intellivue": 1, "masimo": 1, "nonin": 25}
+CERTAIN = {"intellivue": 1, "masimo": 1, "medibus": 2, "nonin": 25}
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Recognition:
         self._device = device
         self._zone = zone
         self._waves = waves
-        self._speeds = [Masimo.speed, IntelliVueLine.speed]
+        self._speeds = [Masimo.speed, IntelliVueLine.speed, Medibus.speed]
         self._until = now + TRY_S
         self._candidates = self._make(now)
         self.kind = ""
@@ -106,6 +107,8 @@ class Recognition:
         if self.speed == IntelliVueLine.speed:
             line = IntelliVueLine(self._device, self._zone, waves=self._waves, now=now)
             return [_Candidate("intellivue", line)]
+        if self.speed == Medibus.speed:
+            return [_Candidate("medibus", Medibus(self._device, waves=self._waves, now=now))]
         return [
             _Candidate("masimo", Masimo(self._device, self._zone)),
             _Candidate("nonin", Nonin(self._device)),

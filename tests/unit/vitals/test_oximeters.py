@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from edgebox.observation import Numeric, Observation, Wave, unpack_samples
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
+from edgebox.sim.monitors.medibus import MedibusMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import Patient
 from edgebox.sim.monitors.wire import FramedIntelliVue
@@ -213,6 +214,21 @@ def test_speeds_are_tried_in_turn_until_frames_are_read() -> None:
     for n in range(100):
         line.handle_timeout(TRY_S + n)
     assert line.speed.baud == 115_200
+
+
+def test_ventilator_is_recognised_at_its_own_speed() -> None:
+    line = Recognition("m1", UTC, waves=True, now=0.0)
+    device = MedibusMonitor(Patient(), Faults(), now=0.0)
+    now = 0.0
+    while not line.kind and now < 3 * TRY_S + 1:
+        now += 0.1
+        due = line.next_timeout()
+        if due is not None and now >= due:
+            line.handle_timeout(now)
+        out = line.data_to_send()
+        if (line.speed.baud, line.speed.parity) == (19_200, "even"):
+            line.receive(device.take(out, now, NOW_UTC), now, NOW_UTC)
+    assert line.kind == "medibus"
 
 
 @pytest.mark.parametrize("kind", ["masimo", "nonin"])
