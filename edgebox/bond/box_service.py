@@ -60,12 +60,12 @@ async def _report(service: Service, box: BoxEnd, reporter: Reporter, urgent: asy
         await service.bus.publish(BOND_STATUS, reporter.status(now))
         if progress.made(now):
             service.progress()
-        await asyncio.sleep(PUBLISH_LEAST_S)
         try:
-            async with asyncio.timeout(PUBLISH_S - PUBLISH_LEAST_S):
+            async with asyncio.timeout(PUBLISH_S):
                 await urgent.wait()
         except TimeoutError:
             continue
+        await asyncio.sleep(max(0.0, now + PUBLISH_LEAST_S - loop.time()))
 
 
 class _Progress:
