@@ -184,7 +184,7 @@ def _camera(camera: CameraView, view: View, say: Say) -> dict[str, Any]:
     elif camera.state != "live":
         text = say("camera.paused")
     else:
-        text = say("camera.sent" if view.bond == "up" else "camera.on")
+        text = say("camera.sent" if view.bond == "up" and not view.hidden else "camera.on")
     return {
         "id": camera.id,
         "name": camera.name,

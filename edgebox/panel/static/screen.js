@@ -10,7 +10,10 @@ let liveSince = null;
 
 /** Once all is drawn: what depends on the room that is left. */
 export function fit() {
-  if (document.body.dataset.screen === "live") fitCameras();
+  const live = document.body.dataset.screen === "live";
+  if (live) fitCameras();
+  const links = find("links"); // a guest with a long name needs their room while idle
+  links.classList.toggle("no-room", !live && links.scrollHeight > links.clientHeight + 1);
 }
 
 /** Draw everything but the preview and the invitation. */
