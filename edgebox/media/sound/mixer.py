@@ -23,8 +23,8 @@ NOISE_LEVEL = 1
 """12 dB: an engine becomes quiet, a rattling breath stays audible."""
 VOICE_RMS = 100.0
 """-50 dB of full scale; what is quieter nobody hears in a vehicle."""
-VOICE_S = 1.5
-"""Pauses between words are shorter."""
+VOICE_S = 3.0
+"""Pauses between sentences are shorter; each change is told to the hub, over the same links."""
 CLOCK_OFF_MAX = RATE_HZ * 40 // 1000
 """Time stamps follow the samples; when the sound card's clock has drifted this far they jump."""
 

@@ -123,7 +123,7 @@ def test_a_voice_is_noticed_and_silence_is_none() -> None:
         mixer.packet(2, block, block * BLOCK, quiet.encode(np.zeros(BLOCK, np.int16)), now)
         mixer.step(None, now)
     assert mixer.voices(now) == (1,)
-    for _ in range(100):
+    for _ in range(200):
         now += STEP_S
         mixer.step(None, now)
     assert mixer.voices(now) == ()
