@@ -20,7 +20,7 @@ from edgebox.messages import SELECT_CAMERAS, Done, SelectCameras
 from tests.demo import until_true, utc
 from tests.integration.test_main_job import mission
 
-SWITCHES = 20
+SWITCHES = 10
 PAUSE_S = 1.5
 LARGE = 1280
 
@@ -42,8 +42,13 @@ FOLLOW = """
 
 async def large_video(page: Page) -> int:
     """Which video shows the large picture now."""
-    found: list[list[float]] = await page.evaluate("window.__switches.slice(-40)")
-    return int(next(which for _, which, width in reversed(found) if width >= LARGE))
+    async with asyncio.timeout(20):
+        while True:
+            found: list[list[float]] = await page.evaluate("window.__switches.slice(-40)")
+            for _, which, width in reversed(found):
+                if width >= LARGE:
+                    return int(which)
+            await asyncio.sleep(0.1)
 
 
 async def switched_ms(page: Page, before: int, since_utc: float) -> float:
