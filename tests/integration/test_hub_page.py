@@ -304,15 +304,15 @@ async def test_newer_window_takes_over_and_the_older_says_so(
     box: StandInBox, browser: Browser
 ) -> None:
     page = await enter(browser, await box.invite("doctor"))
-    await until_seen(page, "edgebox.situation === 'waiting'")
+    await until_seen(page, "globalThis.edgebox?.situation === 'waiting'")
     newer = await page.context.new_page()
     await newer.goto(page.url)
-    await until_seen(page, "edgebox.situation === 'elsewhere'")
+    await until_seen(page, "globalThis.edgebox?.situation === 'elsewhere'")
     assert await words(page) == "Du bruker rommet i et annet vindu"
-    await until_seen(newer, "edgebox.situation === 'waiting'")
+    await until_seen(newer, "globalThis.edgebox?.situation === 'waiting'")
     await page.get_by_role("button", name="Bruk dette vinduet").click()
-    await until_seen(page, "edgebox.situation === 'waiting'")
-    await until_seen(newer, "edgebox.situation === 'elsewhere'")
+    await until_seen(page, "globalThis.edgebox?.situation === 'waiting'")
+    await until_seen(newer, "globalThis.edgebox?.situation === 'elsewhere'")
 
 
 async def test_hub_that_ends_each_connection_is_not_hammered(
@@ -384,7 +384,8 @@ async def test_pointing_and_drawing_are_told_in_fractions_of_the_sensor(
     await page.mouse.move(x, y)
     await until(lambda: any(one.on for one in said(box, Point)))
     pointed = next(one for one in said(box, Point) if one.on)
-    assert (pointed.camera, round(pointed.x, 1), round(pointed.y, 2)) == ("front", 0.8, 0.75)
+    assert pointed.camera == "front"
+    assert (pointed.x, pointed.y) == pytest.approx((0.75, 0.75), abs=0.01)
     await page.keyboard.press("Escape")
     await until(lambda: not said(box, Point)[-1].on)
     await page.keyboard.press("d")

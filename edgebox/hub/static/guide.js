@@ -3,8 +3,9 @@
 
 export class Guide {
   // tell(message, lossy): as Watch.tell. tiles: Map of camera -> Tile. me: participant id.
-  // still: Still. denied(message): what was asked is not done.
-  constructor({ tell, tiles, me, still, denied }) {
+  // still: Still. denied(message): what was asked is not done. changed(): another part is seen.
+  constructor({ tell, tiles, me, still, denied, changed }) {
+    this.changed = changed;
     this.tell = tell;
     this.tiles = tiles;
     this.me = me;
@@ -28,6 +29,7 @@ export class Guide {
     switch (message.type) {
       case "View":
         this.views.set(message.camera, message);
+        this.changed();
         break;
       case "Pointed":
         if (message.participant !== this.me) {

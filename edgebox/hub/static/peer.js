@@ -155,6 +155,15 @@ export class Peer {
     return this.pc.connectionState === "connected";
   }
 
+  // Keys are agreed with the box itself: without, neither picture nor sound flows.
+  get isSecured() {
+    const dtls = this.pc
+      .getTransceivers()
+      .map((one) => one.receiver.transport ?? one.sender.transport)
+      .find((one) => one);
+    return dtls?.state === "connected";
+  }
+
   get failed() {
     return ["failed", "closed"].includes(this.pc.connectionState);
   }

@@ -19,10 +19,10 @@ export class Quality {
   // peer: the Peer in use, or null.
   look(peer, now) {
     if (peer !== this.peer) Object.assign(this, new Quality(), { peer });
+    this.secured = Boolean(peer?.isConnected && peer.isSecured);
     if (!peer?.stats || now - this.at < EVERY_MS) return;
     this.at = now;
     const seen = totals(peer.stats);
-    this.secured = seen.secured && peer.isConnected;
     this.rtt_ms = seen.rtt_ms;
     const before = this.seen;
     this.seen = seen;
@@ -44,24 +44,21 @@ export class Quality {
     return `${say(`quality.${this.grade}`)} ${delay}`.trim();
   }
 
-  // Only what the browser itself says: DTLS is up and SRTP has its keys.
+  // Only what the browser itself says: whether DTLS is up, from which the media keys come.
   get encryption() {
     return say(this.secured ? "encrypted" : "encrypted.not");
   }
 }
 
 function totals(stats) {
-  const found = { lost: 0, received: 0, rtt_ms: null, secured: false };
+  const found = { lost: 0, received: 0, rtt_ms: null };
   let pair = null;
   for (const report of stats.values()) {
     if (report.type === "inbound-rtp") {
       found.lost += report.packetsLost ?? 0;
       found.received += report.packetsReceived ?? 0;
     }
-    if (report.type === "transport") {
-      pair ??= stats.get(report.selectedCandidatePairId);
-      if (report.dtlsState === "connected") found.secured = true;
-    }
+    if (report.type === "transport") pair ??= stats.get(report.selectedCandidatePairId);
     if (report.type === "candidate-pair" && (report.selected || report.nominated)) pair ??= report;
   }
   if (pair?.currentRoundTripTime !== undefined) found.rtt_ms = pair.currentRoundTripTime * 1000;

@@ -78,6 +78,7 @@ const guide = new Guide({
   tiles,
   me: you.id,
   still,
+  changed: () => view.refresh(),
   denied: ({ what, reason }) => tell(say(`denied.${reason}`, { what: say(`denied.what.${what}`) })),
 });
 const canGuide = () => you.gets.guides && !state.hidden && watch.canTell;
@@ -88,7 +89,14 @@ const view = new View({
 });
 const part = (camera) =>
   guide.part(camera, view.cameras.find((one) => one.id === camera)?.part);
-const tools = new Tools({ main: () => view.mainTile, guide, still, part, canGuide });
+const tools = new Tools({
+  main: () => view.mainTile,
+  guide,
+  still,
+  part,
+  canGuide,
+  changed: () => refresh(),
+});
 const sound = new Sound(() => refresh());
 const controls = new Controls({
   you,

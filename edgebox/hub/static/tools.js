@@ -18,9 +18,10 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 export class Tools {
   // main(): {camera, tile} of the large picture, or null. guide: Guide. still: Still.
-  // part(camera): what of it is seen. canGuide(): whether the box listens now.
-  constructor({ main, guide, still, part, canGuide }) {
-    Object.assign(this, { main, guide, still, part, canGuide });
+  // part(camera): what of it is seen. canGuide(): whether the box listens now. changed(): the
+  // picture was frozen or let go.
+  constructor({ main, guide, still, part, canGuide, changed }) {
+    Object.assign(this, { main, guide, still, part, canGuide, changed });
     this.mode = null; // null, "point" or "draw"
     this.pointers = new Map(); // pointerId -> {x, y}: fingers on the picture
     this.cursor = { x: 0.5, y: 0.5 }; // where the keyboard points
@@ -103,7 +104,7 @@ export class Tools {
     if (!main) return;
     if (main.tile.still) main.tile.release();
     else main.tile.freeze(this.part(main.camera));
-    this.refresh();
+    this.changed();
   }
 
   takeStill() {
