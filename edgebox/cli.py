@@ -87,6 +87,7 @@ class MonitorChoice(StrEnum):
     INTELLIVUE = "intellivue"
     MASIMO = "masimo"
     MEDIBUS = "medibus"
+    DRI = "dri"
     NONIN = "nonin"
 
 

@@ -63,6 +63,7 @@ MONITOR_WAYS = {
     "intellivue": {"port", "address"},
     "masimo": {"port"},
     "medibus": {"port"},
+    "dri": {"port"},
     "nonin": {"port"},
     "auto": {"port"},
 }
@@ -245,7 +246,7 @@ class Monitor(_Section, frozen=True):
     """Stays the same for the life of the vehicle: stored with every value."""
     name: Annotated[str, Meta(min_length=1, max_length=40)]
     """Shown to crew and remote help."""
-    kind: Literal["hl7", "intellivue", "masimo", "medibus", "nonin", "auto"]
+    kind: Literal["hl7", "intellivue", "masimo", "medibus", "dri", "nonin", "auto"]
     """The protocol. `auto`: what a serial port brings is recognised (docs/monitors.md)."""
     port: str = ""
     """Serial port: a stable path below /dev/serial/by-path/ or by-id/."""

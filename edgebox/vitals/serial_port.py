@@ -14,6 +14,7 @@ import serial
 
 from edgebox.config import Monitor
 from edgebox.vitals.attendant import Attendant
+from edgebox.vitals.monitors.dri import Dri
 from edgebox.vitals.monitors.line import IntelliVueLine, Line, Speed
 from edgebox.vitals.monitors.masimo import Masimo
 from edgebox.vitals.monitors.medibus import Medibus
@@ -64,6 +65,8 @@ class SerialPort:
                 return IntelliVueLine(monitor.id, zone, waves=monitor.waves, now=now)
             case "masimo":
                 return Masimo(monitor.id, zone)
+            case "dri":
+                return Dri(monitor.id, waves=monitor.waves, now=now)
             case "medibus":
                 return Medibus(monitor.id, waves=monitor.waves, now=now)
             case "nonin":
@@ -73,13 +76,15 @@ class SerialPort:
     def _speed(self, line: Line) -> Speed:
         """The protocol's own, unless the configuration says otherwise."""
         own: Speed = getattr(line, "speed", Speed(9600))
-        return Speed(self._monitor.baud or own.baud, self._monitor.parity or own.parity)
+        baud, parity = self._monitor.baud or own.baud, self._monitor.parity or own.parity
+        return Speed(baud, parity, own.rtscts)
 
     def _open(self, speed: Speed) -> serial.Serial:
         return serial.Serial(
             self._monitor.port,
             baudrate=speed.baud,
             parity=PARITIES[speed.parity],
+            rtscts=speed.rtscts,
             timeout=0,
             exclusive=True,
         )
@@ -99,6 +104,8 @@ class SerialPort:
                 speed = self._speed(line)
                 if (port.baudrate, port.parity) != (speed.baud, PARITIES[speed.parity]):
                     port.baudrate, port.parity = speed.baud, PARITIES[speed.parity]
+                if port.rtscts != speed.rtscts:
+                    port.rtscts = speed.rtscts
         finally:
             loop.remove_reader(port.fileno())
 

@@ -13,13 +13,15 @@ from edgebox.errors import RemoteProtocolError
 from edgebox.hub import vitals_fhir, vitals_hl7
 from edgebox.hub.vitals_store import BatchRow
 from edgebox.observation import Observation, pack, unpack, unpack_samples
+from edgebox.sim.monitors.dri import DriMonitor
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
 from edgebox.sim.monitors.medibus import MedibusMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import Patient
-from edgebox.vitals.monitors import hl7
+from edgebox.vitals.monitors import dri, hl7
+from edgebox.vitals.monitors.dri import Dri
 from edgebox.vitals.monitors.intellivue import IntelliVue
 from edgebox.vitals.monitors.intellivue_frame import write_frame
 from edgebox.vitals.monitors.line import IntelliVueLine, Line
@@ -109,6 +111,22 @@ def _medibus() -> tuple[bytes, ...]:
     return early, *(b"".join(said[n : n + 6]) for n in range(8, 60, 6))
 
 
+def take_dri(data: bytes) -> None:
+    """Bytes of a line, and the same as a record whose sum fits."""
+    _take_line(Dri("m1", waves=True, now=0.0), data)
+    _take_line(Dri("m1", waves=True, now=0.0), dri.write_record(data))
+
+
+def _dri() -> tuple[bytes, ...]:
+    """Values and waves of a simulated S/5, framed and bare."""
+    monitor = DriMonitor(Patient(), Faults(), now=0.0)
+    monitor.take(dri.ask_values(5) + dri.ask_waves(dri.ASKED), 0.0, NOW_UTC)
+    framed = [record for record in monitor.tick(1.0, NOW_UTC).split(b"\x7e") if record]
+    return tuple(b"\x7e" + record + b"\x7e" for record in framed) + tuple(
+        record[:-1] for record in framed
+    )
+
+
 def take_batch(data: bytes) -> None:
     """A batch from a box, as the hub stores and exports it."""
     with suppress(RemoteProtocolError):
@@ -172,5 +190,6 @@ VITALS_TARGETS: dict[str, Target] = {
     ),
     "masimo": (take_masimo, (MasimoMonitor(Patient(), Faults(), now=0.0).tick(1.5, NOW_UTC),)),
     "medibus": (take_medibus, _MEDIBUS),
+    "dri": (take_dri, _dri()),
     "vitals-batch": (take_batch, (zlib.decompress(pack(_VALUES)), pack(_VALUES))),
 }

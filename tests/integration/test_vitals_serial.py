@@ -12,6 +12,7 @@ import pytest
 from edgebox.bus import Bus
 from edgebox.config import Monitor
 from edgebox.observation import Incident, Numeric, Observation, Wave
+from edgebox.sim.monitors.dri import DriMonitor
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
 from edgebox.sim.monitors.medibus import MedibusMonitor
@@ -61,6 +62,9 @@ def talker(kind: str, faults: Faults, pty: Pty) -> Coroutine[Any, Any, None]:
         return pty.run(lambda at, _: nonin.tick(at))
     if kind == "masimo":
         return pty.run(MasimoMonitor(Patient(), faults, now=now, zone=OSLO).tick)
+    if kind == "dri":
+        dri = DriMonitor(Patient(), faults, now=now)
+        return pty.run(dri.tick, dri.take)
     if kind == "medibus":
         medibus = MedibusMonitor(Patient(), faults, now=now)
         return pty.run(medibus.tick, medibus.take)
@@ -69,7 +73,7 @@ def talker(kind: str, faults: Faults, pty: Pty) -> Coroutine[Any, Any, None]:
     return pty.run(framed.tick, framed.take)
 
 
-@pytest.mark.parametrize("kind", ["nonin", "masimo", "intellivue", "medibus"])
+@pytest.mark.parametrize("kind", ["nonin", "masimo", "intellivue", "medibus", "dri"])
 async def test_monitor_on_a_port_reaches_the_hub(broker: Broker, tmp_path: Path, kind: str) -> None:
     pty = Pty(tmp_path / "port")
     pty.plug_in()
@@ -78,7 +82,7 @@ async def test_monitor_on_a_port_reaches_the_hub(broker: Broker, tmp_path: Path,
         box(config_of(broker, tmp_path, serial(pty.path, kind))),
         running(talker(kind, Faults(), pty)),
     ):
-        found = await until_spo2(there, 3)
+        found = await until_spo2(there, 1 if kind == "dri" else 2)
         assert set(spo2(found)) == {97.0}
         assert incidents(found) == ["connected"]
         if kind != "masimo":

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from edgebox.config import parse_address
 from edgebox.errors import ConfigError
+from edgebox.sim.monitors.dri import DriMonitor
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
@@ -49,6 +50,9 @@ async def _talk(kind: str, where: str, zone: ZoneInfo, faults: Faults) -> None:
         elif kind == "medibus":
             medibus = MedibusMonitor(patient, faults, now=now)
             await pty.run(medibus.tick, medibus.take)
+        elif kind == "dri":
+            dri = DriMonitor(patient, faults, now=now)
+            await pty.run(dri.tick, dri.take)
         elif kind == "masimo":
             await pty.run(MasimoMonitor(patient, faults, now=now, zone=zone).tick)
         else:

@@ -16,6 +16,8 @@ class Speed:
 
     baud: int
     parity: str = "none"
+    rtscts: bool = False
+    """Hardware flow control."""
 
 
 class Line(Protocol):

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from edgebox.observation import Observation
+from edgebox.vitals.monitors.dri import Dri
 from edgebox.vitals.monitors.line import IntelliVueLine, Line, Speed
 from edgebox.vitals.monitors.masimo import Masimo
 from edgebox.vitals.monitors.medibus import Medibus
 from edgebox.vitals.monitors.nonin import Nonin
 
 TRY_S = 5.0
-CERTAIN = {"intellivue": 1, "masimo": 1, "medibus": 2, "nonin": 25}
+CERTAIN = {"dri": 1, "intellivue": 1, "masimo": 1, "medibus": 2, "nonin": 25}
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Recognition:
         self._device = device
         self._zone = zone
         self._waves = waves
-        self._speeds = [Masimo.speed, IntelliVueLine.speed, Medibus.speed]
+        self._speeds = [Masimo.speed, IntelliVueLine.speed, Medibus.speed, Dri.speed]
         self._until = now + TRY_S
         self._candidates = self._make(now)
         self.kind = ""
@@ -107,6 +108,8 @@ class Recognition:
         if self.speed == IntelliVueLine.speed:
             line = IntelliVueLine(self._device, self._zone, waves=self._waves, now=now)
             return [_Candidate("intellivue", line)]
+        if self.speed == Dri.speed:
+            return [_Candidate("dri", Dri(self._device, waves=self._waves, now=now))]
         if self.speed == Medibus.speed:
             return [_Candidate("medibus", Medibus(self._device, waves=self._waves, now=now))]
         return [
