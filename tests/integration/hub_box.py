@@ -276,7 +276,7 @@ class StandInBox:
             kind="pattern",
             state="absent" if camera in self.dead_cameras else running,
             since_utc=0,
-            fps=20,
+            fps=10 if self.scenic else 20,
             bitrate_bps=self.bitrate_bps,
             view="outside" if camera in self.outside else "patient",
         )

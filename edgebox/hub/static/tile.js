@@ -11,7 +11,8 @@ export class Tile {
   constructor(camera, pick) {
     this.shown = null; // {stream, video} people see
     this.fresh = null; // {stream, video} that has no frame yet
-    this.still = null; // {canvas, at}: the person stopped the picture
+    this.still = null; // {canvas, part, at}: the person stopped the picture
+    this.isHidden = false; // by the crew
     this.root = element("figure", "tile");
     this.root.dataset.camera = camera;
     this.label = element("figcaption", "label");
@@ -96,7 +97,7 @@ export class Tile {
   // Stop the picture; `part` is what is sent at this moment.
   freeze(part) {
     const video = this.shown?.video;
-    if (!video?.videoWidth) return;
+    if (!video?.videoWidth || this.isHidden) return;
     const canvas = element("canvas", "still");
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
@@ -133,7 +134,8 @@ export class Tile {
     this.root.classList.toggle("frozen", Boolean(late || resting) && !this.still);
     // What the crew hid is not left on the screen either.
     if (hidden) this.release();
-    this.root.classList.toggle("hidden", Boolean(hidden));
+    this.isHidden = Boolean(hidden);
+    this.root.classList.toggle("hidden", this.isHidden);
     const note = this.noteFor(camera, { hidden, late, resting, silence, stills });
     write(this.words, note);
     this.note.hidden = !note || Boolean(this.still);

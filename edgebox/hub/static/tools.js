@@ -331,7 +331,7 @@ export class Tools {
     $("zoom-in").disabled = !zoomable || part.size <= SIZE_MIN + 0.001;
     $("zoom-out").disabled = $("zoom-all").disabled = !zoomable || part.size > 0.999;
     for (const id of ["point", "draw", "erase", "take-still"]) $(id).disabled = !can || !main;
-    $("freeze").disabled = !main?.tile.shown;
+    $("freeze").disabled = !main?.tile.shown || main.tile.isHidden;
     $("moves").hidden = !can || !main || !this.guide.movable(main.camera);
   }
 }
