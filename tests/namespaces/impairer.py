@@ -50,7 +50,8 @@ class Wire:
             return
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, RCVBUFFORCE, 4_000_000)
+        with contextlib.suppress(PermissionError):  # root of a user namespace is not enough
+            sock.setsockopt(socket.SOL_SOCKET, RCVBUFFORCE, 4_000_000)
         sock.bind((self.name, ETH_P_ALL))
         self._sock = sock
         asyncio.get_running_loop().add_reader(sock, self._read)
