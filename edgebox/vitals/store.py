@@ -150,13 +150,30 @@ class Store:
         """
         dropped = Dropped()
         size = sum(len(entry.content) + ROW_BYTES for entry in entries)
+        margin = int(self.limit_bytes * ROOM_SHARE)
         if self.used_bytes + size > self.limit_bytes:
-            self._make_room(size, dropped)
+            self._make_room(self.used_bytes + size - self.limit_bytes + margin, dropped)
+        try:
+            self._insert(entries, at_utc, marks)
+        except sqlite3.Error as error:
+            # The disk itself is full: waves of ours that wait are given up for what comes now.
+            if "full" not in str(error) or not self.waiting("waves"):
+                raise DeviceError(f"vitals cannot be stored: {error}") from error
+            self._make_room(size + margin, dropped, ("waves",))
+            try:
+                self._insert(entries, at_utc, marks)
+            except sqlite3.Error as still:
+                raise DeviceError(f"vitals cannot be stored: {still}") from still
+        self.used_bytes += size
+        return dropped
+
+    def _insert(self, entries: Sequence[Entry], at_utc: float, marks: Sequence[bytes]) -> None:
+        """One transaction; raises sqlite3.Error, and then nothing of it is there."""
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                for kind in {entry.kind for entry in entries}:
-                    self._open_stream(kind, at_utc)
+                for entry in entries:
+                    self._open_stream(entry.kind, at_utc)
                 counts = dict.fromkeys(self._own, 0)
                 for entry in entries:
                     stream = self._own[entry.kind]
@@ -165,26 +182,27 @@ class Store:
                         (stream.number, stream.next + counts[entry.kind], at_utc, entry.content),
                     )
                     counts[entry.kind] += 1
-                for mark in marks:
-                    self._db.execute("INSERT INTO mark (digest) VALUES (?)", (mark,))
-                if marks:
-                    self._db.execute(
-                        "DELETE FROM mark WHERE number <= (SELECT max(number) FROM mark) - ?",
-                        (MARKS_MAX,),
-                    )
+                self._insert_marks(marks)
                 for kind, count in counts.items():
                     self._db.execute(
                         "UPDATE stream SET next = next + ? WHERE number = ?",
                         (count, self._own[kind].number),
                     )
-        except sqlite3.Error as error:
+        except sqlite3.Error:
             self._forget_unwritten_streams()
-            raise DeviceError(f"vitals cannot be stored: {error}") from error
+            raise
         for kind, count in counts.items():
             self._own[kind].next += count
             self.streams[self._own[kind].id] = self._own[kind]
-        self.used_bytes += size
-        return dropped
+
+    def _insert_marks(self, marks: Sequence[bytes]) -> None:
+        for mark in marks:
+            self._db.execute("INSERT INTO mark (digest) VALUES (?)", (mark,))
+        if marks:
+            self._db.execute(
+                "DELETE FROM mark WHERE number <= (SELECT max(number) FROM mark) - ?",
+                (MARKS_MAX,),
+            )
 
     def _open_stream(self, kind: VitalsKind, at_utc: float) -> None:
         if kind in self._own:
@@ -280,11 +298,14 @@ class Store:
         )
         return int(size)
 
-    def _make_room(self, size: int, dropped: Dropped) -> None:
-        """Drop oldest waves, then oldest numerics, until `size` fits and some more."""
-        wanted = self.used_bytes + size - self.limit_bytes
-        wanted += int(self.limit_bytes * ROOM_SHARE)
-        for kind in ("waves", "numerics"):
+    def _make_room(
+        self,
+        wanted: int,
+        dropped: Dropped,
+        kinds: tuple[VitalsKind, ...] = ("waves", "numerics"),
+    ) -> None:
+        """Drop oldest waves, then oldest numerics, until `wanted` bytes are free."""
+        for kind in kinds:
             for stream in sorted(self.streams.values(), key=lambda one: one.number):
                 if wanted > 0 and stream.kind == kind and stream.first < stream.next:
                     through, freed = self._oldest(stream, wanted)

@@ -148,6 +148,17 @@ def test_disk_that_refuses_is_an_error_and_nothing_is_half_stored(store: Store) 
     assert [seq for _, seq, _ in contents(store, "waves")] == [1]
 
 
+def test_full_disk_takes_waves_and_no_values(store: Store) -> None:
+    for n in range(50):
+        store.append([VALUE, WAVE], float(n))
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count={pages}")
+    lost = [store.append([VALUE, WAVE], 100.0 + n) for n in range(40)]
+    assert sum(one.waves for one in lost) > 0
+    assert sum(one.numerics for one in lost) == 0
+    assert [seq for _, seq, _ in contents(store, "numerics")] == list(range(1, 91))
+
+
 WRITER = """
 import sys
 from pathlib import Path
