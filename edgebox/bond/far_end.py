@@ -437,8 +437,11 @@ class FarEnd:
 
 def _raise_file_limit() -> None:
     """The usual 1024 descriptors are used up by the flows of four boxes that mean harm."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError) as error:  # a system call filter, or more than the kernel has
+        logger.warning("%d file descriptors must do: %s", few, error)
 
 
 def _last_sign(session: _Session) -> float:

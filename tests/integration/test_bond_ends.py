@@ -145,3 +145,18 @@ async def test_hub_takes_all_file_descriptors_it_may_have(tmp_path: Path) -> Non
             assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == before[1]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_hub_goes_on_with_the_file_descriptors_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("5a" * 32)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    ready = asyncio.Event()
+    far_end = FarEnd(hub_config(tmp_path, Ports()))
+    async with running(asyncio.create_task(far_end.run(ready=ready.set))):
+        await asyncio.wait_for(ready.wait(), 5)
