@@ -34,7 +34,9 @@ from edgebox.observation import (
 )
 from edgebox.vitals import nomenclature
 
-SEGMENTS_MAX = 5000
+SEGMENTS_MAX = 2000
+WAVES_MAX = 64
+"""In one OBR: each is looked for its facets among all OBX."""
 NO_VALUE = frozenset({-999.0, -100.0, -99.9})
 """What monitors send in place of a value that they do not have; and -1, see `_is_sentinel`."""
 GAP_SAMPLE = 32767
@@ -199,7 +201,7 @@ class Reader:
             times = _Times(
                 self._time(_field(request, 7)), self._time(_field(request, 8)), received_utc
             )
-            waves = [obx for obx in obxs if obx.text(2) == "NA"]
+            waves = [obx for obx in obxs if obx.text(2) == "NA"][:WAVES_MAX]
             for obx in waves:
                 try:
                     found.append(self._wave(obx, obxs, times))

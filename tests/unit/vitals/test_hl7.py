@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import time
 from datetime import UTC, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -295,6 +296,16 @@ def test_unreadable_wave_does_not_take_the_values_with_it() -> None:
     found = reader.read(hl7.parse(text), NOW)
     assert values(found)["MDC_PULS_OXIM_SAT_O2"].value == 97
     assert reader.unreadable == 1
+
+
+def test_message_of_nothing_but_waves_is_read_in_no_time() -> None:
+    lines = [f"OBX|{n}|NA|{n}^W{n}^X|{n}|1^2^3" for n in range(1900)]
+    text = b"MSH|^~\\&|M||||x||ORU^R01|1|P|2.6\r" + "\r".join(lines).encode()
+    began_at = time.process_time()
+    read(text)
+    assert time.process_time() - began_at < 1.0
+    with pytest.raises(RemoteProtocolError, match="too many segments"):
+        read(text + b"\r" + "\r".join(lines).encode())
 
 
 # Alarms
