@@ -184,7 +184,7 @@ class Reader:
         self._zone = zone
         self._waves: dict[tuple[int, str, str], tuple[float | None, int]] = {}
         self.unreadable = 0
-        """Waves without samples or rate, in messages that were good otherwise."""
+        """Waves without samples or rate, or too many, in messages that were good otherwise."""
 
     def read(self, message: Message, received_utc: float) -> list[Observation]:
         """What it says. Raises RemoteProtocolError for a message nothing can be read from."""
@@ -201,7 +201,9 @@ class Reader:
             times = _Times(
                 self._time(_field(request, 7)), self._time(_field(request, 8)), received_utc
             )
-            waves = [obx for obx in obxs if obx.text(2) == "NA"][:WAVES_MAX]
+            arrays = [obx for obx in obxs if obx.text(2) == "NA"]
+            waves = arrays[:WAVES_MAX]
+            self.unreadable += len(arrays) - len(waves)
             for obx in waves:
                 try:
                     found.append(self._wave(obx, obxs, times))
