@@ -13,6 +13,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 install_units edgebox-hub.target edgebox-hub.slice edgebox-hub-bus.service \
     edgebox-hub-web.service edgebox-hub-bond.service edgebox-hub-turn.service
 
+install -D -m 644 "$here/systemd/sysctl-hub.conf" "$root/usr/lib/sysctl.d/60-edgebox-hub.conf"
+
 etc=$root/etc/edgebox-hub
 install -d -m 700 "$etc/credentials"
 install_once 644 "$here/config/edgebox.toml" "$etc/hub.toml" \

@@ -19,17 +19,18 @@ from edgebox.host.daemons import TlsFiles
 from edgebox.sim import pki
 
 ROOT = Path(__file__).parents[2]
-LISTS = ("run.txt", "hub.txt")
+LISTS = {"box": "run.txt", "hub": "hub.txt"}
 BASE = ("systemd", "systemd-sysv", "dbus", "python3", "iproute2", "procps")
 T = TypeVar("T")
 READY_S = 60.0
 SOURCE = "/opt/edgebox/source"
 LIBRARIES = "/opt/edgebox/libraries"
-CONFIG = """
+LOOPBACK = """
 [[bond.link]]
 name = "lo"
 source = "127.0.0.1"
-
+"""
+CAMERA = """
 [[media.camera]]
 id = "test"
 name = "Test"
@@ -40,12 +41,10 @@ fps = 10
 """
 
 
-def base_system() -> Path:
-    """The root file system, made when its package list is new."""
-    names = [*BASE]
-    for name in LISTS:
-        text = (ROOT / "image-build/packages" / name).read_text()
-        names += [line.split("#")[0].strip() for line in text.splitlines()]
+def base_system(kind: str) -> Path:
+    """The root file system of a `box` or `hub`, made when its package list is new."""
+    text = (ROOT / "image-build/packages" / LISTS[kind]).read_text()
+    names = [*BASE, *(line.split("#")[0].strip() for line in text.splitlines())]
     packages = ",".join(sorted({name for name in names if name}))
     release = _release()
     digest = hashlib.sha256(f"{release} {packages}".encode()).hexdigest()[:12]
@@ -144,11 +143,11 @@ def _environment(directory: Path) -> None:
     program.chmod(0o755)
 
 
-def box_system(directory: Path, *arguments: str) -> Path:
-    """Root of a box with one camera. `arguments`: of install-box.sh."""
+def box_system(directory: Path, *arguments: str, links: str = LOOPBACK) -> Path:
+    """Root of a box with one camera. `arguments`: of install-box.sh. `links`: as TOML."""
     root = _system(directory / "box", "box", *arguments)
     with (root / "etc/edgebox/edgebox.toml").open("a") as file:
-        file.write(CONFIG)
+        file.write(links + CAMERA)
     name = arguments[0] if arguments else "box-1"
     tls = pki.box_credentials(directory / "pki", name)
     _lay_out(tls, root / "etc/edgebox/credentials", "device")
@@ -165,7 +164,7 @@ def hub_system(directory: Path, *arguments: str) -> Path:
 
 def _system(root: Path, kind: str, *arguments: str) -> Path:
     root.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["cp", "-a", f"{base_system()}/.", root], check=True)
+    subprocess.run(["cp", "-a", f"{base_system(kind)}/.", root], check=True)
     _environment(root / "opt/edgebox/venv")
     script = ROOT / f"image-build/install-{kind}.sh"
     subprocess.run([script, root, *arguments], check=True, capture_output=True)
@@ -179,11 +178,15 @@ def _lay_out(tls: TlsFiles, credentials: Path, name: str) -> None:
 
 
 @contextlib.contextmanager
-def booted(root: Path) -> Iterator[Machine]:
-    """It runs until the block ends; then its root is gone. Its network holds loopback only."""
+def booted(root: Path, network: str = "") -> Iterator[Machine]:
+    """It runs until the block ends; then its root is gone.
+
+    `network`: path of the name space it lives in; without, its network holds loopback only.
+    """
     command = [
         "systemd-nspawn", "--quiet", "--directory", str(root), "--boot", "--register=no",
-        "--keep-unit", "--private-network", "--console=pipe", "--kill-signal=SIGRTMIN+3",
+        "--keep-unit", "--console=pipe", "--kill-signal=SIGRTMIN+3",
+        f"--network-namespace-path={network}" if network else "--private-network",
     ]  # fmt: skip
     for here, there in ((str(ROOT), SOURCE), (sysconfig.get_path("purelib"), LIBRARIES)):
         command.append("--bind-ro=" + here.replace(":", "\\:") + ":" + there)
@@ -199,7 +202,7 @@ def booted(root: Path) -> Iterator[Machine]:
     finally:
         process.terminate()
         try:
-            process.wait(60)
+            process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -16,6 +16,12 @@ SERVICES = ("bus", "bond", "media", "panel")
 HUB_SERVICES = ("hub-bus", "hub-web", "hub-bond", "hub-turn")
 WATCHED = ("bond", "media", "panel")
 EXPOSURE_MAX = 1.5
+EXPOSURE_MORE = {
+    "edgebox-media": 1.7,  # sees cameras and sound cards, whatever is plugged in; cffi's callbacks
+    "edgebox-vitals": 1.6,  # sees serial ports, whatever is plugged in
+    "edgebox-kiosk": 3.1,  # a browser on a screen: devices, name spaces for its own sandbox, a JIT
+}
+"""What cannot be shut, with the reason."""
 
 
 def unit(service: str) -> str:
@@ -58,13 +64,13 @@ def test_exposure_is_small(machine: Machine, hub: Machine, path: Path) -> None:
     )
     found = re.search(r"exposure level for \S+ ([0-9.]+)", done.stdout)
     assert found
-    assert float(found[1]) <= EXPOSURE_MAX
+    assert float(found[1]) <= EXPOSURE_MORE.get(path.stem, EXPOSURE_MAX)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_killed_service_comes_back(machine: Machine, service: str) -> None:
     before = machine.show(unit(service), "NRestarts")
-    machine.run("systemctl", "kill", "--signal=KILL", unit(service))
+    machine.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", unit(service))
     machine.until(lambda: machine.show(unit(service), "NRestarts") != before, "a restart")
     machine.until_active(*(unit(one) for one in SERVICES))
 
@@ -120,7 +126,7 @@ def test_units_of_the_hub_are_correct(hub: Machine) -> None:
 @pytest.mark.parametrize("service", HUB_SERVICES)
 def test_killed_service_of_the_hub_comes_back(hub: Machine, service: str) -> None:
     before = hub.show(unit(service), "NRestarts")
-    hub.run("systemctl", "kill", "--signal=KILL", unit(service))
+    hub.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", unit(service))
     hub.until(lambda: hub.show(unit(service), "NRestarts") != before, "a restart")
     hub.until_active(*(unit(one) for one in HUB_SERVICES))
 
