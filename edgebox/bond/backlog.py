@@ -39,6 +39,10 @@ class Backlog:
         """When the frame in front is no longer fresh; far away without one."""
         return self._frames[0].accepted_at + FRESH_S if self._frames else float("inf")
 
+    def stale_bytes(self, now: float) -> int:
+        """Payload that waits, unless it is only a frame on its way out."""
+        return self.bytes if self.is_judged_at + FRESH_S <= now else 0
+
     def add(self, datagram: Datagram) -> None:
         """Put it behind the others."""
         frame = datagram.bundle

@@ -140,6 +140,11 @@ class Estimate:
         most_s = max(RESCUE_S, self.min_rtt_s + 0.020)
         return min(most_s, max(usual_s, RESCUE_LEAST_S)) if self.known else most_s
 
+    @property
+    def lasting_bps(self) -> float:
+        """What it carries for longer than a burst, as far as that has been seen."""
+        return min(self.capacity_bps, max(START_BPS, HEADROOM * self.peak_bps))
+
     def on_progress(
         self,
         now: float,

@@ -165,7 +165,7 @@ class Path:
             held_s = over * 8 / self.rate_bps + stalled_s
             if held_s > wait_s:
                 wait_s = held_s
-        return wait_s if wait_s > 0.0 else 0.0
+        return max(0.0, wait_s)
 
     def arrival_s(self, size: int, now: float) -> float:
         """Predicted time until a packet of this size arrives, plus the offset of all delays."""
@@ -186,7 +186,7 @@ class Path:
         estimate = self.estimate
         least = COLD_BYTES if estimate.starting else LEAST_BYTES
         window = int(estimate.capacity_bps * self.share / 8 * (estimate.min_rtt_s + WINDOW_S))
-        return window if window > least else least
+        return max(least, window)
 
     # Progress
 

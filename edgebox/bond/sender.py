@@ -8,7 +8,7 @@ where it arrives first. Control and sound go at once over two links. Repair (rep
 from collections.abc import Hashable
 
 from edgebox.bond.acknowledgement import Clocks, make_out
-from edgebox.bond.backlog import BACKLOG_BYTES, Backlog
+from edgebox.bond.backlog import Backlog
 from edgebox.bond.classify import Seen
 from edgebox.bond.datagram import Cover, Datagram, Flow
 from edgebox.bond.links import Links
@@ -39,7 +39,6 @@ from edgebox.bond.wire import (
 )
 from edgebox.errors import LocalProtocolError
 
-QUEUE_BYTES = BACKLOG_BYTES
 URGENT_BPS = 500_000
 """Control and sound beyond this lose their privilege."""
 FORGET_S = 3.0
@@ -84,10 +83,6 @@ class Sender:
         """Said with every ping."""
 
     # Links
-
-    @property
-    def _usable(self) -> list[Path]:
-        return self.links.usable
 
     def attach(self, link: int, address: Hashable, now: float) -> Path:
         """The link can be used from now on, at this address."""
@@ -444,7 +439,10 @@ class Sender:
     def update_target(self, now: float) -> float:
         """What the encoders may produce, bits per second."""
         return self.target.update(
-            list(self.paths.values()), 2 * self._urgent_rate.bps(now), self._backlogs[0].bytes, now
+            list(self.paths.values()),
+            2 * self._urgent_rate.bps(now),
+            self._backlogs[0].stale_bytes(now),
+            now,
         )
 
     def redundancy(self, now: float) -> float:

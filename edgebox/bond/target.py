@@ -2,22 +2,28 @@
 
 A share of what the links that live can carry, less sound and what already waits. It falls at
 once. It rises quickly until the first queue is seen, quickly again while it regains a level that
-was held shortly before, and else slowly.
+was held shortly before or starts from almost nothing, and else slowly. Of a link no more is counted
+than half as much again as it has carried for 300 ms: what a burst showed need not last.
 """
 
 from edgebox.bond.path import Path, PathState
 
 SHARE = 0.85
-FLOOR_BPS = 150_000.0
+START_BPS = 150_000.0
+FLOOR_BPS = 8_000.0
+"""Encoders that are told so little leave the links to sound."""
+LOW_BPS, LOW_GROWTH = 400_000.0, 3.0
+"""Below this a rise costs little and tells much."""
 DRAIN_S = 0.35
-"""Queues shall be gone after this."""
+"""Queues shall be gone after this, but not for the price of the whole picture."""
+DRAIN_SHARE = 0.2
 QUEUE_FREE_S = 0.015
 PROMPT_S = 0.1
 """Links slower than the promptest by more than this help only a picture that starves."""
 STARVING_BPS = 600_000.0
 START_GROWTH = 3.0
-REGAIN_GROWTH = 1.5
-GROWTH = 1.08
+REGAIN_GROWTH = 2.0
+GROWTH = 1.15
 """Factors per second."""
 REGAIN_S = 20.0
 
@@ -38,7 +44,7 @@ class Target:
     """Follows the links; `bps` is the latest value."""
 
     def __init__(self, now: float):
-        self.bps = FLOOR_BPS
+        self.bps = START_BPS
         self._updated_at = now
         self._held_bps = 0.0
         self._held_at = now
@@ -49,12 +55,14 @@ class Target:
         live = _prompt(
             [path for path in paths if path.state is PathState.UP and path.estimate.known]
         )
-        carried_bps = sum(path.rate_bps * path.confidence(now) for path in live)
+        carried_bps = sum(
+            path.estimate.lasting_bps * path.share * path.confidence(now) for path in live
+        )
         want_bps = SHARE * carried_bps - urgent_bps
         waiting = queued_bytes * 8 + sum(
             max(0.0, path.estimate.standing_s - QUEUE_FREE_S) * path.rate_bps for path in live
         )
-        want_bps = max(FLOOR_BPS, want_bps - waiting / DRAIN_S)
+        want_bps = max(FLOOR_BPS, want_bps - waiting / DRAIN_S, DRAIN_SHARE * want_bps)
         elapsed_s = min(1.0, now - self._updated_at)
         self._updated_at = now
         if want_bps < self.bps:
@@ -72,6 +80,8 @@ class Target:
     def _growth(self, now: float) -> float:
         if self._starting:
             return START_GROWTH * START_GROWTH
+        if self.bps < LOW_BPS:
+            return LOW_GROWTH
         if self.bps < 0.8 * self._held_bps and now - self._held_at < REGAIN_S:
             return REGAIN_GROWTH
         return GROWTH

@@ -126,3 +126,10 @@ def test_flow_keeps_frames_that_take_turns_apart() -> None:
     assert flow.frame_of(Seen(TrafficClass.VIDEO, 2, 1), 0.001) is other
     sound = Seen(TrafficClass.AUDIO, 3, 0)
     assert flow.frame_of(sound, 0.0) is not flow.frame_of(sound, 0.0)
+
+
+def test_frame_on_its_way_out_is_no_backlog() -> None:
+    backlog = Backlog()
+    backlog.add(picture(1, 5.0)[0])
+    assert backlog.stale_bytes(5.01) == 0
+    assert backlog.stale_bytes(5.05) == 1000

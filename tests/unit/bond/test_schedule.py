@@ -5,7 +5,7 @@ import pytest
 from edgebox.bond.meter import Allowance, Rate
 from edgebox.bond.path import Path, PathState
 from edgebox.bond.schedule import choose, ranked, usable
-from edgebox.bond.target import DRAIN_S, FLOOR_BPS, SHARE, Target
+from edgebox.bond.target import DRAIN_S, DRAIN_SHARE, FLOOR_BPS, SHARE, Target
 
 
 def path(link: int, base_s: float, rate_bps: float) -> Path:
@@ -67,7 +67,7 @@ def test_target_falls_at_once_and_rises_slowly() -> None:
     one.estimate.capacity_bps = 1.9e6
     assert target.update([one], 0, 0, 200.1) == pytest.approx(SHARE * 1.9e6)
     one.estimate.capacity_bps = 4e6
-    assert target.update([one], 0, 0, 201.1) <= SHARE * 1.9e6 * 1.081
+    assert target.update([one], 0, 0, 201.1) <= SHARE * 1.9e6 * 1.151
 
 
 def test_target_drains_what_waits() -> None:
@@ -75,6 +75,29 @@ def test_target_drains_what_waits() -> None:
     target = Target(0.0)
     before = settled(target, [one])
     assert target.update([one], 0, 50_000, 200.1) == pytest.approx(before - 50_000 * 8 / DRAIN_S)
+
+
+def test_long_queue_leaves_a_share_of_the_picture() -> None:
+    one = path(0, 0.02, 2e6)
+    target = Target(0.0)
+    before = settled(target, [one])
+    assert target.update([one], 0, 180_000, 200.1) == pytest.approx(DRAIN_SHARE * before)
+
+
+def test_what_only_a_burst_showed_is_not_counted() -> None:
+    one = path(0, 0.02, 20e6)
+    # It has delivered 8 Mbit/s at most.
+    assert settled(Target(0.0), [one]) == pytest.approx(SHARE * 12e6, rel=0.01)
+
+
+def test_target_rises_from_almost_nothing_within_seconds() -> None:
+    one = path(0, 0.02, 60_000)
+    target = Target(0.0)
+    assert settled(target, [one]) == pytest.approx(SHARE * 60_000)
+    one.estimate.capacity_bps = 4e6
+    for step in range(20):
+        bps = target.update([one], 0, 0, 200.1 + step * 0.1)
+    assert bps > 300_000
 
 
 def test_satellite_does_not_count_beside_a_good_link() -> None:
