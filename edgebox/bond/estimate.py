@@ -46,7 +46,7 @@ STALE_S = 60.0
 """A capacity that was not made use of for so long is worth half, and so on down to the start."""
 LOSS_S = 1.0
 USUAL_PACKETS = 1000
-BURST_BYTES = 3_000
+BURST_BYTES = 6_000
 """From so much in a row the link's rate can be told."""
 BURST_LEAST_S = 0.003
 """Delays are not known better."""

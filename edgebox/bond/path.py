@@ -35,6 +35,8 @@ COLD_PACKETS = 16
 COLD_BYTES = COLD_PACKETS * 1280
 LEAST_BYTES = 2 * 1280
 PACING = 2.0
+COLD_PACING = 8.0
+"""Nothing is known yet: the budget of a cold link may go almost at once."""
 BURST_S = 0.004
 """Pacing lets this much go at once: timers are not finer."""
 
@@ -210,7 +212,7 @@ class Path:
         sent.burst_at, sent.burst_bytes = self._burst_at, self._burst_bytes
         self._queue_s = queue_s + duration_s
         self._queue_at = now
-        pace_s = duration_s / (2.5 if self.estimate.starting else PACING)
+        pace_s = duration_s / (COLD_PACING if self.estimate.starting else PACING)
         self.ready_at = max(self.ready_at, now - BURST_S) + pace_s
 
     def correct_queue(self, sent: Sent, measured_s: float, now: float) -> None:
