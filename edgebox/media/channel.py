@@ -16,13 +16,17 @@ from edgebox.media.data_messages import (
     CHUNK_BYTES,
     LABEL,
     POINTING_LABEL,
+    VITALS_LABEL,
     Denied,
     Drawn,
     FromPage,
+    Monitors,
     Pointed,
     StillStart,
     TakeStill,
     ToPage,
+    Values,
+    WaveBlock,
     decode,
     encode,
 )
@@ -34,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 WAITING_MAX_BYTES = 256 * 1024
 """A page that takes nothing any more is sent nothing any more."""
+VALUES_WAITING_BYTES, WAVES_WAITING_BYTES = 32 * 1024, 8 * 1024
+"""Where more waits already, values come later and newer; waves not at all."""
 STILL_WAITING_BYTES = 16 * 1024
 """A still adds no more than this to what waits: pointers and lines go by."""
 DRAWN_POINTS = 200
@@ -86,6 +92,7 @@ class Channel:
         self.guest = guest
         self.rights = RIGHTS[guest.role]
         self.visible = visible
+        self._labels = {LABEL, POINTING_LABEL} | ({VITALS_LABEL} if self.rights.vitals else set())
         self._conduct = conduct
         self._handle = handle
         self._flooded = flooded
@@ -97,7 +104,7 @@ class Channel:
 
     def open(self, wire: Wire) -> bool:
         """The page opened one; False if it is none of ours or there already."""
-        if self._closed or wire.label not in {LABEL, POINTING_LABEL} or wire.label in self._wires:
+        if self._closed or wire.label not in self._labels or wire.label in self._wires:
             return False
         self._wires[wire.label] = wire
         wire.on("message", self._receive)
@@ -116,6 +123,24 @@ class Channel:
         if wire is None or wire.readyState != "open" or wire.bufferedAmount > WAITING_MAX_BYTES:
             return
         wire.send(encode(message))
+
+    @property
+    def takes_waves(self) -> bool:
+        """The page opened the channel for them."""
+        return VITALS_LABEL in self._wires
+
+    def send_vitals(self, message: Monitors | Values | WaveBlock) -> int:
+        """Bytes that were sent; 0 if the page does not take what waits, or has no right to it."""
+        label = VITALS_LABEL if isinstance(message, WaveBlock) else LABEL
+        most = WAVES_WAITING_BYTES if label == VITALS_LABEL else VALUES_WAITING_BYTES
+        wire = self._wires.get(label)
+        if wire is None or wire.readyState != "open" or not self.rights.vitals:
+            return 0
+        if max(one.bufferedAmount for one in self._wires.values()) > most:
+            return 0
+        text = encode(message)
+        wire.send(text)
+        return len(text)
 
     def send_line(
         self, camera: str, line: tuple[str, int, tuple[tuple[float, float], ...]]

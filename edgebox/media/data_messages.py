@@ -3,7 +3,8 @@
 The page opens the channel, label `edgebox`, ordered and reliable, in the same connection as the
 pictures; DTLS takes it from end to end, so the hub reads none of it. Pointing goes over a second
 one, label `pointing`, unordered and without retransmission. A text message holds at most
-MESSAGE_MAX_BYTES; a still's bytes follow its StillStart as binary messages of at most CHUNK_BYTES.
+MESSAGE_MAX_BYTES (Values: what the board holds, some 100 kB at most); a still's bytes follow its
+StillStart as binary messages of at most CHUNK_BYTES.
 
 The box answers only what the person's role may do (edgebox.roles): the rest is Denied.
 """
@@ -158,11 +159,18 @@ class Denied(_Message, frozen=True):
 class Monitors(_Message, frozen=True):
     """The vehicle's patient monitors and whether they are there; only for roles with `vitals`."""
 
+    at_utc: float
+    """Box clock when this was sent."""
     monitors: tuple[MonitorStatus, ...]
 
 
 class Values(_Message, frozen=True):
-    """Values as the board has them, each with its times and validity. Age = `at_utc` - received."""
+    """Values as the board has them, each with its times and validity. Age = `at_utc` - received.
+
+    Each is an array: "Numeric", code, name, unit, value, validity, LOINC, label, channel, episodic,
+    device, received, source time; or "Alarm", text, priority, state, id, origin, device, received,
+    source time.
+    """
 
     at_utc: float
     """Box clock when this was sent."""
@@ -186,6 +194,8 @@ class WaveBlock(_Message, frozen=True):
     at_utc: float
     """Box clock at the last sample, as it was received: the clock of the pictures."""
     samples: tuple[int | None, ...]
+    channel: str = ""
+    """Tells waves of the same name apart."""
 
 
 ToPage = Pointed | Drawn | Erased | View | StillStart | Denied | Monitors | Values | WaveBlock

@@ -109,6 +109,11 @@ class Guidance:
         self._channels.append(channel)
         return channel
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Of all connections there are."""
+        return tuple(self._channels)
+
     def leave(self, channel: Channel) -> None:
         """The connection has gone; its pointers go too."""
         channel.close()

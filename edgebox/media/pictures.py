@@ -31,6 +31,8 @@ class Pictures:
         """What is true since the last `apply`."""
         self.has_sound = False
         """Sound of the cabin goes out."""
+        self.vitals_bps = 0
+        """What values and waves of the monitors take."""
         self._rate_bps = 0
         self._stills = 0
 
@@ -53,7 +55,8 @@ class Pictures:
     ) -> None:
         """`carried`: cameras each viewer's connection carries. `cap_bps`: the slowest one's."""
         self._rate_bps = int(min(self._target_bps, self._most_bps, cap_bps))
-        rate_bps = max(0, self._rate_bps - self._stills * self.still_bps())
+        taken_bps = self.vitals_bps + self._stills * self.still_bps()
+        rate_bps = max(0, self._rate_bps - taken_bps)
         situation = self._situation(session.shown, carried, rate_bps)
         plan = self._ladder.update(situation, now) if session.shown else Plan("sound-only", {})
         self._plan = plan

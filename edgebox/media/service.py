@@ -13,12 +13,13 @@ was killed finds its own last copy there and goes on with the same session.
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from contextlib import AsyncExitStack
 
 from edgebox.config import Config, parse_address
-from edgebox.errors import ConfigError
+from edgebox.errors import ConfigError, RemoteProtocolError
 from edgebox.host.service import Service
 from edgebox.media.admission import Admission
 from edgebox.media.bulletin import Bulletin
@@ -30,6 +31,7 @@ from edgebox.media.ptz import movers
 from edgebox.media.report import camera_status, problem_of, rounded, without_figures
 from edgebox.media.session import Session
 from edgebox.media.sound.cabin import Cabin
+from edgebox.media.vitals import VitalsRelay
 from edgebox.media.watch import Watchers
 from edgebox.messages import (
     ADMIT,
@@ -43,6 +45,9 @@ from edgebox.messages import (
     START_VIDEO,
     STOP_VIDEO,
     STOP_WISH,
+    VITALS_LIVE,
+    VITALS_NOW,
+    VITALS_STATUS,
     WATCH,
     WATCH_CANDIDATE,
     WATCH_CLOSE,
@@ -59,12 +64,17 @@ from edgebox.messages import (
     StartVideo,
     StopVideo,
     StopWish,
+    VitalsLive,
+    VitalsNow,
+    VitalsStatus,
     WatchAnswer,
     WatchCandidate,
     WatchClose,
     WatchOffer,
 )
 from edgebox.roles import RIGHTS
+
+logger = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 1.0
 FIGURES_EVERY_S = 2.0
@@ -121,6 +131,10 @@ class _MediaService:
             lambda: self._session.sent,
             self._watchers_changed,
         )
+        self._vitals = VitalsRelay(
+            lambda: self._guidance.channels,
+            lambda guest: self._admission.find(guest.participant, guest.role) is not None,
+        )
         self._preview = Preview(
             config, self._sent_encoders, self._watchers.guest_picture, self._stop
         )
@@ -162,6 +176,9 @@ class _MediaService:
         await self._bus.serve(WATCH, self._watch)
         await self._bus.subscribe(WATCH_CANDIDATE, self._watch_candidate)
         await self._bus.subscribe(WATCH_CLOSE, self._watch_close)
+        await self._bus.subscribe(VITALS_STATUS, self._vitals_status)
+        await self._bus.subscribe(VITALS_NOW, self._vitals_now)
+        await self._bus.subscribe(VITALS_LIVE, self._vitals_live)
         await self._service.set_state("running")
         self._dirty.set()
         while True:
@@ -310,6 +327,7 @@ class _MediaService:
         now = time.monotonic()
         sound = self._cabin.status
         self._pictures.has_sound = sound.microphone == "live" and not sound.muted
+        self._pictures.vitals_bps = self._vitals.sent_bps
         self._pictures.apply(
             self._session, self._watchers.carried, self._watchers.cap_bps(now), now
         )
@@ -319,6 +337,20 @@ class _MediaService:
         if status.state == "up":
             self._cabin.set_target(status.target_bps)
         self._divide()
+
+    async def _vitals_status(self, status: VitalsStatus, keys: dict[str, str]) -> None:
+        self._vitals.take_status(status)
+        self._vitals.flush(time.monotonic(), time.time())
+
+    async def _vitals_now(self, now: VitalsNow, keys: dict[str, str]) -> None:
+        self._vitals.take_now(now)
+        self._vitals.flush(time.monotonic(), time.time())
+
+    async def _vitals_live(self, live: VitalsLive, keys: dict[str, str]) -> None:
+        try:
+            self._vitals.take_live(live.content, time.monotonic())
+        except RemoteProtocolError as error:
+            logger.warning("waves were dropped: %s", error)
 
     # Reports
 
@@ -336,6 +368,8 @@ class _MediaService:
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             self._watchers.check()
+            self._vitals.check(self._pictures.sending.total_bps, time.monotonic())
+            self._vitals.flush(time.monotonic(), time.time())
             self._divide()
             self._dirty.set()
             reports = [encoder.report for encoder in self._encoders.values()]

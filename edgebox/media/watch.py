@@ -174,7 +174,7 @@ class Watchers:
             hears=rights.hears,
             speaks=rights.speaks,
             shows=rights.shows,
-            data=rights.sees,
+            data=rights.sees or rights.vitals,
         )
         if not (allowed.pictures or allowed.hears or allowed.speaks or allowed.shows):
             return Fault(reason="refused", text=f"nothing here for the role {guest.role}")
