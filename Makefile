@@ -59,7 +59,11 @@ test-units: setup ## The systemd units in a booted container (root; needs mmdebs
 	@image-build/install-packages.sh image-build/packages/boot.txt
 	$(PY) -m pytest tests/boot $(ARGS)
 
-check: lint test ## Exactly what CI runs
+bench: setup ## Figures of the main job on this machine: ARGS="start latency cut step load"
+	@$(PY) -m bench.main_job $(ARGS)
+
+check: ## Exactly what CI runs
+	@bash .ci/run
 
 setup: packages .venv/.ready
 
