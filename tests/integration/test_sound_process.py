@@ -48,6 +48,18 @@ def children() -> list[int]:
     ]
 
 
+async def test_sound_goes_on_however_much_was_ordered_since_the_session_began() -> None:
+    async with cabin() as one:
+        one.set_live(True)
+        for _ in range(40_000):
+            one.arrange()
+        voice = one.join(hears=True, speaks=False)
+        assert voice is not None
+        heard: list[Sound] = []
+        voice.sink = heard.append
+        await until(lambda: len(heard) > 5)
+
+
 async def test_mute_takes_effect_at_once_and_so_does_the_end_of_the_session() -> None:
     async with cabin() as one:
         voice = one.join(hears=True, speaks=True)

@@ -279,7 +279,8 @@ class Cabin:
                     process.kill()
 
     def _give(self, mix: int, order: int, sound: records.Sound) -> None:
-        if not self._orders.live or (order - self._obeyed_from) % 65_536 >= 32_768:
+        newer = (order - self._obeyed_from) % records.NUMBERS
+        if not self._orders.live or newer >= records.NUMBERS // 2:
             return  # was on its way when the crew muted or stopped
         self._sent.append((time.monotonic(), len(sound.data)))
         for voice in list(self._voices.values()):
@@ -309,7 +310,7 @@ class Cabin:
         self._changed()
 
     def _order(self, **changes: object) -> None:
-        number = (self._orders.number + 1) % 65_536
+        number = (self._orders.number + 1) % records.NUMBERS
         self._orders = msgspec.structs.replace(self._orders, number=number, **changes)
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(records.record(records.ORDER, self._orders))

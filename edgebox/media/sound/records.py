@@ -6,7 +6,7 @@ Both sides send records on a stream socket, big endian:
 |-------|------------------------------------------------------------------------------------|
 | 1     | kind: 1 sound, 2 report (to the owner), 3 order, 4 packet (to the process)         |
 | 1     | sound: whom the mix is for; packet: the guest it came from                         |
-| 2     | sound: number of the order that was obeyed; packet: RTP sequence number            |
+| 4     | sound: number of the order that was obeyed; packet: RTP sequence number            |
 | 4     | length of the body                                                                 |
 | 8     | sound: time of the first sample, 1/48000 s monotonic; packet: RTP time stamp       |
 | n     | body: an Opus packet, or JSON of Start, Orders or Report                           |
@@ -21,7 +21,9 @@ from msgspec import Struct
 
 from edgebox.config import Loudspeaker, Microphone
 
-HEADER = struct.Struct("!BBHIQ")
+HEADER = struct.Struct("!BBIIQ")
+NUMBERS = 1 << 32
+"""Of orders: more than the longest session can give, so that old and new are told apart."""
 SOUND, REPORT, ORDER, PACKET = 1, 2, 3, 4
 EVERYBODY = 0
 """The mix for those who do not speak themselves. Guests are numbered from 1."""
@@ -43,7 +45,7 @@ class Orders(Struct, frozen=True, tag=True):
     """What the owner wants from now on; always all of it."""
 
     number: int = 0
-    """Rises with each order, modulo 65536."""
+    """Rises with each order, modulo NUMBERS."""
     live: bool = False
     muted: bool = False
     """Nothing of the cabin goes into any mix."""
