@@ -47,7 +47,7 @@ class Links:
             tokens.hash_token(token),
             RoomRow(room.id, room.box, room.session),
             question.role,
-            question.name,
+            printable(question.name),
             ttl_s,
             now_utc,
         )
@@ -100,3 +100,8 @@ class Links:
         if earlier is not None:
             await self._hub.leave(earlier)
         return fresh if await self._hub.enter(row) else None
+
+
+def printable(text: str) -> str:
+    """One line without control characters: no database takes a NUL, no reader the others."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())

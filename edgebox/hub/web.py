@@ -7,7 +7,6 @@ alike. A GET never spends a link, for messengers open links to show a preview.
 """
 
 import hashlib
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from edgebox.hub.address import client_key
 from edgebox.hub.door import Door
 from edgebox.hub.hub import PARTICIPANT_TTL_S, Hub
 from edgebox.hub.limit import Limiter
-from edgebox.hub.links import Links
+from edgebox.hub.links import Links, printable
 from edgebox.hub.page import RemotePage
 from edgebox.hub.protocol import MESSAGE_MAX_BYTES, Ended, encode
 from edgebox.hub.signalling import Signalling
@@ -264,9 +263,7 @@ def _name_in(form: bytes) -> str:
         fields = parse_qs(form.decode(errors="replace"), max_num_fields=5)
     except ValueError:
         return ""
-    text = fields.get("name", [""])[0]
-    printable = "".join(one if one.isprintable() else " " for one in text)
-    return re.sub(r"\s+", " ", printable).strip()[:NAME_MAX].strip()
+    return printable(fields.get("name", [""])[0])[:NAME_MAX].strip()
 
 
 def _names(directory: Path) -> frozenset[str]:

@@ -178,6 +178,16 @@ async def test_only_the_current_session_is_invited_to(hub: RunningHub, box: Stan
     assert answer.reason == "refused"
 
 
+async def test_a_name_holds_nothing_a_database_refuses(hub: RunningHub, box: StandInBox) -> None:
+    question = CreateInvite(session=box.session, role="doctor", name=" Kari\0\u202e\nHansen ")
+    answer = await box.bus.request(CREATE_INVITE, question)
+    assert isinstance(answer, Invite)
+    async with person() as one:
+        status, text = await page_of(one, answer.url)
+    assert status == 200
+    assert 'value="Kari Hansen"' in text
+
+
 async def test_invitations_are_bounded(hub: RunningHub, box: StandInBox) -> None:
     question = CreateInvite(session=box.session, role="doctor")
     for _ in range(50):
