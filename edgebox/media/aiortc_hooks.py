@@ -379,6 +379,40 @@ def receive_packets(receiver: RTCRtpReceiver, take: Callable[[Arrived], None]) -
     private._RTCRtpReceiver__jitter_buffer = _Tap(private, take)
 
 
+# Data. aiortc names a window for what it has not put together yet, and takes what goes beyond it.
+# For each chunk it looks through all that waits: small pieces of a message without end hold it up.
+
+CHUNKS_MAX = 256
+"""That wait on one stream, of a message that is not complete; and how far one may be ahead."""
+
+
+def bound_data(connection: RTCPeerConnection) -> None:
+    """Drop what goes beyond the window (RFC 9260, 6.2); it is sent again. Call after the offer."""
+    sctp: Any = connection.sctp
+    if sctp is None:
+        return
+    receive = sctp._receive_data_chunk
+
+    async def receive_if_there_is_room(chunk: Any) -> None:
+        waiting = sctp._get_inbound_stream(chunk.stream_id).reassembly
+        is_last = not waiting or _ahead(chunk.tsn, waiting[-1].tsn) > 0
+        if (
+            len(chunk.user_data) > sctp._advertised_rwnd
+            or _ahead(chunk.tsn, sctp._last_received_tsn) > CHUNKS_MAX
+            or (is_last and len(waiting) >= CHUNKS_MAX)  # what fills a gap is always taken
+        ):
+            sctp._sack_needed = True
+        else:
+            await receive(chunk)
+
+    sctp._receive_data_chunk = receive_if_there_is_room
+
+
+def _ahead(tsn: int, other: int) -> int:
+    """By how much one transmission sequence number is after another (RFC 9260, 1.6)."""
+    return (tsn - other + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
 async def ask_for_keyframe(receiver: RTCRtpReceiver) -> None:
     """A picture loss indication (RFC 4585, 6.3.1), once something has been received."""
     private: Any = receiver

@@ -98,13 +98,21 @@ class Channel:
         self._flooded = flooded
         self._wires: dict[str, Wire] = {}
         self._still: asyncio.Task[None] | None = None
+        self.still_of = ""
+        """The camera the newest still was asked of."""
         self._closed = False
         self.points_at = ""
         """The camera whose picture this person points at now."""
 
     def open(self, wire: Wire) -> bool:
         """The page opened one; False if it is none of ours or there already."""
-        if self._closed or wire.label not in self._labels or wire.label in self._wires:
+        if self._closed:
+            return False
+        if wire.label not in self._labels or wire.label in self._wires:
+            # Each costs memory, and our pages open none of the kind.
+            now = time.monotonic()
+            self._conduct.malformed(now)
+            self._end_flood(now)
             return False
         self._wires[wire.label] = wire
         wire.on("message", self._receive)
@@ -161,12 +169,13 @@ class Channel:
         """One still at a time."""
         return self._still is not None and not self._still.done()
 
-    def start_still(self, work: Coroutine[Any, Any, None]) -> None:
+    def start_still(self, camera: str, work: Coroutine[Any, Any, None]) -> None:
         """Take and send one; `drop_still` ends it."""
+        self.still_of = camera
         self._still = asyncio.create_task(work)
 
     def drop_still(self) -> None:
-        """The pictures were hidden: what has not been sent is not sent."""
+        """The picture may not be seen any more: what has not been sent is not sent."""
         if self._still is not None:
             self._still.cancel()
 
@@ -215,6 +224,9 @@ class Channel:
                 reason = self._handle(self, message)
                 if reason is not None:
                     self.deny(message, reason)
+        self._end_flood(now)
+
+    def _end_flood(self, now: float) -> None:
         if self._conduct.is_flood(now):
             logger.warning("a page floods its data channel and is cut off")
             self._flooded()

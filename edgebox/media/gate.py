@@ -6,7 +6,7 @@ instead, and what must not leave any more, because the crew hid the pictures, is
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 SPREAD_BELOW_BPS = 600_000
 """Above this the bond's own queue is short enough."""
@@ -54,9 +54,12 @@ class Gate:
         """No picture passes any more."""
         self._closed = True
 
-    def flush(self) -> None:
-        """What is left of pictures that are under way does not pass any more."""
-        self._dropped = dict(self._under_way)
+    def flush(self, sources: Collection[int]) -> None:
+        """What is left of these sources' pictures that are under way does not pass any more."""
+        for source in sources:
+            key = source.to_bytes(4, "big")
+            if key in self._under_way:
+                self._dropped[key] = self._under_way[key]
 
     async def passes(self, data: bytes) -> bool:
         """Wait for its turn; False if it is not to be sent. `data`: RTP or RTCP."""

@@ -8,7 +8,7 @@ get of it depends on which cameras they may see.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -141,10 +141,11 @@ class Guidance:
         for camera in self._lines.cameras:
             self._erase(camera)
 
-    def hide(self) -> None:
-        """The pictures are hidden: stills on their way stop."""
+    def keep_only(self, cameras: Collection[str]) -> None:
+        """Pictures of other cameras may not leave now: stills of them on their way stop."""
         for channel in self._channels:
-            channel.drop_still()
+            if channel.still_of not in cameras:
+                channel.drop_still()
 
     # What they say
 
@@ -232,14 +233,15 @@ class Guidance:
     def _take_still(self, channel: Channel, message: TakeStill) -> Reason | None:
         if channel.sends_still:
             return "busy"
-        channel.start_still(self._send_still(channel, message))
+        channel.start_still(message.camera, self._send_still(channel, message))
         return None
 
     async def _send_still(self, channel: Channel, message: TakeStill) -> None:
         self._budget.begin_still()
         try:
             still = await self._encoders[message.camera].take_still()
-            if self._around.hidden() or len(still.jpeg) > STILL_MAX_BYTES:
+            gone = self._around.hidden() or message.camera not in channel.visible()
+            if gone or len(still.jpeg) > STILL_MAX_BYTES:
                 channel.deny(message, "failed")
                 return
             await channel.send_still(message, still, self._budget.still_bps)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, Protocol
@@ -327,6 +327,7 @@ class Connection:
             }
         await pc.setRemoteDescription(RTCSessionDescription(offer.text, "offer"))
         self._described = True
+        aiortc_hooks.bound_data(pc)
         for candidate in [*offer.candidates, *self._early] if host is None else []:
             await self.add_candidate(candidate)
         await pc.setLocalDescription(await pc.createAnswer())
@@ -357,11 +358,13 @@ class Connection:
             )
         )
 
-    def flush(self) -> None:
-        """Pictures that wait to be sent are not sent any more."""
-        self._gate.flush()
-        for track in self.tracks.values():
+    def keep_only(self, cameras: Collection[str]) -> None:
+        """Pictures of other cameras that wait to be sent are not sent any more."""
+        gone = [one for one in self.tracks.values() if one.encoder.camera.id not in cameras]
+        for track in gone:
             track.flush()
+        senders = [one.sender for one in self._pc.getTransceivers()] if self._pc else []
+        self._gate.flush([aiortc_hooks.source_of(one) for one in senders if one.track in gone])
 
     def cut(self) -> None:
         """Nothing leaves any more, from this moment, and what comes in is not used."""

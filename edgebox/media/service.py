@@ -240,10 +240,6 @@ class _MediaService:
 
     async def _hide_pictures(self, wish: HidePictures, keys: dict[str, str]) -> Done | Fault:
         self._session.hidden = wish.hidden
-        if wish.hidden:
-            self._guidance.hide()
-        self._apply()
-        self._watchers.flush()
         return await self._applied()
 
     async def _mute_cabin(self, wish: MuteCabin, keys: dict[str, str]) -> Done | Fault:
@@ -312,6 +308,8 @@ class _MediaService:
     def _apply(self) -> None:
         sent = self._session.sent
         self._divide()
+        self._watchers.keep_only(self._session.shown)
+        self._guidance.keep_only(self._session.shown)
         if sent and sent[0] != self._main:
             self._main = sent[0]
             self._guidance.wipe()

@@ -290,10 +290,10 @@ class Watchers:
             if viewer.guest.participant == participant and viewer.guest.role != role:
                 self._drop(peer)
 
-    def flush(self) -> None:
-        """Pictures that wait to be sent are not sent any more."""
+    def keep_only(self, cameras: Collection[str]) -> None:
+        """Pictures of other cameras that wait to be sent are not sent any more."""
         for viewer in self._viewers.values():
-            viewer.connection.flush()
+            viewer.connection.keep_only(cameras)
 
     def cut_all(self) -> None:
         """Nothing leaves any more; connections close in the background."""

@@ -24,6 +24,7 @@ from aiortc import (
 )
 from aiortc.codecs import h264
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtcsctptransport import DataChunk
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
@@ -349,4 +350,35 @@ async def test_every_packet_is_asked_about_before_it_is_sent() -> None:
     assert aiortc_hooks.source_of(sender) == sender._ssrc
     # One by one, and through what was replaced.
     assert {"transport", "_send_rtp"} <= set(rtcrtpsender.RTCRtpSender._run_rtp.__code__.co_names)
+    await pc.close()
+
+
+async def test_a_message_without_end_holds_nothing_up_and_a_gap_can_be_filled() -> None:
+    pc = connection()
+    aiortc_hooks.bound_data(pc)
+    pc.createDataChannel("edgebox")
+    aiortc_hooks.bound_data(pc)
+    sctp: Any = pc.sctp
+    sctp._last_received_tsn = first = 1000
+
+    def chunk(ahead: int, flags: int = 0) -> DataChunk:
+        one = DataChunk(flags=flags)
+        one.tsn, one.stream_id, one.user_data = first + ahead, 1, b"x"
+        return one
+
+    waiting = sctp._get_inbound_stream(1).reassembly
+    await sctp._receive_chunk(chunk(aiortc_hooks.CHUNKS_MAX + 1))
+    assert not waiting, "too far ahead"
+    for ahead in range(2, 1000):
+        await sctp._receive_chunk(chunk(ahead))
+    assert len(waiting) == aiortc_hooks.CHUNKS_MAX - 1
+    await sctp._receive_chunk(chunk(1))
+    for ahead in range(aiortc_hooks.CHUNKS_MAX + 1, 1000):
+        await sctp._receive_chunk(chunk(ahead))
+    assert len(waiting) == aiortc_hooks.CHUNKS_MAX
+    assert sctp._last_received_tsn == first + aiortc_hooks.CHUNKS_MAX
+    sctp._advertised_rwnd = 0
+    last = sctp._last_received_tsn
+    await sctp._receive_chunk(chunk(aiortc_hooks.CHUNKS_MAX + 1, flags=3))
+    assert sctp._last_received_tsn == last, "there is no room"
     await pc.close()

@@ -281,9 +281,46 @@ async def test_a_still_goes_out_in_pieces_at_its_rate_and_holds_back(
     await asyncio.sleep(0.1)
     assert len(kari.wire.chunks) == count
     stage.hidden = True
-    stage.guidance.hide()
+    stage.guidance.keep_only(())
     await asyncio.sleep(0.05)
     kari.wire.bufferedAmount = 0
     assert kari.wire.sent[-1]["reason"] == "failed"
     assert stage.stills == 0
     assert len(kari.wire.chunks) == count
+
+
+async def test_a_still_of_a_camera_that_is_not_sent_any_more_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    stage.rate_bps = 80_000
+    taken = asyncio.Event()
+
+    async def take(self: Encoder) -> Still:
+        await taken.wait()
+        return Still(bytes(100_000), 12.0, 1920, 1080)
+
+    monkeypatch.setattr(Encoder, "take_still", take)
+    taken.set()
+    kari.wire.says("TakeStill", id=1, camera="patient")
+    while not kari.wire.chunks:
+        await asyncio.sleep(0.01)
+    stage.guidance.keep_only(("patient",))
+    await asyncio.sleep(0.05)
+    assert kari.channel.sends_still
+    stage.guidance.keep_only(("outside",))
+    await asyncio.sleep(0)
+    count = len(kari.wire.chunks)
+    await asyncio.sleep(0.2)
+    assert len(kari.wire.chunks) == count
+    assert kari.wire.sent[-1]["reason"] == "failed"
+    assert stage.stills == 0
+
+
+def test_who_opens_channels_without_end_is_cut_off() -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    for number in range(12):
+        assert not kari.channel.open(Wire(f"chat {number}"))
+    assert kari.cut
