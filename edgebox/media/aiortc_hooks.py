@@ -247,6 +247,8 @@ class Feedback:
     """Bits a second the viewer believes it can receive (REMB)."""
     keyframe_age_s: Callable[[], float]
     """How long before the newest picture the last keyframe was sent."""
+    may_resend: Callable[[], bool] = lambda: True
+    """False: nothing is sent again, whatever the viewer says it lost."""
 
 
 def watch_feedback(sender: RTCRtpSender, feedback: Feedback) -> None:
@@ -270,6 +272,9 @@ def watch_feedback(sender: RTCRtpSender, feedback: Feedback) -> None:
 
 def _drop_late(sender: Any, packet: RtcpRtpfbPacket, feedback: Feedback) -> None:
     """Take what is too old out of the request; the viewer then needs a keyframe to go on."""
+    if not feedback.may_resend():
+        packet.lost = []
+        return
     history = sender._RTCRtpSender__rtp_history
     newest = sender._RTCRtpSender__rtp_timestamp
     wanted = []

@@ -51,7 +51,7 @@ class Gate:
         """Synchronization sources of our pictures; everything else passes at once."""
 
     def close(self) -> None:
-        """No picture passes any more."""
+        """Nothing but reports passes any more, nor what is sent again."""
         self._closed = True
 
     def flush(self, sources: Collection[int]) -> None:
@@ -64,6 +64,8 @@ class Gate:
     async def passes(self, data: bytes) -> bool:
         """Wait for its turn; False if it is not to be sent. `data`: RTP or RTCP."""
         is_rtp = len(data) >= RTP_HEADER_BYTES and data[1] not in RTCP_TYPES
+        if is_rtp and self._closed:
+            return False
         if not is_rtp or int.from_bytes(data[8:12], "big") not in self.pictures:
             return True
         picture, source = data[4:8], data[8:12]

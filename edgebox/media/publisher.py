@@ -109,6 +109,7 @@ class PictureTrack(MediaStreamTrack):
         self._arrived = asyncio.Event()
         self._attached = False
         self._broken = True
+        self._flushed = False
         self._newest_pts = 0
         self._keyframe_pts = 0
 
@@ -141,11 +142,15 @@ class PictureTrack(MediaStreamTrack):
     def flush(self) -> None:
         """Nothing that waits leaves any more; the next picture will be a keyframe."""
         self._queue.clear()
-        self._broken = True
+        self._broken = self._flushed = True
 
     def request_keyframe(self) -> None:
         """The viewer needs one."""
         self._source.request_keyframe()
+
+    def may_resend(self) -> bool:
+        """Not while hidden: what was held back then is among what could be sent again."""
+        return not self._flushed
 
     def keyframe_age_s(self) -> float:
         """How much older the last keyframe is than the newest picture."""
@@ -158,7 +163,7 @@ class PictureTrack(MediaStreamTrack):
     def _take(self, frame: Frame) -> None:
         if frame.keyframe:
             self._queue.clear()
-            self._broken = False
+            self._broken = self._flushed = False
         elif len(self._queue) >= QUEUE_MAX:
             self._queue.clear()
             self._broken = True
@@ -443,6 +448,7 @@ class Connection:
             keyframe_wanted=track.request_keyframe,
             rate_limited=self._rate_limited,
             keyframe_age_s=track.keyframe_age_s,
+            may_resend=track.may_resend,
         )
 
     def _heard(self) -> None:

@@ -72,6 +72,7 @@ class Heard:
 
     def __init__(self, sender: Any, keyframe_age_s: float = 0.0):
         self.calls: list[Any] = []
+        self.resends = True
         aiortc_hooks.watch_feedback(
             sender,
             Feedback(
@@ -79,6 +80,7 @@ class Heard:
                 keyframe_wanted=lambda: self.calls.append("keyframe"),
                 rate_limited=self.calls.append,
                 keyframe_age_s=lambda: keyframe_age_s,
+                may_resend=lambda: self.resends,
             ),
         )
 
@@ -141,6 +143,11 @@ async def test_late_retransmissions_become_keyframes(
     )
     assert sent == ([7] if resent else [])
     assert ("keyframe" in heard.calls) == keyframe
+    heard.resends = False
+    await sender._handle_rtcp_packet(
+        RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=1, media_ssrc=2, lost=[7])
+    )
+    assert sent == ([7] if resent else [])
     await pc.close()
 
 

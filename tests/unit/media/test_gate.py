@@ -75,3 +75,5 @@ async def test_hidden_pictures_stop_in_the_middle() -> None:
     assert await gate.passes(packet(2)), "the next picture is another"
     gate.close()
     assert not await gate.passes(packet(3))
+    assert not await gate.passes(packet(1, source=5)), "sent again, or sound"
+    assert await gate.passes(packet(1, kind=200)), "a report"

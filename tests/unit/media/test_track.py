@@ -82,3 +82,19 @@ async def test_a_stopped_track_wakes_its_reader_and_takes_nothing_more() -> None
     source.give(1, keyframe=True)
     with pytest.raises(MediaStreamError):
         await track.recv()
+
+
+async def test_what_was_held_back_is_not_sent_again_before_the_next_keyframe() -> None:
+    source = Source()
+    track = CameraTrack(source)
+    first = await start(track)
+    source.give(1, keyframe=True)
+    assert await first == 1
+    source.give(2)
+    assert track.may_resend()
+    track.flush()
+    source.give(3)
+    assert not track.may_resend()
+    source.give(4, keyframe=True)
+    assert await received(track) == 4
+    assert track.may_resend()
