@@ -137,6 +137,8 @@ def _security(account: Account, nonce: bytes, at_utc: datetime) -> str:
 
 def _body(data: bytes) -> ElementTree.Element:
     """Of an answer. Raises RemoteProtocolError; a SOAP fault is one."""
+    if b"\0" in data:
+        raise RemoteProtocolError("an answer in UTF-16, which could hide a document type")
     if len(data) > SIZE_MAX or b"<!" in data.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
         raise RemoteProtocolError("an answer with a document type, or too long")
     try:

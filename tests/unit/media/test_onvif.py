@@ -90,6 +90,16 @@ def test_no_document_type_and_no_entities() -> None:
         onvif.check_done(b" " * (onvif.SIZE_MAX + 1))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_document_type_does_not_hide_in_another_encoding(encoding: str) -> None:
+    text = (
+        '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY x "2026">]>'
+        f'<s:Envelope xmlns:s="{onvif.SOAP}"><s:Body>&x;</s:Body></s:Envelope>'
+    )
+    with pytest.raises(RemoteProtocolError):
+        onvif.check_done(text.encode(encoding))
+
+
 words = st.sampled_from(
     ["<", ">", "/", "Envelope", "Body", "Profiles", "XAddr", "Year", "9999999", onvif.SOAP, '"',
      "xmlns=", "&#0;", "<![CDATA[", "<!--", "\0", "æ"]
