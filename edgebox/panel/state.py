@@ -401,6 +401,8 @@ def _who_gets(people: tuple[PersonView, ...]) -> Headline:
     connected = [one for one in people if one.state == "connected"]
     if any(one.sees for one in connected):
         return "live-watched"
+    if any(one.state == "lost" for one in people):
+        return "live-unsure"  # what they are sent goes on until their connection is given up
     return "live-heard" if any(one.hears for one in connected) else "live-unwatched"
 
 

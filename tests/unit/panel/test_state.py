@@ -157,6 +157,14 @@ def test_silent_bond_makes_live_unsure() -> None:
     assert heard.view().headline == "live-unsure"
 
 
+def test_who_fell_silent_may_still_see() -> None:
+    heard = Heard().whole()
+    heard.hear(live(watchers=(watcher("Kari", state="lost"), watcher("Ola", "interpreter"))))
+    assert heard.view().headline == "live-unsure"
+    heard.hear(live(watchers=(watcher("Kari", state="lost"), watcher("Ola"))))
+    assert heard.view().headline == "live-watched"
+
+
 def test_headline_is_who_sees_or_else_who_hears() -> None:
     heard = Heard().whole()
     heard.hear(live(watchers=(watcher("Ola", "interpreter"),)))
