@@ -65,6 +65,7 @@ class Gets(_Message, frozen=True):
     speaks: bool
     shows: bool
     guides: bool
+    vitals: bool
     position: bool
 
 

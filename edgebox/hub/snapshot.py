@@ -51,6 +51,7 @@ def _you(person: Person) -> You:
             speaks=rights.speaks,
             shows=rights.shows,
             guides=rights.guides,
+            vitals=rights.vitals,
             position=rights.position,
         ),
     )

@@ -56,7 +56,7 @@ class Stream {
 }
 
 export class Peer {
-  // id: number of the offer. wants: {pictures: how many, hears, speaks, shows, talks}.
+  // id: number of the offer. wants: {pictures: how many, hears, speaks, shows, talks, vitals}.
   // trickle(candidate): called for what is found after the offer was read.
   // said(data, peer): text or bytes that came on the data channel.
   constructor(id, servers, wants, { trickle, said, opened }) {
@@ -86,6 +86,7 @@ export class Peer {
     this.addSound();
     this.addGuest();
     if (wants.talks) this.addChannels(said, opened);
+    if (wants.vitals) this.addVitals(said);
     this.gathered = new Promise((resolve) => {
       this.pc.onicecandidate = ({ candidate }) => {
         if (candidate?.candidate) this.mark("candidate");
@@ -138,6 +139,12 @@ export class Peer {
     this.channel.onclose = () => opened(this);
     this.pointing = this.pc.createDataChannel("pointing", { ordered: false, maxRetransmits: 0 });
     this.pointing.onmessage = ({ data }) => said(data, this);
+  }
+
+  // Waves: late ones are of no use, a gap is shown.
+  addVitals(said) {
+    this.vitals = this.pc.createDataChannel("vitals", { ordered: false, maxRetransmits: 0 });
+    this.vitals.onmessage = ({ data }) => said(data, this);
   }
 
   // Send this track to the cabin, or nothing at all.
@@ -219,7 +226,7 @@ export class Peer {
 
   close() {
     this.pc.onicecandidate = null;
-    for (const channel of [this.channel, this.pointing]) {
+    for (const channel of [this.channel, this.pointing, this.vitals]) {
       if (channel) channel.onmessage = channel.onopen = channel.onclose = null;
     }
     this.pc.close();

@@ -33,6 +33,7 @@ import { Sound } from "./sound.js";
 import { Still } from "./still.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
+import { Vitals } from "./vitals.js";
 import { Watch } from "./watch.js";
 import { say, setTexts } from "./words.js";
 
@@ -69,7 +70,7 @@ const watch = new Watch(start.ice.servers, lacks, {
   isOnline: () => socket.isOpen,
   send: (message) => socket.send(message),
   changed: () => refresh(),
-  said: (data) => guide.receive(data),
+  said: (data) => vitals.receive(data) || guide.receive(data),
 });
 const still = new Still();
 const tiles = new Map(); // camera -> Tile
@@ -108,6 +109,7 @@ const controls = new Controls({
     socket.send({ type: "Leave" });
   },
 });
+const vitals = new Vitals();
 const people = new People();
 const quality = new Quality();
 const position = you.gets.position ? new PositionPanel() : null;
@@ -161,6 +163,7 @@ function finish(reason) {
   sound.end();
   controls.end();
   still.end();
+  vitals.clear();
   view.end();
   refresh();
 }
@@ -183,6 +186,8 @@ function refresh() {
   const cameras = state.session === "live" && you.gets.sees ? state.cameras : [];
   view.showPictures(cameras, watch, { hidden: state.hidden, stills });
   people.show(state);
+  if (state.session !== "live" || !state.you.admitted) vitals.clear();
+  vitals.refresh();
   if (watch.current !== channelPeer) {
     channelPeer = watch.current;
     guide.reset();

@@ -145,7 +145,8 @@ export class Watch {
       hears: gets.hears,
       speaks: gets.speaks,
       shows: gets.shows,
-      talks: sees,
+      talks: sees || gets.vitals,
+      vitals: gets.vitals,
     };
     const peer = new Peer(id, this.servers, wants, {
       trickle: (candidate) => this.send({ type: "Candidate", offer: id, ...candidate }),
