@@ -27,11 +27,10 @@ FIRST_WAVES = (
     "MDC_ECG_ELEC_POTL_II",
     "MDC_PULS_OXIM_PLETH",
     "MDC_AWAY_CO2",
-    "MDC_PRESS_BLD_",
+    "MDC_PRESS_BLD_ART",
     "MDC_RESP",
-    "MDC_ECG_",
 )
-"""Which are sent when not all can be; beginnings of their names."""
+"""Sent before others; after them what begins like one of them."""
 
 
 class _Told(msgspec.Struct):
@@ -161,5 +160,7 @@ def _key(wave: Wave) -> tuple[str, str, str, str]:
 def _place(key: tuple[str, str, str, str]) -> tuple[int, tuple[str, str, str, str]]:
     """Sorts what matters most to the front."""
     name = key[0]
-    places = (place for place, start in enumerate(FIRST_WAVES) if name.startswith(start))
-    return next(places, len(FIRST_WAVES)), key
+    if name in FIRST_WAVES:
+        return FIRST_WAVES.index(name), key
+    kin = (len(FIRST_WAVES) + n for n, one in enumerate(FIRST_WAVES) if name[:12] == one[:12])
+    return next(kin, 2 * len(FIRST_WAVES)), key
