@@ -2,8 +2,8 @@
 
 Everything is the real thing (services, mosquitto, coturn, certificates) except the modems, which
 edgebox.sim.links and edgebox.sim.modems stand in for, the satellite receiver, the provider of text
-messages, and cameras the user does not give. State lives in a temporary directory that goes away
-with the demo. All listeners are on loopback.
+messages, the patient monitor, and cameras the user does not give. State lives in a temporary
+directory that goes away with the demo. All listeners are on loopback.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ from edgebox.sim.sms_gateway import sms_gateway
 BOX = "demo-box"
 READY_S = 45.0
 VIEW_HZ = 4
-SERVICES = ("bond", "media", "panel", "vehicle")
+SERVICES = ("bond", "media", "vitals", "panel", "vehicle")
 LINK_NAMES = {"lte-1": "Telenor", "lte-2": "Telia", "nr-1": "Ice"}
 LINK_LANES = {
     "lte-1": "trace = 'lte:11:4000000'\ndelay_ms = 25\nloss = 0.002\n",
@@ -81,6 +81,7 @@ class Ports:
     relay_key_exchange: int
     gpsd: int
     sms: int
+    monitor: int
 
 
 def choose_ports(first: int) -> Ports:
@@ -95,7 +96,7 @@ def choose_ports(first: int) -> Ports:
                 f"Stop it, or choose other ports with --port"
             )
     rest: list[int] = []
-    while len(rest) < 12:
+    while len(rest) < 13:
         if (port := free_port()) not in rest:
             rest.append(port)
     return Ports(
@@ -113,6 +114,7 @@ def choose_ports(first: int) -> Ports:
         relay_key_exchange=rest[9],
         gpsd=rest[10],
         sms=rest[11],
+        monitor=rest[12],
     )
 
 
@@ -231,6 +233,13 @@ source = {json.dumps(sound.microphone.source)}
 kind = {json.dumps(sound.loudspeaker.kind)}
 source = {json.dumps(sound.loudspeaker.source)}
 {pictures}
+[vitals]
+store = 'vitals.db'
+[[vitals.monitor]]
+id = 'monitor'
+name = 'Simulert monitor'
+kind = 'intellivue'
+address = '{LOOPBACK}:{ports.monitor}'
 [panel]
 listen = '{LOOPBACK}:{ports.panel}'
 language = '{language}'
@@ -363,6 +372,7 @@ def programs(
     hub = ["--config", str(directory / "hub.toml")]
     commands: dict[str, Sequence[str]] = {
         **_engines(directory, ports, secret),
+        "monitor": [*edgebox, "sim-monitor", "intellivue", f"{LOOPBACK}:{ports.monitor}"],
         "links": [*edgebox, "sim-links", "--config", str(directory / "links.toml")],
         "hub-bond": [*edgebox, "run", "bond", *hub],
         "hub": [*edgebox, "run", "hub", *hub],

@@ -5,6 +5,8 @@ path is a link that the configuration can name as `port`.
 """
 
 import asyncio
+import os
+import stat
 import sys
 import time
 from pathlib import Path
@@ -64,14 +66,19 @@ async def _talk(kind: str, where: str, zone: ZoneInfo, faults: Faults) -> None:
 
 async def _read_commands(faults: Faults) -> None:
     """What is not known is answered with what is."""
+    if sys.stdin is None or not _can_be_waited_for(sys.stdin.fileno()):
+        return
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
-    try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except ValueError:  # a file or nothing: no commands will come
-        return
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         text = line.decode("utf-8", "replace")
         if text.strip() and not faults.command(text, time.monotonic()):
             sys.stderr.write("silence S, garbage N, half, checksum, reboot, clock S, lead-off, ")
             sys.stderr.write("lead-on, demo, real, alarm TEXT\n")
+
+
+def _can_be_waited_for(file: int) -> bool:
+    """False for a file or /dev/null: no commands will come."""
+    mode = os.fstat(file).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(file)
