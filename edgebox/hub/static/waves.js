@@ -16,9 +16,12 @@ const WINDOW_MS = 10_000; // least lateness of this time says when samples were 
 const SPARE_S = 0.15; // what is drawn is so much older than what must have come
 const DELAY_MAX_S = 3;
 const SILENT_S = 3; // after what is drawn
-const FORGET_S = 60;
+const FORGET_S = 15;
 const JUMP_S = 1; // a number that is so far from its time is of a new wave
 const FRAME_MS = 50;
+const ORDER = ["MDC_ECG_ELEC_POTL_II", "MDC_PULS_OXIM_PLETH", "MDC_AWAY_CO2", "MDC_RESP"];
+
+const place = (name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
 
 class Trace {
   constructor(block) {
@@ -190,7 +193,10 @@ export class Waves {
     if (!trace) {
       trace = new Trace(block);
       this.traces.set(key, trace);
-      $("wave-traces").append(trace.root);
+      const later = [...$("wave-traces").children].find(
+        (one) => place(one.dataset.name) > place(block.name),
+      );
+      $("wave-traces").insertBefore(trace.root, later ?? null);
     }
     trace.take(block, utc, now);
     $("waves").hidden = false;
