@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sysconfig
 import time
@@ -23,6 +24,7 @@ LISTS = {"box": "run.txt", "hub": "hub.txt"}
 BASE = ("systemd", "systemd-sysv", "dbus", "python3", "iproute2", "procps")
 T = TypeVar("T")
 READY_S = 60.0
+STOP_S = 30.0
 SOURCE = "/opt/edgebox/source"
 LIBRARIES = "/opt/edgebox/libraries"
 LOOPBACK = """
@@ -106,6 +108,16 @@ class Machine:
     def journal(self, unit: str) -> str:
         """What a unit said."""
         return self.run("journalctl", "--no-pager", "-o", "cat", "-u", unit)
+
+    def power_off(self) -> None:
+        """As a button does; what does not end is ended. systemd(1), SIGRTMIN+4."""
+        os.kill(self._leader, signal.SIGRTMIN + 4)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            # The first process of its name space: all others end with it.
+            os.kill(self._leader, signal.SIGKILL)
+            self._process.wait()
 
     def _find_leader(self) -> int | None:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
@@ -197,13 +209,9 @@ def booted(root: Path, network: str = "") -> Iterator[Machine]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    machine = Machine(root, process)
     try:
-        yield Machine(root, process)
+        yield machine
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        machine.power_off()
         shutil.rmtree(root, ignore_errors=True)
