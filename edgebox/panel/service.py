@@ -20,6 +20,8 @@ from edgebox.messages import (
     ROOM,
     SERVICE_STATUS,
     STROKE,
+    VITALS_NOW,
+    VITALS_STATUS,
     WIPE,
     AskHub,
     BondStatus,
@@ -31,6 +33,8 @@ from edgebox.messages import (
     Room,
     ServiceStatus,
     Stroke,
+    VitalsNow,
+    VitalsStatus,
     Wipe,
 )
 from edgebox.panel.actions import BusActions
@@ -135,6 +139,8 @@ class _Cabin:
         await self._bus.subscribe(POINTING, self._receive_pointing)
         await self._bus.subscribe(STROKE, self._receive_stroke)
         await self._bus.subscribe(WIPE, self._receive_wipe)
+        await self._bus.subscribe(VITALS_STATUS, self._receive_vitals)
+        await self._bus.subscribe(VITALS_NOW, self._receive_vitals)
         await self._bus.watch_bridge(self._receive_bridge)
 
     def _follow_broker(self) -> None:
@@ -174,6 +180,13 @@ class _Cabin:
     async def _receive_modems(self, modems: Modems, keys: dict[str, str]) -> None:
         self._follow_broker()
         self._state.receive_modems(modems)
+        self.show()
+
+    async def _receive_vitals(
+        self, message: VitalsStatus | VitalsNow, keys: dict[str, str]
+    ) -> None:
+        self._follow_broker()
+        self._state.receive_vitals(message)
         self.show()
 
     async def _receive_pointing(self, pointing: Pointing, keys: dict[str, str]) -> None:

@@ -31,6 +31,8 @@ from edgebox.messages import (
     Room,
     ServiceName,
     ServiceStatus,
+    VitalsNow,
+    VitalsStatus,
 )
 from edgebox.panel.daylight import is_dark
 from edgebox.panel.meter import Meters
@@ -50,6 +52,7 @@ from edgebox.panel.view import (
     View,
     invite_id,
 )
+from edgebox.panel.vitals import vitals_view
 
 BOND_FRESH_S = 1.0
 """Ten reports missed."""
@@ -69,6 +72,7 @@ class PanelState:
 
     def __init__(self, config: Config, now: float):
         self._meters = Meters(config.bond.link)
+        self._monitors = config.vitals.monitor
         self._screen: Literal["idle", "live"] = "idle"
         self._cameras = tuple(
             CameraStatus(
@@ -99,6 +103,8 @@ class PanelState:
         self._hub_answered_utc: float | None = None
         self._meters.receive_modems(Modems())
         self._bridge_down_utc: float | None = None
+        self._vitals: VitalsStatus | None = None
+        self._board: VitalsNow | None = None
 
     # What is heard
 
@@ -138,6 +144,13 @@ class PanelState:
         vehicle = self._services.get("vehicle")
         if vehicle is None or vehicle.state != "stopped":
             self._meters.receive_modems(modems)
+
+    def receive_vitals(self, message: VitalsStatus | VitalsNow) -> None:
+        """How the patient monitors are, or their newest values."""
+        if isinstance(message, VitalsStatus):
+            self._vitals = message
+        else:
+            self._board = message
 
     def receive_room(self, room: Room) -> None:
         """The hub's word on who is in the room."""
@@ -261,6 +274,7 @@ class PanelState:
                 stopped=self._stopped(),
             ),
             invite=self._invite_view(now_utc),
+            vitals=vitals_view(self._monitors, self._vitals, self._board, now_utc),
             dark=is_dark(now_utc),
         )
 

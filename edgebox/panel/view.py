@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from edgebox.messages import Role
+from edgebox.panel.vitals import VitalsView
 
 Truth = Literal["known", "starting", "missing", "unknown"]
 """`known`: media itself says so. `starting`: media was (re)started and has not spoken yet.
@@ -193,5 +194,7 @@ class View(_Value, frozen=True):
     notices: tuple[NoticeView, ...]
     """Worst first."""
     invite: InviteView | None
+    vitals: VitalsView | None
+    """None without a patient monitor in the configuration."""
     dark: bool
     """It is night outside."""

@@ -22,6 +22,7 @@ from edgebox.panel.view import (
     PersonView,
     View,
 )
+from edgebox.panel.vitals_words import say_vitals
 from edgebox.roles import RIGHTS, Rights
 
 INVITE_ROLES: tuple[Role, ...] = ("doctor", "pilot", "interpreter", "bystander", "observer")
@@ -49,6 +50,8 @@ PAGE_STRINGS = (
     "invite.for",
     "invite.copied",
     "invite.not-copied",
+    "vitals.alarms",
+    "vitals.more",
     "sms.short",
     "sms.sending",
     "sms.sent",
@@ -149,6 +152,7 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "parts": _parts(view.parts, view, words, now_utc),
         "notices": _notices(view.notices, words, now_utc),
         "invite": _invite(view.invite, say),
+        "vitals": say_vitals(view.vitals, words, now_utc),
         "dark": view.dark,
     }
 

@@ -12,6 +12,7 @@ import { drawTheme, prepareSettings } from "./settings.js";
 import { drawStage, prepareStage } from "./stage.js";
 import { follow } from "./stream.js";
 import { lockGestures, onHold, onTap } from "./tap.js";
+import { drawVitals, drawVitalsLost, prepareVitals } from "./vitals.js";
 
 const HOLD_MS = 900;
 
@@ -25,6 +26,7 @@ function show(state) {
   drawInvite(state.invite);
   drawStage(state);
   drawMarks(state);
+  drawVitals(state.vitals);
   fit();
   drawTheme(state.dark);
   cue(state);
@@ -70,11 +72,13 @@ prepareMarks();
 preparePeople();
 prepareInvite();
 prepareSettings();
+prepareVitals();
 preparePanes();
 lockGestures();
 show(firstState);
 follow(show, mark, () => {
   drawLost(say("page.lost"), say("page.lost-detail"));
+  drawVitalsLost(say("page.lost"));
 });
 setInterval(() => {
   drawTime();

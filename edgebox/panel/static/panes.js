@@ -5,10 +5,12 @@ import { find } from "./page.js";
 import { onTap } from "./tap.js";
 
 const closing = new Map();
+const buttons = new Map();
 
 /** Let `button` open and close the pane called `name`; `open` and `close` are told. */
 export function preparePane(name, button, open = () => {}, close = () => {}) {
   closing.set(name, close);
+  buttons.set(name, find(button));
   onTap(find(button), () => {
     if (document.body.dataset.pane === name) {
       showPane("none");
@@ -32,8 +34,6 @@ export function showPane(name) {
   if (before === name) return;
   document.body.dataset.pane = name;
   for (const pane of document.querySelectorAll(".pane")) pane.hidden = pane.dataset.name !== name;
-  for (const id of ["people", "invite", "settings"]) {
-    find(id).setAttribute("aria-expanded", id === name);
-  }
+  for (const [id, button] of buttons) button.setAttribute("aria-expanded", id === name);
   closing.get(before)?.();
 }

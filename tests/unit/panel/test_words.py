@@ -9,7 +9,8 @@ import pytest
 from babel.messages.pofile import read_po
 
 import edgebox.panel as package
-from edgebox.messages import Fault, Modems, Role, Sending
+from edgebox.messages import Fault, Modems, MonitorStatus, Role, Sending
+from edgebox.observation import VALIDITIES
 from edgebox.panel import view as views
 from edgebox.panel.app import SAID_CODES
 from edgebox.panel.catalogue import DIRECTORY, LANGUAGES, compile_catalogue
@@ -23,6 +24,7 @@ from edgebox.panel.words import (
     say_view,
 )
 from edgebox.roles import RIGHTS
+from edgebox.vitals.nomenclature import BY_NAME
 from tests.unit.panel.heard import (
     UTC,
     Heard,
@@ -96,12 +98,19 @@ def names_in_code() -> Iterator[str]:
     whats = re.findall(r"(?:_answer|say_fault)\(.*, \"([a-z-]+)\"", calls)
     assert len(whats) == 10
     yield from (f"failed.{what}" for what in whats)
+    states = choices(MonitorStatus.__annotations__["state"])
+    yield from (f"monitor.{one}" for one in states if one != "connected")
+    yield from (f"validity.{one}" for one in VALIDITIES)
+    yield from ("vitals.clock-ahead", "vitals.clock-behind")
     yield from (f"error.{code}" for code in (*SAID_CODES, 500))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_catalogue_has_every_name_and_no_other(language: str) -> None:
     names, used = catalogue(language), set(names_in_code())
+    # Measurements without a name here are called as the monitor calls them.
+    measured = {f"vital.{one}" for one in BY_NAME}
+    used |= measured & set(names)
     assert used - set(names) == set(), "asked for and not there"
     assert set(names) - used == set(), "there and never asked for"
     assert all(names.values())

@@ -1,0 +1,67 @@
+// The patient monitors: a tile with the first values, and a pane with as many as there is room for.
+
+import { find, say, setText } from "./page.js";
+import { preparePane } from "./panes.js";
+
+const ON_TILE = 4;
+const IN_PANE = 12;
+
+/** Wire the pane. */
+export function prepareVitals() {
+  if (find("vitals-tile")) preparePane("vitals", "vitals-tile");
+}
+
+/** Draw what the state says of the monitors. */
+export function drawVitals(vitals) {
+  if (!vitals || !find("vitals-tile")) return;
+  const { silent, trouble, demo } = vitals;
+  drawTile(silent ? [] : vitals.values, silent ? trouble : "", silent ? "" : `${demo} ${trouble}`.trim());
+  setText(find("vitals-sources"), vitals.sources);
+  setText(find("vitals-demo"), vitals.demo);
+  setText(find("vitals-clock"), vitals.clock);
+  setText(find("vitals-trouble"), vitals.trouble);
+  drawValues(find("vitals-values"), vitals.values.slice(0, IN_PANE));
+  const more = vitals.values.length - IN_PANE;
+  const alarms = vitals.alarms.length ? `${say("vitals.alarms")} ${vitals.alarms.join(" ")}` : "";
+  const rest = more > 0 ? say("vitals.more").replace("{count}", more) : "";
+  setText(find("vitals-alarms"), [rest, alarms].filter(Boolean).join(" "));
+}
+
+/** Nothing has been heard of the panel's own server: no value may look like news. */
+export function drawVitalsLost(words) {
+  if (!find("vitals-tile")) return;
+  drawTile([], words, "");
+  drawValues(find("vitals-values"), []);
+  setText(find("vitals-trouble"), words);
+  for (const id of ["vitals-alarms", "vitals-clock"]) setText(find(id), "");
+}
+
+function drawTile(values, words, demo) {
+  const tile = find("vitals-tile");
+  drawValues(tile.querySelector(".values"), values.slice(0, ON_TILE));
+  setText(tile.querySelector(".words"), words);
+  setText(tile.querySelector(".demo"), demo);
+}
+
+/** Cells stay in place; only what differs is changed. */
+function drawValues(place, values) {
+  while (place.children.length > values.length) place.lastElementChild.remove();
+  values.forEach((value, index) => {
+    const cell = place.children[index] ?? place.appendChild(makeCell());
+    cell.dataset.standing = value.standing;
+    for (const name of ["name", "value", "unit", "now"]) {
+      setText(cell.querySelector(`.${name}`), value[name]);
+    }
+  });
+}
+
+function makeCell() {
+  const cell = document.createElement("span");
+  cell.className = "vital";
+  for (const name of ["name", "value", "unit", "now"]) {
+    const part = document.createElement("span");
+    part.className = name;
+    cell.append(part);
+  }
+  return cell;
+}

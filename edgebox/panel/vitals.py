@@ -1,0 +1,128 @@
+"""The tile of the patient monitors: what stands, what is old, what is not there. Pure.
+
+Relayed, never judged: no value here is compared with anything but the clock.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from edgebox.config import Monitor
+from edgebox.messages import MonitorStatus, VitalsNow, VitalsStatus
+from edgebox.observation import Numeric, Validity
+
+CLOCK_WRONG_S = 5.0
+"""A monitor's clock that is further off is said."""
+NOT_OF_A_PATIENT = frozenset({"demo", "test"})
+FIRST = (
+    "MDC_ECG_HEART_RATE",
+    "MDC_ECG_CARD_BEAT_RATE",
+    "MDC_PULS_OXIM_SAT_O2",
+    "MDC_PRESS_BLD_NONINV_SYS",
+    "MDC_PRESS_BLD_NONINV_DIA",
+    "MDC_PRESS_BLD_NONINV_MEAN",
+    "MDC_TTHOR_RESP_RATE",
+    "MDC_RESP_RATE",
+    "MDC_AWAY_RESP_RATE",
+    "MDC_AWAY_CO2_ET",
+    "MDC_TEMP",
+    "MDC_PULS_OXIM_PULS_RATE",
+)
+Standing = Validity | Literal["stale"]
+
+
+class ValueView(Struct, frozen=True, kw_only=True):
+    """One value at this moment; `value` is None where the monitor gives none."""
+
+    name: str
+    label: str
+    unit: str
+    value: float | None
+    standing: Standing
+    age_s: int
+    measured_utc: float | None = None
+    """Of a value measured once: when, by the monitor's clock, else when it came."""
+
+
+class MonitorView(Struct, frozen=True, kw_only=True):
+    """One monitor. `silent`: nothing came for longer than its values hold."""
+
+    name: str
+    state: str
+    silent: bool
+    last_utc: float | None
+    demo: bool
+    clock_ahead_s: int | None
+    """None: right, or it says no time."""
+
+
+class VitalsView(Struct, frozen=True, kw_only=True):
+    """All of it."""
+
+    known: bool
+    """False while the vitals service has not said anything."""
+    monitors: tuple[MonitorView, ...] = ()
+    values: tuple[ValueView, ...] = ()
+    alarms: tuple[str, ...] = ()
+    """The monitors' own words, newest first."""
+
+
+def vitals_view(
+    configured: Iterable[Monitor],
+    status: VitalsStatus | None,
+    board: VitalsNow | None,
+    now_utc: float,
+) -> VitalsView | None:
+    """What the tile shows at this moment; None without a monitor in the configuration."""
+    if not tuple(configured):
+        return None
+    if status is None:
+        return VitalsView(known=False)
+    numerics = board.numerics if board is not None else ()
+    stale_after_s = {one.id: one.stale_after_s for one in status.monitors}
+    return VitalsView(
+        known=True,
+        monitors=tuple(_monitor(one, numerics, now_utc) for one in status.monitors),
+        values=tuple(
+            _value(one, stale_after_s[one.device], now_utc)
+            for one in sorted(numerics, key=_place)
+            if one.device in stale_after_s
+        ),
+        alarms=tuple(one.text for one in board.alarms) if board is not None else (),
+    )
+
+
+def _monitor(status: MonitorStatus, numerics: tuple[Numeric, ...], now_utc: float) -> MonitorView:
+    own = [one for one in numerics if one.device == status.id]
+    last_utc = max([status.received_utc, *(one.received_utc for one in own)])
+    ahead_s = status.clock_ahead_s
+    wrong = ahead_s is not None and abs(ahead_s) >= CLOCK_WRONG_S
+    return MonitorView(
+        name=status.name,
+        state=status.state,
+        silent=now_utc - last_utc > status.stale_after_s or status.state != "connected",
+        last_utc=last_utc or None,
+        demo=status.demo or any(one.validity in NOT_OF_A_PATIENT for one in own),
+        clock_ahead_s=round(ahead_s) if wrong and ahead_s is not None else None,
+    )
+
+
+def _value(one: Numeric, stale_after_s: float, now_utc: float) -> ValueView:
+    old = now_utc - one.received_utc > stale_after_s and not one.episodic
+    measured_utc = one.received_utc if one.source_utc is None else one.source_utc
+    return ValueView(
+        name=one.name,
+        label=one.label,
+        unit=one.unit,
+        value=one.value,
+        standing="stale" if old and one.value is not None else one.validity,
+        # Whole seconds of the clock: all ages change at the same moment.
+        age_s=max(0, int(now_utc) - int(one.received_utc)),
+        measured_utc=measured_utc if one.episodic else None,
+    )
+
+
+def _place(one: Numeric) -> tuple[int, str, str]:
+    first = FIRST.index(one.name) if one.name in FIRST else len(FIRST)
+    return first, one.name, one.channel
