@@ -37,7 +37,7 @@ SMALL: ViewportSize = {"width": 480, "height": 360}
 """The browser draws without a graphics card: a large page would show every second picture."""
 MEASURE_S = 20.0
 CUT_S = 3.0
-BOX_PARTS = {"bond", "media", "panel", "mosquitto"}
+BOX_PARTS = ("bond", "media", "panel", "vehicle", "vitals", "mosquitto")
 PROFILES = {
     "RTT 20 ms, clean": {"rate_bps": 5_000_000, "delay_ms": 10, "loss": 0.0},
     "RTT 60 ms, clean": {"rate_bps": 3_000_000, "delay_ms": 30, "loss": 0.0},
@@ -205,11 +205,12 @@ async def stop_video(panel: Page) -> None:
 async def invite(panel: Page) -> str:
     """A new invitation for a doctor, as the panel shows it."""
     await panel.click("#invite")
-    await until_true(panel, "document.querySelector('#invite-url').textContent")
+    await panel.click("[data-role=doctor]")
+    await until_true(panel, "document.querySelector('#invite-url').textContent.trim()")
     link: str | None = await panel.text_content("#invite-url")
     assert link is not None
-    await panel.click("#invite-close")
-    return link
+    await panel.click("#invitation .link-step .close")
+    return link.strip()
 
 
 async def busiest_link(running: RunningDemo) -> str:

@@ -16,7 +16,7 @@ LOW_BPS, LOW_GROWTH = 400_000.0, 3.0
 """Below this a rise costs little and tells much."""
 DRAIN_S = 0.35
 """Queues shall be gone after this, but not for the price of the whole picture."""
-DRAIN_SHARE = 0.2
+DRAIN_SHARE = 0.5
 QUEUE_FREE_S = 0.015
 PROMPT_S = 0.1
 """Links slower than the promptest by more than this help only a picture that starves."""

@@ -8,7 +8,7 @@ instead, and what must not leave any more, because the crew hid the pictures, is
 import asyncio
 from collections.abc import Callable, Collection
 
-SPREAD_BELOW_BPS = 600_000
+SPREAD_BELOW_BPS = 250_000
 """Above this the bond's own queue is short enough."""
 HEADROOM = 1.2
 """Faster than the pictures' own rate by this, so that nothing piles up."""

@@ -74,7 +74,7 @@ def test_target_drains_what_waits() -> None:
     one = path(0, 0.02, 2e6)
     target = Target(0.0)
     before = settled(target, [one])
-    assert target.update([one], 0, 50_000, 200.1) == pytest.approx(before - 50_000 * 8 / DRAIN_S)
+    assert target.update([one], 0, 20_000, 200.1) == pytest.approx(before - 20_000 * 8 / DRAIN_S)
 
 
 def test_long_queue_leaves_a_share_of_the_picture() -> None:
