@@ -224,8 +224,8 @@ class Network:
         return self.now + self.sides[direction].ahead_s
 
     def is_frozen(self, direction: str) -> bool:
-        """The end is not run now."""
-        return self.sides[direction].frozen_until > self.now
+        """The end is not run now; what happens at the moment it is run again comes after that."""
+        return self.sides[direction].frozen_until >= self.now
 
     def run_until(self, end: float) -> None:
         """Let time pass."""
@@ -238,7 +238,7 @@ class Network:
         """When the next thing happens; notes the lanes it happens in."""
         soonest = self._plan[0][0] if self._plan else math.inf
         for side in self.sides.values():
-            if side.frozen_until <= self.now:
+            if not self.is_frozen(side.direction):
                 soonest = min(soonest, side.end.next_timeout() - side.ahead_s)
         soonest = max(soonest, self.now)
         due = self._due

@@ -109,6 +109,7 @@ class _Vehicle:
             begin = START + chance.uniform(0.0, LEAD_S)
             network.at(begin, partial(self._emit, source))
         self._faults.plan(START + LEAD_S, FAULTS_S)
+        network.at(START + LEAD_S + FAULTS_S, self._end_bursts)
         drive.faults = self._faults.names
         try:
             network.run_until(self._end + 0.3)
@@ -117,6 +118,16 @@ class _Vehicle:
             raise self._broken(str(error)) from error
         drive.packets = sum(network.sent_packets.values())
         return drive
+
+    def _end_bursts(self) -> None:
+        """Losses come one by one from now on.
+
+        A lane counts a burst in packets: an end that sends a ping a second to a silent link would
+        sit in one of twenty packets for longer than RECOVERY_S.
+        """
+        for link in self.network.links:
+            for direction in link.lanes:
+                link.change(direction, self.network.now, loss_burst=1.0)
 
     def _broken(self, what: str) -> BrokenError:
         at = self.network.now - START
