@@ -105,10 +105,10 @@ class Mock:
         }
         create = f'ret = dbus.ObjectPath("{ROOT}/SMS/0")'
         methods = [["Create", "a{sv}", "o", create], ["Delete", "o", "", ""]]
-        await self._mock(ROOT, "AddObject", "ssa{sv}a(ssss)", path, MODEM, modem, [])
+        # What makes it a modem comes last: nobody who asks meanwhile sees half of one.
+        await self._mock(ROOT, "AddObject", "ssa{sv}a(ssss)", path, MESSAGING, {}, methods)
         await self._mock(path, "AddProperties", "sa{sv}", MODEM_3GPP, network)
-        await self._mock(path, "AddProperties", "sa{sv}", MESSAGING, {})
-        await self._mock(path, "AddMethods", "sa(ssss)", MESSAGING, methods)
+        await self._mock(path, "AddProperties", "sa{sv}", MODEM, modem)
         interfaces = {MODEM: modem, MODEM_3GPP: network, MESSAGING: {}}
         await self._emit("InterfacesAdded", "oa{sa{sv}}", path, interfaces)
         return path
