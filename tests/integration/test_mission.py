@@ -147,8 +147,9 @@ async def _guide(doctor: Page, box: Ears) -> None:
     await until_true(doctor, "edgebox.canGuide")
     await doctor.keyboard.press("2")
     await box.until(lambda: box.session and box.session.sent[0] == "outside")
-    await until_true(doctor, "edgebox.main === 'outside'")
-    await doctor.keyboard.press("2")  # what was the main picture stands second now
+    # The page has heard it too: what was the main picture stands second now.
+    await until_true(doctor, "Object.keys(edgebox.parts)[0] === 'outside'")
+    await doctor.keyboard.press("2")
     await box.until(lambda: box.session and box.session.sent[0] == "patient")
 
     await doctor.click("#take-still")

@@ -10,7 +10,7 @@
 //   lastFrameAt   {camera: time of the newest decoded frame}
 //   firstFrameAt  time the first frame of all was decoded, or null
 //   main          camera of the large picture
-//   parts         {camera: {x, y, size}}: what is seen of each sensor picture
+//   parts         {camera: {x, y, size}}: what is seen of each sensor picture, main camera first
 //   canGuide      whether the data channel is open and the role guides
 //   connected     whether the connection to the box stands
 //   soundPackets  packets of sound that came in on the connection in use
