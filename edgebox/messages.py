@@ -61,7 +61,7 @@ class Request(Struct, Generic[Q, A], frozen=True):
 
 # Services ---------------------------------------------------------------------------------------
 
-ServiceName = Literal["bond", "media", "vitals", "panel", "support", "vehicle"]
+ServiceName = Literal["bond", "media", "vitals", "panel", "support", "vehicle", "headset"]
 
 
 class ServiceStatus(Message, frozen=True):
