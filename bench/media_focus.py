@@ -16,7 +16,8 @@ from bench.media_ladder import SETTLE_S, Box, listening, set_links
 from bench.report import machine, percentile, table
 from edgebox.bus import Bus
 from edgebox.config import load
-from edgebox.messages import SELECT_CAMERAS, Done, SelectCameras
+from edgebox.messages.base import Done
+from edgebox.messages.session import SELECT_CAMERAS, SelectCameras
 from tests.demo import until_true, utc
 from tests.integration.test_main_job import mission
 

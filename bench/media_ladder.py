@@ -18,7 +18,8 @@ from playwright.async_api import Page
 from bench.report import machine, table
 from edgebox.bus import Bus
 from edgebox.config import load
-from edgebox.messages import BOND_STATUS, MEDIA_SESSION, BondStatus, MediaSession
+from edgebox.messages.bond import BOND_STATUS, BondStatus
+from edgebox.messages.session import MEDIA_SESSION, MediaSession
 from tests.demo import RunningDemo, utc
 from tests.integration.test_main_job import mission
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from bench.media_line import open_line
 from edgebox.config import Camera
-from edgebox.messages import BOND_STATUS, START_VIDEO, BondCounters, BondStatus, StartVideo
+from edgebox.messages.bond import BOND_STATUS, BondCounters, BondStatus
+from edgebox.messages.session import START_VIDEO, StartVideo
 from tests.conftest import Broker, TurnServer
 from tests.integration.media_rig import (
     Observer,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.media_line import open_line
-from edgebox.messages import START_VIDEO, STOP_VIDEO, StartVideo, StopVideo, WatchAnswer
+from edgebox.messages.session import START_VIDEO, STOP_VIDEO, StartVideo, StopVideo, WatchAnswer
 from tests.conftest import Broker, TurnServer
 from tests.integration.media_rig import (
     FRONT,

@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.report import machine, percentile, table
 from bench.vitals_loss import Rig
 from edgebox.bus import Bus
-from edgebox.messages import VITALS_BATCH, VITALS_LIVE, VitalsBatch, VitalsLive
+from edgebox.messages.vitals import VITALS_BATCH, VITALS_LIVE, VitalsBatch, VitalsLive
 from edgebox.observation import Numeric, Observation, count_samples, pack, unpack
 from edgebox.observation import Wave as WaveObservation
 from edgebox.sim.monitors.faults import Faults

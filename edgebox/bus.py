@@ -25,7 +25,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edgebox.messages import A, Fault, M, Message, Q, Request, Topic
+from edgebox.messages.base import A, Fault, M, Message, Q, Request, Topic
 
 logger = logging.getLogger(__name__)
 

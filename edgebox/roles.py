@@ -7,7 +7,7 @@ other or the page with it.
 from dataclasses import dataclass
 from typing import Literal
 
-from edgebox.messages import Role
+from edgebox.messages.base import Role
 
 View = Literal["patient", "outside"]
 """What a camera looks at. A patient camera is the rule; `outside` shows no patient ever."""

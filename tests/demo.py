@@ -22,14 +22,8 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from edgebox.bus import Bus
 from edgebox.config import load
-from edgebox.messages import (
-    ADMIT,
-    MEDIA_SESSION,
-    ROOM,
-    Admit,
-    MediaSession,
-    Room,
-)
+from edgebox.messages.room import ROOM, Room
+from edgebox.messages.session import ADMIT, MEDIA_SESSION, Admit, MediaSession
 from edgebox.sim.ports import free_port, is_free
 
 CHROMIUM = "/usr/bin/chromium"

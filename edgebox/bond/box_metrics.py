@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from edgebox.bond.box import BoxEnd
 from edgebox.bond.status import Reporter
 from edgebox.host.metrics import Family
-from edgebox.messages import BondCounters, LinkStatus
+from edgebox.messages.bond import BondCounters, LinkStatus
 
 STATES = ("up", "suspect", "down", "absent")
 COUNTERS = {

@@ -21,7 +21,7 @@ from edgebox.bond.status import Reporter
 from edgebox.config import Config
 from edgebox.host import metrics
 from edgebox.host.service import Service
-from edgebox.messages import BOND_STATUS
+from edgebox.messages.bond import BOND_STATUS
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from edgebox.bond.box import BoxEnd, BoxLink
 from edgebox.bond.connection import Connection
 from edgebox.bond.path import Path, PathState, Use
 from edgebox.bond.spending import MEGABYTE
-from edgebox.messages import BondCounters, BondStatus, LinkStatus
+from edgebox.messages.bond import BondCounters, BondStatus, LinkStatus
 
 SPAN = 10
 """Rates are over this many samples: one second at 10 Hz."""

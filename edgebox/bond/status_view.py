@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from edgebox.messages import BondStatus, LinkStatus
+from edgebox.messages.bond import BondStatus, LinkStatus
 
 STALE_S = 2.0
 """The bond speaks ten times a second: older news is no news."""

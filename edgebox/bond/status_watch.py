@@ -17,7 +17,7 @@ from edgebox.bond.status_view import View, away_text, lines
 from edgebox.bus import Bus
 from edgebox.config import Config
 from edgebox.errors import DeviceError
-from edgebox.messages import BOND_STATUS, BondStatus
+from edgebox.messages.bond import BOND_STATUS, BondStatus
 
 WAIT_S = 2.0
 """The broker is on this machine, and the bond speaks ten times a second."""

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from edgebox.config import parse_address
 from edgebox.errors import RemoteProtocolError
-from edgebox.messages import Position
+from edgebox.messages.vehicle import Position
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ ModemManager 1.20 (`MMModemState`, `MMModemAccessTechnology`, `MMModemPortType`,
 
 from typing import Any, Literal
 
-from edgebox.messages import Modem
+from edgebox.messages.vehicle import Modem
 
 MODEM = "org.freedesktop.ModemManager1.Modem"
 MODEM_3GPP = "org.freedesktop.ModemManager1.Modem.Modem3gpp"

@@ -17,7 +17,7 @@ from dbus_fast.errors import AuthError, InvalidAddressError
 
 from edgebox.errors import DeviceError
 from edgebox.host.modem_objects import MESSAGING, ModemObjects
-from edgebox.messages import Modem
+from edgebox.messages.vehicle import Modem
 
 logger = logging.getLogger(__name__)
 

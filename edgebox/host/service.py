@@ -17,7 +17,7 @@ import edgebox
 from edgebox.bus import Bus, Will
 from edgebox.config import Config
 from edgebox.host import notify
-from edgebox.messages import SERVICE_STATUS, ServiceName, ServiceStatus
+from edgebox.messages.services import SERVICE_STATUS, ServiceName, ServiceStatus
 
 State = Literal["starting", "running", "degraded", "stopped"]
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgebox.hub.room import Room
-from edgebox.messages import MediaSession, Position
+from edgebox.messages.session import MediaSession
+from edgebox.messages.vehicle import Position
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from edgebox.messages import Role
+from edgebox.messages.base import Role
 
 
 class Door(Struct, frozen=True, kw_only=True):

@@ -18,24 +18,20 @@ from edgebox.hub.protocol import End, State, ToPage
 from edgebox.hub.room import Person, Room
 from edgebox.hub.snapshot import snapshot
 from edgebox.hub.store import Departure, ParticipantRow, Presence, RoomRow, Store
-from edgebox.messages import (
+from edgebox.messages.room import ROOM
+from edgebox.messages.room import Room as RoomMessage
+from edgebox.messages.services import (
     ASK_HUB,
     BOX_INFO,
     HUB_STATUS,
-    MEDIA_SESSION,
-    POSITION,
-    ROOM,
     SERVICE_STATUS,
-    WATCH_CLOSE,
     AskHub,
     BoxInfo,
     HubStatus,
-    MediaSession,
-    Position,
     ServiceStatus,
-    WatchClose,
 )
-from edgebox.messages import Room as RoomMessage
+from edgebox.messages.session import MEDIA_SESSION, WATCH_CLOSE, MediaSession, WatchClose
+from edgebox.messages.vehicle import POSITION, Position
 
 logger = logging.getLogger(__name__)
 

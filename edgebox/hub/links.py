@@ -12,7 +12,8 @@ from edgebox.hub.door import CLOSED, Door
 from edgebox.hub.hub import Hub
 from edgebox.hub.limit import Limiter
 from edgebox.hub.store import ParticipantRow, RoomRow, Store
-from edgebox.messages import CreateInvite, Fault, Invite
+from edgebox.messages.base import Fault
+from edgebox.messages.room import CreateInvite, Invite
 
 OPEN_INVITES_MAX = 50
 INVITE_RATE_HZ = 1.0

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edgebox.errors import RemoteProtocolError
-from edgebox.messages import CameraStatus, Role, Sdp, Sending, Stream
+from edgebox.messages.base import Role, Sdp
+from edgebox.messages.session import CameraStatus, Sending, Stream
 
 MESSAGE_MAX_BYTES = 128 * 1024
 End = Literal["ended", "left", "expired", "refused", "removed", "elsewhere"]

@@ -20,7 +20,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgebox.hub.tokens import participant_of
-from edgebox.messages import MediaSession, Participant, Role
+from edgebox.messages.base import Role
+from edgebox.messages.room import Participant
+from edgebox.messages.session import MediaSession
 from edgebox.roles import RIGHTS, Rights
 
 GRACE_S = 10.0

@@ -20,7 +20,7 @@ from edgebox.hub.vitals_export import Exporter, exporters
 from edgebox.hub.vitals_receiver import VitalsReceiver
 from edgebox.hub.vitals_store import VitalsStore
 from edgebox.hub.web import Site
-from edgebox.messages import CREATE_INVITE
+from edgebox.messages.room import CREATE_INVITE
 
 logger = logging.getLogger(__name__)
 

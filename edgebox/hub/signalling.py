@@ -14,10 +14,10 @@ from edgebox.hub.protocol import Answer, Candidate, IceServer, IceServers, Offer
 from edgebox.hub.room import Room
 from edgebox.hub.store import ParticipantRow
 from edgebox.hub.tokens import make_turn_credentials
-from edgebox.messages import (
+from edgebox.messages.base import Fault
+from edgebox.messages.session import (
     WATCH,
     WATCH_CANDIDATE,
-    Fault,
     TurnCredentials,
     WatchCandidate,
     WatchOffer,

@@ -7,7 +7,7 @@ from edgebox.hub.box import Box
 from edgebox.hub.protocol import Cabin, Gets, Presence, State, Where, You
 from edgebox.hub.room import Person, Room
 from edgebox.hub.tokens import participant_of
-from edgebox.messages import CameraStatus, MediaSession, Sending, Watcher
+from edgebox.messages.session import CameraStatus, MediaSession, Sending, Watcher
 from edgebox.roles import RIGHTS, Rights
 
 

@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from edgebox.errors import ConfigError, DeviceError
-from edgebox.messages import Role
+from edgebox.messages.base import Role
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,7 +10,7 @@ import hmac
 import re
 import secrets
 
-from edgebox.messages import TurnCredentials
+from edgebox.messages.session import TurnCredentials
 
 TURN_TTL_S = 4 * 3600
 """coturn asks for the password when an allocation is made; a running one goes on after it."""

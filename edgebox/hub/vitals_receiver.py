@@ -12,11 +12,11 @@ from edgebox.bus import Bus
 from edgebox.errors import DeviceError
 from edgebox.hub.limit import Limiter
 from edgebox.hub.vitals_store import Place, StreamKey, VitalsStore
-from edgebox.messages import (
+from edgebox.messages.base import Fault
+from edgebox.messages.vitals import (
     RESUME_VITALS,
     VITALS_ACK,
     VITALS_BATCH,
-    Fault,
     ResumeVitals,
     VitalsAck,
     VitalsBatch,

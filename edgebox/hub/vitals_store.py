@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from edgebox.errors import ConfigError, DeviceError
-from edgebox.messages import VitalsBatch
+from edgebox.messages.vitals import VitalsBatch
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -5,7 +5,8 @@ whatever the hub says; one who comes with another role than they were admitted w
 either: the crew decided on what they saw.
 """
 
-from edgebox.messages import Admit, Admitted, Fault, MediaSession, Role
+from edgebox.messages.base import Fault, Role
+from edgebox.messages.session import Admit, Admitted, MediaSession
 
 ADMITTED_MAX = 32
 REFUSED_MAX = 64

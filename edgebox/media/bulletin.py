@@ -5,7 +5,8 @@ from collections import deque
 from typing import Any
 
 from edgebox.bus import Bus
-from edgebox.messages import POINTING, STROKE, WIPE, Pointing, Stroke, Topic, Wipe
+from edgebox.messages.base import Topic
+from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
 
 WAITING_MAX = 500
 """More wait only while the broker is slow or away; the oldest go."""

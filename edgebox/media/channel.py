@@ -31,7 +31,7 @@ from edgebox.media.data_messages import (
     encode,
 )
 from edgebox.media.encoder import Still
-from edgebox.messages import Admitted
+from edgebox.messages.session import Admitted
 from edgebox.roles import RIGHTS
 
 logger = logging.getLogger(__name__)

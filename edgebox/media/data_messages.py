@@ -15,7 +15,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edgebox.errors import RemoteProtocolError
-from edgebox.messages import Fraction, Id, MonitorStatus
+from edgebox.messages.base import Id
+from edgebox.messages.marks import Fraction
+from edgebox.messages.vitals import MonitorStatus
 from edgebox.observation import Alarm, Numeric
 
 LABEL = "edgebox"

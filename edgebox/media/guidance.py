@@ -34,7 +34,8 @@ from edgebox.media.data_messages import (
 )
 from edgebox.media.encoder import Encoder
 from edgebox.media.lines import Lines
-from edgebox.messages import Admitted, Pointing, Stroke, Wipe
+from edgebox.messages.marks import Pointing, Stroke, Wipe
+from edgebox.messages.session import Admitted
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from edgebox.config import Media
 from edgebox.media.encoder import Encoder
 from edgebox.media.ladder import FULL_BITS_PER_PIXEL, Ladder, Plan, Reason, SendingLevel, Situation
 from edgebox.media.session import Session
-from edgebox.messages import BondStatus, Sending
+from edgebox.messages.bond import BondStatus
+from edgebox.messages.session import Sending
 
 STILLS_SHARE, STILLS_MAX_BPS, STILL_MIN_BPS = 0.4, 2_000_000, 16_000
 """Of all that may be sent, as long as stills in full resolution are on their way."""

@@ -48,7 +48,7 @@ from edgebox.media.sdp import Candidate
 from edgebox.media.sound.cabin import Voice
 from edgebox.media.sound.opus import RATE_HZ
 from edgebox.media.sound.records import Sound
-from edgebox.messages import TurnCredentials
+from edgebox.messages.session import TurnCredentials
 
 logger = logging.getLogger(__name__)
 

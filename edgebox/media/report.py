@@ -3,7 +3,7 @@
 import msgspec
 
 from edgebox.media.encoder import Encoder
-from edgebox.messages import CameraStatus, MediaSession, Sending
+from edgebox.messages.session import CameraStatus, MediaSession, Sending
 
 ROUND_BPS = 10_000
 

@@ -33,9 +33,10 @@ from edgebox.media.session import Session
 from edgebox.media.sound.cabin import Cabin
 from edgebox.media.vitals import VitalsRelay
 from edgebox.media.watch import Watchers
-from edgebox.messages import (
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.bond import BOND_STATUS, BondStatus
+from edgebox.messages.session import (
     ADMIT,
-    BOND_STATUS,
     HIDE_PICTURES,
     MEDIA_SESSION,
     MUTE_CABIN,
@@ -45,16 +46,10 @@ from edgebox.messages import (
     START_VIDEO,
     STOP_VIDEO,
     STOP_WISH,
-    VITALS_LIVE,
-    VITALS_NOW,
-    VITALS_STATUS,
     WATCH,
     WATCH_CANDIDATE,
     WATCH_CLOSE,
     Admit,
-    BondStatus,
-    Done,
-    Fault,
     GuestMuted,
     HidePictures,
     MediaSession,
@@ -64,13 +59,18 @@ from edgebox.messages import (
     StartVideo,
     StopVideo,
     StopWish,
-    VitalsLive,
-    VitalsNow,
-    VitalsStatus,
     WatchAnswer,
     WatchCandidate,
     WatchClose,
     WatchOffer,
+)
+from edgebox.messages.vitals import (
+    VITALS_LIVE,
+    VITALS_NOW,
+    VITALS_STATUS,
+    VitalsLive,
+    VitalsNow,
+    VitalsStatus,
 )
 from edgebox.roles import RIGHTS
 

@@ -8,7 +8,8 @@ and permissions of the old one.
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from edgebox.messages import Fault, MediaSession
+from edgebox.messages.base import Fault
+from edgebox.messages.session import MediaSession
 
 
 class Session:

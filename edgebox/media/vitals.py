@@ -11,7 +11,8 @@ import msgspec
 
 from edgebox.media.channel import Channel
 from edgebox.media.data_messages import Monitors, Values, WaveBlock
-from edgebox.messages import Admitted, VitalsNow, VitalsStatus
+from edgebox.messages.session import Admitted
+from edgebox.messages.vitals import VitalsNow, VitalsStatus
 from edgebox.observation import Wave, unpack, unpack_samples
 
 WAVES_MAX = 4

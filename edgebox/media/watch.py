@@ -29,10 +29,9 @@ from edgebox.media.publisher import (
 from edgebox.media.sdp import parse_candidate
 from edgebox.media.share import ViewerLimit
 from edgebox.media.sound.cabin import Cabin, Voice
-from edgebox.messages import (
+from edgebox.messages.base import Fault, Role
+from edgebox.messages.session import (
     Admitted,
-    Fault,
-    Role,
     Stream,
     WatchAnswer,
     WatchCandidate,

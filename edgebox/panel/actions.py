@@ -8,36 +8,29 @@ from typing import Any, Protocol, TypeVar
 
 from edgebox.bus import Bus
 from edgebox.config import parse_address
-from edgebox.messages import (
+from edgebox.messages.base import Done, Fault, Q, Request, Role
+from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite
+from edgebox.messages.session import (
     ADMIT,
-    CREATE_INVITE,
     HIDE_PICTURES,
     MUTE_CABIN,
     MUTE_GUEST,
     REFUSE,
     SELECT_CAMERAS,
-    SEND_INVITE,
     START_VIDEO,
     STOP_VIDEO,
     STOP_WISH,
     Admit,
-    CreateInvite,
-    Done,
-    Fault,
     GuestMuted,
     HidePictures,
-    Invite,
     MuteCabin,
-    Q,
     Refuse,
-    Request,
-    Role,
     SelectCameras,
-    SendInvite,
     StartVideo,
     StopVideo,
     StopWish,
 )
+from edgebox.messages.vehicle import SEND_INVITE, SendInvite
 from edgebox.panel.state import Operation, PanelState
 
 START_TIMEOUT_S = 8.0

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify
 from msgspec import Struct
 
-from edgebox.messages import Done, Fault, Id, Role
+from edgebox.messages.base import Done, Fault, Id, Role
 from edgebox.panel.context import panel, read_body, words
 from edgebox.panel.state import Operation
 from edgebox.panel.words import say_fault

@@ -9,7 +9,7 @@ from typing import Annotated
 from flask import Blueprint, Response, jsonify
 from msgspec import Meta, Struct
 
-from edgebox.messages import Fault, Role
+from edgebox.messages.base import Fault, Role
 from edgebox.panel.context import panel, read_body, words
 from edgebox.panel.qr import qr_path
 from edgebox.panel.view import invite_id

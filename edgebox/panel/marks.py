@@ -10,7 +10,7 @@ from collections import deque
 
 from msgspec import Struct
 
-from edgebox.messages import Pointing, Stroke, Wipe
+from edgebox.messages.marks import Pointing, Stroke, Wipe
 
 LINES_MAX = 200
 """Of all cameras together; the oldest goes first."""

@@ -6,7 +6,8 @@ once and falls only when it is clearly too large.
 """
 
 from edgebox.config import Link
-from edgebox.messages import BondStatus, LinkStatus, Modem, Modems
+from edgebox.messages.bond import BondStatus, LinkStatus
+from edgebox.messages.vehicle import Modem, Modems
 from edgebox.panel.people import plain
 from edgebox.panel.view import LinkView
 

@@ -6,7 +6,9 @@ participants tell who else is in the room. A person may have several connections
 
 from collections.abc import Iterable
 
-from edgebox.messages import Admitted, MediaSession, Participant, Role, Room, Watcher
+from edgebox.messages.base import Role
+from edgebox.messages.room import Participant, Room
+from edgebox.messages.session import Admitted, MediaSession, Watcher
 from edgebox.panel.view import PersonView
 
 BEST_FIRST = ("connected", "connecting", "lost")

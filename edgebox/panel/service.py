@@ -10,33 +10,21 @@ import time
 
 from edgebox.config import Config, parse_address
 from edgebox.host.service import Service
-from edgebox.messages import (
+from edgebox.messages.bond import BOND_STATUS, BondStatus
+from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
+from edgebox.messages.room import ROOM, Room
+from edgebox.messages.services import (
     ASK_HUB,
-    BOND_STATUS,
     BOX_INFO,
-    MEDIA_SESSION,
-    MODEMS,
-    POINTING,
-    ROOM,
     SERVICE_STATUS,
-    STROKE,
-    VITALS_NOW,
-    VITALS_STATUS,
-    WIPE,
     AskHub,
-    BondStatus,
     BoxInfo,
     HubStatus,
-    MediaSession,
-    Modems,
-    Pointing,
-    Room,
     ServiceStatus,
-    Stroke,
-    VitalsNow,
-    VitalsStatus,
-    Wipe,
 )
+from edgebox.messages.session import MEDIA_SESSION, MediaSession
+from edgebox.messages.vehicle import MODEMS, Modems
+from edgebox.messages.vitals import VITALS_NOW, VITALS_STATUS, VitalsNow, VitalsStatus
 from edgebox.panel.actions import BusActions
 from edgebox.panel.app import create_app
 from edgebox.panel.feed import Feed

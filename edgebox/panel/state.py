@@ -20,20 +20,13 @@ Driven by service.run; `now` is monotonic, `now_utc` wall time.
 from typing import Literal
 
 from edgebox.config import Config
-from edgebox.messages import (
-    BondStatus,
-    CameraStatus,
-    Fault,
-    Invite,
-    MediaSession,
-    Modems,
-    Role,
-    Room,
-    ServiceName,
-    ServiceStatus,
-    VitalsNow,
-    VitalsStatus,
-)
+from edgebox.messages.base import Fault, Role
+from edgebox.messages.bond import BondStatus
+from edgebox.messages.room import Invite, Room
+from edgebox.messages.services import ServiceName, ServiceStatus
+from edgebox.messages.session import CameraStatus, MediaSession
+from edgebox.messages.vehicle import Modems
+from edgebox.messages.vitals import VitalsNow, VitalsStatus
 from edgebox.panel.daylight import is_dark
 from edgebox.panel.meter import Meters
 from edgebox.panel.notices import notices

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from edgebox.messages import Role
+from edgebox.messages.base import Role
 from edgebox.panel.vitals import VitalsView
 
 Truth = Literal["known", "starting", "missing", "unknown"]

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from edgebox.config import Monitor
-from edgebox.messages import MonitorStatus, VitalsNow, VitalsStatus
+from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus
 from edgebox.observation import Numeric, Validity
 
 CLOCK_WRONG_S = 5.0

@@ -12,7 +12,7 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
 import edgebox
-from edgebox.messages import Fault, Role
+from edgebox.messages.base import Fault, Role
 from edgebox.panel.view import (
     CameraView,
     InviteView,

@@ -29,17 +29,10 @@ from edgebox.config import Camera, Language, Loudspeaker, Microphone
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.host import daemons
 from edgebox.host.supervise import Program, Supervisor
-from edgebox.messages import (
-    BOND_STATUS,
-    CREATE_INVITE,
-    MEDIA_SESSION,
-    SERVICE_STATUS,
-    BondStatus,
-    CreateInvite,
-    Invite,
-    MediaSession,
-    ServiceStatus,
-)
+from edgebox.messages.bond import BOND_STATUS, BondStatus
+from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
+from edgebox.messages.session import MEDIA_SESSION, MediaSession
 from edgebox.sim import pki
 from edgebox.sim.demo_view import DemoView
 from edgebox.sim.modems import say_modems

@@ -5,15 +5,9 @@ from rich.table import Table
 from rich.text import Text
 
 from edgebox.bus import Bus
-from edgebox.messages import (
-    BOND_STATUS,
-    MEDIA_SESSION,
-    SERVICE_STATUS,
-    BondStatus,
-    LinkStatus,
-    MediaSession,
-    ServiceStatus,
-)
+from edgebox.messages.bond import BOND_STATUS, BondStatus, LinkStatus
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
+from edgebox.messages.session import MEDIA_SESSION, MediaSession
 
 STALE_S = 1.0
 """A bond that has said nothing for this long is shown as silent."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from edgebox.bus import Bus
-from edgebox.messages import MODEMS, Modem, Modems
+from edgebox.messages.vehicle import MODEMS, Modem, Modems
 
 SAY_EVERY_S = 5.0
 GENERATIONS: tuple[Literal["4G", "5G"], ...] = ("4G", "4G", "5G")

@@ -4,7 +4,8 @@ The position leaves the box only while a session is live and the crew has let in
 has the right to it. A session that a dead media left on the broker is no session.
 """
 
-from edgebox.messages import MediaSession, ServiceStatus
+from edgebox.messages.services import ServiceStatus
+from edgebox.messages.session import MediaSession
 from edgebox.roles import RIGHTS
 
 

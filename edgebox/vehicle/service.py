@@ -13,20 +13,10 @@ from edgebox.errors import ConfigError, DeviceError
 from edgebox.host import gpsd, sms_gateway
 from edgebox.host.modemmanager import ModemManager
 from edgebox.host.service import Service
-from edgebox.messages import (
-    MEDIA_SESSION,
-    MODEMS,
-    POSITION,
-    SEND_INVITE,
-    SERVICE_STATUS,
-    Done,
-    Fault,
-    MediaSession,
-    Modem,
-    Modems,
-    SendInvite,
-    ServiceStatus,
-)
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
+from edgebox.messages.session import MEDIA_SESSION, MediaSession
+from edgebox.messages.vehicle import MODEMS, POSITION, SEND_INVITE, Modem, Modems, SendInvite
 from edgebox.vehicle.audience import Audience
 
 SAY_EVERY_S = 20.0

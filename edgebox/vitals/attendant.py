@@ -9,7 +9,7 @@ from collections import deque
 from typing import Literal
 
 from edgebox.config import Monitor
-from edgebox.messages import MonitorStatus
+from edgebox.messages.vitals import MonitorStatus
 from edgebox.observation import Incident, Numeric, Observation, Wave
 from edgebox.vitals.clock import SourceClock
 

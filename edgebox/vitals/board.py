@@ -1,6 +1,6 @@
 """The last value of everything and the monitor's own alarms that it has not ended. No I/O."""
 
-from edgebox.messages import VitalsNow
+from edgebox.messages.vitals import VitalsNow
 from edgebox.observation import Alarm, Incident, Numeric, Observation
 
 FORGET_S = 3600.0

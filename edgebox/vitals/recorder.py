@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from edgebox.errors import DeviceError
-from edgebox.messages import VITALS_CONTENT_MAX_BYTES
+from edgebox.messages.vitals import VITALS_CONTENT_MAX_BYTES
 from edgebox.observation import Incident, Observation, Wave, pack
 from edgebox.vitals.store import MARKS_MAX, Dropped, Entry, Store
 

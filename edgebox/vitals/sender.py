@@ -5,7 +5,7 @@ import logging
 import time
 
 from edgebox.bus import Bus
-from edgebox.messages import (
+from edgebox.messages.vitals import (
     RESUME_VITALS,
     VITALS_ACK,
     VITALS_BATCH,

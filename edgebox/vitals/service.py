@@ -12,7 +12,7 @@ from typing import Any
 
 from edgebox.config import Config, Monitor, resolve_file
 from edgebox.host.service import Service
-from edgebox.messages import (
+from edgebox.messages.vitals import (
     VITALS_LIVE,
     VITALS_NOW,
     VITALS_STATUS,

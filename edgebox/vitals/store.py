@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from edgebox.errors import DeviceError
-from edgebox.messages import VitalsKind
+from edgebox.messages.vitals import VitalsKind
 
 SCHEMA_VERSION = 1
 SCHEMA = """

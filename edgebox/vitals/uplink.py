@@ -14,7 +14,7 @@ Numerics go before waves, older streams before newer ones of the same kind.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edgebox.messages import VitalsAck
+from edgebox.messages.vitals import VitalsAck
 
 WINDOW_BYTES = 48 * 1024
 RATE_BPS = 400_000

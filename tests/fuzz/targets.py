@@ -5,6 +5,9 @@ Used by the coverage-guided fuzzer (`make fuzz`) and, with seeds and random dama
 """
 
 import asyncio
+import importlib
+import itertools
+import pkgutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,8 +43,9 @@ from edgebox.bond.wire import (
 from edgebox.bus import Bus
 from edgebox.config import Bond, Config
 from edgebox.errors import RemoteProtocolError
-from edgebox.messages import Message, Topic
-from edgebox.messages import Request as BusRequest
+from edgebox.messages.base import Message, Topic
+from edgebox.messages.base import Request as BusRequest
+from edgebox.messages.services import ServiceStatus
 from tests.fuzz.vitals_targets import VITALS_TARGETS
 
 NOW = 1000.0
@@ -207,7 +211,9 @@ def take_revoked(data: bytes) -> None:
 
 def _bus_types() -> tuple[type[Message], ...]:
     found: list[type[Message]] = []
-    for value in vars(messages).values():
+    modules = pkgutil.iter_modules(messages.__path__, messages.__name__ + ".")
+    named = [vars(importlib.import_module(module.name)) for module in modules]
+    for value in itertools.chain.from_iterable(names.values() for names in named):
         if isinstance(value, Topic):
             found.append(value.message)
         elif isinstance(value, BusRequest):
@@ -230,8 +236,8 @@ def take_bus(data: bytes) -> None:
 
 
 def _bus_seeds() -> tuple[bytes, ...]:
-    status = messages.ServiceStatus(service="bond", instance="i", state="running", since_utc=1.0)
-    seeds = [bytes((BUS_TYPES.index(messages.ServiceStatus),)) + msgspec.json.encode(status)]
+    status = ServiceStatus(service="bond", instance="i", state="running", since_utc=1.0)
+    seeds = [bytes((BUS_TYPES.index(ServiceStatus),)) + msgspec.json.encode(status)]
     seeds += [
         bytes((number,)) + msgspec.json.encode({"type": kind.__name__})
         for number, kind in enumerate(BUS_TYPES)

@@ -31,29 +31,18 @@ from edgebox.config import Camera, Config, Hub
 from edgebox.hub.service import run
 from edgebox.media.cameras.pattern import PatternSource
 from edgebox.media.data_messages import CHUNK_BYTES, decode
-from edgebox.messages import (
-    BOX_INFO,
-    CREATE_INVITE,
+from edgebox.messages.base import Fault, Role
+from edgebox.messages.room import CREATE_INVITE, ROOM, CreateInvite, Invite, Participant, Room
+from edgebox.messages.services import BOX_INFO, SERVICE_STATUS, BoxInfo, ServiceStatus
+from edgebox.messages.session import (
     MEDIA_SESSION,
-    POSITION,
-    ROOM,
-    SERVICE_STATUS,
     WATCH,
     WATCH_CANDIDATE,
     WATCH_CLOSE,
     Admitted,
-    BoxInfo,
     CameraStatus,
-    CreateInvite,
-    Fault,
-    Invite,
     MediaSession,
-    Participant,
-    Position,
-    Role,
-    Room,
     Sending,
-    ServiceStatus,
     SoundStatus,
     Stream,
     WatchAnswer,
@@ -62,6 +51,7 @@ from edgebox.messages import (
     Watcher,
     WatchOffer,
 )
+from edgebox.messages.vehicle import POSITION, Position
 from edgebox.roles import RIGHTS
 from edgebox.sim.ports import free_port
 from tests.conftest import Broker, TurnServer

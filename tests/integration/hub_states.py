@@ -15,7 +15,8 @@ from playwright.async_api import Browser, Page, ViewportSize
 from edgebox.config import Camera
 from edgebox.media.cameras.pattern import PatternSource
 from edgebox.media.data_messages import TakeStill
-from edgebox.messages import Role, Sending, SoundStatus
+from edgebox.messages.base import Role
+from edgebox.messages.session import Sending, SoundStatus
 from tests.demo import until_true
 from tests.integration.hub_box import StandInBox, until
 

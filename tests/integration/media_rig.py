@@ -17,16 +17,14 @@ from edgebox.config import Box, Camera, Config, Media, Panel
 from edgebox.config import Bus as BusSection
 from edgebox.media import service
 from edgebox.media.cameras.timestamp import READ_JS
-from edgebox.messages import (
+from edgebox.messages.base import Done, Fault, Role
+from edgebox.messages.session import (
     ADMIT,
     MEDIA_SESSION,
     WATCH,
     WATCH_CANDIDATE,
     Admit,
-    Done,
-    Fault,
     MediaSession,
-    Role,
     TurnCredentials,
     WatchAnswer,
     WatchCandidate,

@@ -19,59 +19,37 @@ from edgebox.bus import Bus
 from edgebox.config import Bond as BondConfig
 from edgebox.config import Box, Camera, Config, Link, Media, Panel, Sms, parse_address
 from edgebox.config import Bus as BusConfig
-from edgebox.messages import (
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.bond import BOND_STATUS, BondCounters, BondStatus, LinkStatus
+from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
+from edgebox.messages.room import CREATE_INVITE, ROOM, CreateInvite, Invite, Participant, Room
+from edgebox.messages.services import ASK_HUB, SERVICE_STATUS, AskHub, HubStatus, ServiceStatus
+from edgebox.messages.session import (
     ADMIT,
-    ASK_HUB,
-    BOND_STATUS,
-    CREATE_INVITE,
     HIDE_PICTURES,
     MEDIA_SESSION,
-    MODEMS,
     MUTE_CABIN,
     MUTE_GUEST,
-    POINTING,
     REFUSE,
-    ROOM,
     SELECT_CAMERAS,
-    SEND_INVITE,
-    SERVICE_STATUS,
     START_VIDEO,
     STOP_VIDEO,
-    STROKE,
-    WIPE,
     Admit,
     Admitted,
-    AskHub,
-    BondCounters,
-    BondStatus,
     CameraStatus,
-    CreateInvite,
-    Done,
-    Fault,
     GuestMuted,
     HidePictures,
-    HubStatus,
-    Invite,
-    LinkStatus,
     MediaSession,
-    Modem,
-    Modems,
     MuteCabin,
-    Participant,
-    Pointing,
     Refuse,
-    Room,
     SelectCameras,
     Sending,
-    SendInvite,
-    ServiceStatus,
     SoundStatus,
     StartVideo,
     StopVideo,
-    Stroke,
     Watcher,
-    Wipe,
 )
+from edgebox.messages.vehicle import MODEMS, SEND_INVITE, Modem, Modems, SendInvite
 from edgebox.panel import service
 from edgebox.roles import RIGHTS
 from edgebox.sim.ports import free_port

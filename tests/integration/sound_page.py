@@ -13,14 +13,8 @@ import numpy as np
 from playwright.async_api import Page
 
 from edgebox.media.sound.device import HEADER
-from edgebox.messages import (
-    WATCH,
-    Fault,
-    Role,
-    TurnCredentials,
-    WatchAnswer,
-    WatchOffer,
-)
+from edgebox.messages.base import Fault, Role
+from edgebox.messages.session import WATCH, TurnCredentials, WatchAnswer, WatchOffer
 from tests.conftest import TurnServer
 from tests.integration.media_rig import Observer, admit, trickle
 

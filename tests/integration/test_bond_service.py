@@ -16,7 +16,7 @@ from edgebox.bus import Bus
 from edgebox.config import Bond, Box, Config, Forward, Link
 from edgebox.config import Bus as BusConfig
 from edgebox.host.netlink import Interfaces, read_interfaces, watch_interfaces
-from edgebox.messages import BOND_STATUS, BondStatus
+from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.sim.ports import free_port
 from tests.conftest import Broker
 

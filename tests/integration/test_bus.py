@@ -8,16 +8,10 @@ import aiomqtt
 import pytest
 
 from edgebox.bus import Bus, obey_cancellation
-from edgebox.messages import (
-    ROOM,
-    SERVICE_STATUS,
-    START_VIDEO,
-    Done,
-    Fault,
-    Room,
-    ServiceStatus,
-    StartVideo,
-)
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.room import ROOM, Room
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
+from edgebox.messages.session import START_VIDEO, StartVideo
 from tests.conftest import Broker
 
 
@@ -80,7 +74,7 @@ JUNK = (
 CRASHER = """
 import asyncio, os, signal, sys
 from edgebox.bus import Bus, Will
-from edgebox.messages import SERVICE_STATUS, ServiceStatus
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
 
 async def main():
     status = ServiceStatus(service="media", instance="i", state="stopped", since_utc=0)

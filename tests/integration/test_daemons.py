@@ -21,17 +21,12 @@ import pytest
 from edgebox.bus import Bus
 from edgebox.host import daemons
 from edgebox.host.daemons import TlsFiles
-from edgebox.messages import (
-    BOX_INFO,
-    CREATE_INVITE,
-    HUB_STATUS,
+from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite
+from edgebox.messages.services import BOX_INFO, HUB_STATUS, BoxInfo, HubStatus
+from edgebox.messages.session import (
     MEDIA_SESSION,
     START_VIDEO,
     WATCH,
-    BoxInfo,
-    CreateInvite,
-    HubStatus,
-    Invite,
     MediaSession,
     StartVideo,
     TurnCredentials,

@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.messages import CREATE_INVITE, CreateInvite, Fault, Invite, Participant, Role
+from edgebox.messages.base import Fault, Role
+from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite, Participant
 from edgebox.roles import RIGHTS
 from tests.conftest import Broker
 from tests.integration.hub_box import (

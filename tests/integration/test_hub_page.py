@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, WebSocketRoute
 
 from edgebox.media.data_messages import Draw, Erase, Focus, Move, Point, TakeStill, Zoom
-from edgebox.messages import Sending
+from edgebox.messages.session import Sending
 from tests.conftest import Broker, TurnServer
 from tests.integration.hub_box import (
     RunningHub,

@@ -10,7 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-from edgebox.messages import ROOM, Admitted, Participant, Role
+from edgebox.messages.base import Role
+from edgebox.messages.room import ROOM, Participant
+from edgebox.messages.session import Admitted
 from edgebox.roles import RIGHTS
 from tests.conftest import Broker
 from tests.integration.hub_box import (

@@ -9,17 +9,15 @@ import pytest
 from playwright.async_api import Page
 
 from edgebox.config import Camera
-from edgebox.messages import (
+from edgebox.messages.base import Done, Fault, Role
+from edgebox.messages.session import (
     HIDE_PICTURES,
     REFUSE,
     START_VIDEO,
     STOP_VIDEO,
     STOP_WISH,
-    Done,
-    Fault,
     HidePictures,
     Refuse,
-    Role,
     StartVideo,
     StopVideo,
     StopWish,

@@ -8,24 +8,18 @@ import pytest
 from playwright.async_api import Page
 
 from edgebox.config import Camera
-from edgebox.messages import (
+from edgebox.messages.base import Done, Role
+from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
+from edgebox.messages.session import (
     HIDE_PICTURES,
-    POINTING,
     REFUSE,
     SELECT_CAMERAS,
     START_VIDEO,
-    STROKE,
-    WIPE,
-    Done,
     HidePictures,
-    Pointing,
     Refuse,
-    Role,
     SelectCameras,
     StartVideo,
-    Stroke,
     WatchAnswer,
-    Wipe,
 )
 from tests.conftest import Broker, TurnServer
 from tests.integration.media_rig import (

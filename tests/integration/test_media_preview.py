@@ -8,7 +8,8 @@ import pytest
 
 from edgebox.config import Config, parse_address
 from edgebox.media.preview import PREVIEWS_MAX
-from edgebox.messages import START_VIDEO, STOP_VIDEO, Done, StartVideo, StopVideo
+from edgebox.messages.base import Done
+from edgebox.messages.session import START_VIDEO, STOP_VIDEO, StartVideo, StopVideo
 from tests.conftest import Broker
 from tests.integration.media_rig import (
     FRONT,

@@ -14,20 +14,16 @@ from edgebox.config import Camera, Config, Media
 from edgebox.errors import ConfigError
 from edgebox.media import service
 from edgebox.media.watch import PAGES_MAX, WATCHERS_MAX
-from edgebox.messages import (
-    BOND_STATUS,
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.bond import BOND_STATUS, BondCounters, BondStatus
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
+from edgebox.messages.session import (
     SELECT_CAMERAS,
-    SERVICE_STATUS,
     START_VIDEO,
     STOP_VIDEO,
     WATCH,
     WATCH_CLOSE,
-    BondCounters,
-    BondStatus,
-    Done,
-    Fault,
     SelectCameras,
-    ServiceStatus,
     StartVideo,
     StopVideo,
     TurnCredentials,

@@ -10,16 +10,14 @@ from aiohttp import ClientSession
 from playwright.async_api import Page
 
 from edgebox.config import Config, Loudspeaker, Microphone
-from edgebox.messages import (
+from edgebox.messages.base import Done, Fault, Role
+from edgebox.messages.session import (
     MUTE_CABIN,
     MUTE_GUEST,
     START_VIDEO,
     STOP_VIDEO,
-    Done,
-    Fault,
     GuestMuted,
     MuteCabin,
-    Role,
     StartVideo,
     StopVideo,
     WatchAnswer,

@@ -8,7 +8,8 @@ import aioice.turn
 import pytest
 
 from edgebox.media import aiortc_hooks
-from edgebox.messages import START_VIDEO, STOP_VIDEO, Done, StartVideo, StopVideo, WatchAnswer
+from edgebox.messages.base import Done
+from edgebox.messages.session import START_VIDEO, STOP_VIDEO, StartVideo, StopVideo, WatchAnswer
 from tests.conftest import Broker, TurnServer
 from tests.integration.media_rig import (
     FRONT,

@@ -14,7 +14,8 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from edgebox.bus import Bus
 from edgebox.config import load
-from edgebox.messages import MEDIA_SESSION, POINTING, MediaSession, Pointing, Watcher
+from edgebox.messages.marks import POINTING, Pointing
+from edgebox.messages.session import MEDIA_SESSION, MediaSession, Watcher
 from tests.demo import WATCH_FRAMES, RunningDemo, chromium, demo, until_frames, until_true, utc
 from tests.firefox import FirefoxPage, firefox_page
 

@@ -10,7 +10,8 @@ import pytest
 from edgebox.bus import Bus
 from edgebox.config import Config, Panel
 from edgebox.errors import ConfigError
-from edgebox.messages import START_VIDEO, STOP_VIDEO, Done, Fault, StartVideo, StopVideo
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.session import START_VIDEO, STOP_VIDEO, StartVideo, StopVideo
 from edgebox.panel import actions as module
 from edgebox.panel import service
 from edgebox.panel.actions import QUESTIONS_MAX, BusActions

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 from playwright.async_api import Page, expect
 
-from edgebox.messages import (
+from edgebox.messages.base import Fault
+from edgebox.messages.session import (
     Admit,
-    Fault,
     GuestMuted,
     HidePictures,
     MuteCabin,

@@ -10,7 +10,9 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from edgebox.config import Config
 from edgebox.errors import DeviceError
-from edgebox.messages import Fault, SelectCameras, SendInvite, StartVideo, StopVideo
+from edgebox.messages.base import Fault
+from edgebox.messages.session import SelectCameras, StartVideo, StopVideo
+from edgebox.messages.vehicle import SendInvite
 from edgebox.panel import service
 from edgebox.panel.feed import CLIENTS_MAX
 from tests.integration.panel_box import (

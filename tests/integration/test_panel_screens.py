@@ -15,7 +15,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from edgebox.config import Camera
-from edgebox.messages import Sending, SoundStatus
+from edgebox.messages.session import Sending, SoundStatus
 from tests.integration.panel_box import (
     Brokers,
     StandIn,

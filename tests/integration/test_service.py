@@ -13,16 +13,10 @@ from edgebox.config import Box, Config
 from edgebox.config import Bus as BusSettings
 from edgebox.host import service as service_module
 from edgebox.host.service import Service
-from edgebox.messages import (
-    ROOM,
-    SERVICE_STATUS,
-    START_VIDEO,
-    Done,
-    Fault,
-    Room,
-    ServiceStatus,
-    StartVideo,
-)
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.room import ROOM, Room
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
+from edgebox.messages.session import START_VIDEO, StartVideo
 from tests.conftest import Broker
 from tests.unit.host.test_notify import Listener
 

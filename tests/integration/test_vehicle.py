@@ -16,23 +16,11 @@ from edgebox.config import Box, Config, Gpsd, Modems, Sms
 from edgebox.config import Bus as BusConfig
 from edgebox.host import gpsd, modemmanager
 from edgebox.host.modem_objects import MODEM, MODEM_3GPP
-from edgebox.messages import (
-    MEDIA_SESSION,
-    MODEMS,
-    POSITION,
-    SEND_INVITE,
-    SERVICE_STATUS,
-    Admitted,
-    Done,
-    Fault,
-    MediaSession,
-    Modem,
-    Position,
-    Role,
-    SendInvite,
-    ServiceStatus,
-)
-from edgebox.messages import Modems as ModemsMessage
+from edgebox.messages.base import Done, Fault, Role
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
+from edgebox.messages.session import MEDIA_SESSION, Admitted, MediaSession
+from edgebox.messages.vehicle import MODEMS, POSITION, SEND_INVITE, Modem, Position, SendInvite
+from edgebox.messages.vehicle import Modems as ModemsMessage
 from edgebox.sim.ports import free_port
 from edgebox.vehicle import service
 from tests.conftest import Broker

@@ -10,7 +10,7 @@ from aiohttp import web
 from edgebox.config import Config, Hub
 from edgebox.hub.vitals_export import Exporter, exporters
 from edgebox.hub.vitals_store import VitalsStore
-from edgebox.messages import VitalsBatch
+from edgebox.messages.vitals import VitalsBatch
 from edgebox.observation import pack
 from edgebox.sim.ports import free_port
 from edgebox.vitals.monitors.mllp import Mllp, frame

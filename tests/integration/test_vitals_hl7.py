@@ -7,7 +7,7 @@ import pytest
 
 from edgebox.bus import Bus
 from edgebox.config import Monitor
-from edgebox.messages import (
+from edgebox.messages.vitals import (
     VITALS_LIVE,
     VITALS_NOW,
     VITALS_STATUS,

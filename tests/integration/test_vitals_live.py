@@ -11,7 +11,9 @@ from playwright.async_api import Browser, Page
 
 from edgebox.bus import Bus
 from edgebox.config import load
-from edgebox.messages import CREATE_INVITE, MEDIA_SESSION, CreateInvite, Invite, MediaSession, Role
+from edgebox.messages.base import Role
+from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite
+from edgebox.messages.session import MEDIA_SESSION, MediaSession
 from tests.demo import RunningDemo, chromium, demo, until_true
 from tests.integration.test_hub_states import check
 from tests.integration.test_panel_screens import FAULTS_OF_LAYOUT, TARGET_PX

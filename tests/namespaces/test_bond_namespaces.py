@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.messages import BOND_STATUS, BondStatus
+from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.sim.scenario import steady
 from tests.conftest import Broker
 from tests.namespaces.world import World, why_not

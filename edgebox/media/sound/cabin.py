@@ -19,7 +19,7 @@ from edgebox.media import child
 from edgebox.media.sound import records
 from edgebox.media.sound.opus import PACKET_MAX
 from edgebox.media.sound.rate import Loss, Rate
-from edgebox.messages import SoundStatus
+from edgebox.messages.session import SoundStatus
 
 logger = logging.getLogger(__name__)
 

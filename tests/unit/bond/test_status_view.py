@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edgebox.bond.status_view import View, away_text, lines
-from edgebox.messages import BondCounters, BondStatus, LinkStatus
+from edgebox.messages.bond import BondCounters, BondStatus, LinkStatus
 
 NOW = 1_800_000_000.0
 

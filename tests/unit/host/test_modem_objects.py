@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebox.host.modem_objects import MESSAGING, MODEM, MODEM_3GPP, ModemObjects
-from edgebox.messages import Modem
+from edgebox.messages.vehicle import Modem
 
 PATH = "/org/freedesktop/ModemManager1/Modem/0"
 

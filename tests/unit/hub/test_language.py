@@ -11,7 +11,8 @@ import edgebox.hub
 from edgebox.hub import language
 from edgebox.hub.protocol import End
 from edgebox.media.data_messages import Denied, FromPage
-from edgebox.messages import Role, Sending
+from edgebox.messages.base import Role
+from edgebox.messages.session import Sending
 
 HUB = Path(edgebox.hub.__file__).parent
 

@@ -5,7 +5,8 @@ import pytest
 from edgebox.hub import room
 from edgebox.hub.room import Person, Room
 from edgebox.hub.tokens import make_peer
-from edgebox.messages import Admitted, MediaSession, Role
+from edgebox.messages.base import Role
+from edgebox.messages.session import Admitted, MediaSession
 
 KARI = "00000000000000aa"
 PAGE = "0" * 16

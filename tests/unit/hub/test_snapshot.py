@@ -9,15 +9,9 @@ from edgebox.hub.box import Box
 from edgebox.hub.room import Person, Room
 from edgebox.hub.snapshot import snapshot
 from edgebox.hub.tokens import make_peer
-from edgebox.messages import (
-    CameraStatus,
-    MediaSession,
-    Position,
-    Role,
-    Sending,
-    SoundStatus,
-    Watcher,
-)
+from edgebox.messages.base import Role
+from edgebox.messages.session import CameraStatus, MediaSession, Sending, SoundStatus, Watcher
+from edgebox.messages.vehicle import Position
 from edgebox.roles import RIGHTS
 
 KARI, OLA = "00000000000000aa", "00000000000000bb"

@@ -3,7 +3,8 @@
 import pytest
 
 from edgebox.media.admission import ADMITTED_MAX, REFUSED_MAX, Admission
-from edgebox.messages import Admit, Admitted, Fault, MediaSession, Role
+from edgebox.messages.base import Fault, Role
+from edgebox.messages.session import Admit, Admitted, MediaSession
 
 
 def wish(participant: str, role: Role = "doctor", name: str = "Kari") -> Admit:

@@ -17,7 +17,7 @@ from edgebox.media.data_messages import (
     TakeStill,
     Zoom,
 )
-from edgebox.messages import Role
+from edgebox.messages.base import Role
 from edgebox.roles import RIGHTS
 
 MESSAGES: dict[type[FromPage], FromPage] = {

@@ -18,7 +18,9 @@ from edgebox.media.cut import WHOLE
 from edgebox.media.data_messages import CHUNK_BYTES, LABEL, POINTING_LABEL, Point
 from edgebox.media.encoder import Encoder, Still
 from edgebox.media.guidance import Guidance, Shown, Surroundings
-from edgebox.messages import Admitted, Pointing, Role, Stroke, Wipe
+from edgebox.messages.base import Role
+from edgebox.messages.marks import Pointing, Stroke, Wipe
+from edgebox.messages.session import Admitted
 
 CAMERAS = ("patient", "outside")
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from edgebox.media.session import Session
-from edgebox.messages import Fault, MediaSession
+from edgebox.messages.base import Fault
+from edgebox.messages.session import MediaSession
 
 CAMERAS = ("front", "rear", "roof")
 

@@ -9,7 +9,9 @@ from edgebox.media.channel import WAVES_WAITING_BYTES, Channel
 from edgebox.media.conduct import Conduct
 from edgebox.media.data_messages import LABEL, VITALS_LABEL
 from edgebox.media.vitals import BLOCK_SAMPLES, SELDOM_S, VitalsRelay, blocks
-from edgebox.messages import Admitted, MonitorStatus, Role, VitalsNow, VitalsStatus
+from edgebox.messages.base import Role
+from edgebox.messages.session import Admitted
+from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus
 from edgebox.observation import Numeric, Wave, pack, pack_samples
 from edgebox.roles import RIGHTS
 from tests.unit.media.test_guidance import Wire

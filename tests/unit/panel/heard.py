@@ -3,23 +3,19 @@
 from typing import Any, cast
 
 from edgebox.config import Bond, Camera, Config, Link, Media
-from edgebox.messages import (
+from edgebox.messages.base import Role
+from edgebox.messages.bond import BondCounters, BondStatus, LinkStatus
+from edgebox.messages.room import Invite, Participant, Room
+from edgebox.messages.services import ServiceStatus
+from edgebox.messages.session import (
     Admitted,
-    BondCounters,
-    BondStatus,
     CameraStatus,
-    Invite,
-    LinkStatus,
     MediaSession,
-    Modem,
-    Participant,
-    Role,
-    Room,
     Sending,
-    ServiceStatus,
     SoundStatus,
     Watcher,
 )
+from edgebox.messages.vehicle import Modem
 from edgebox.panel.state import PanelState
 from edgebox.panel.view import View
 from edgebox.roles import RIGHTS

@@ -2,7 +2,7 @@
 
 import threading
 
-from edgebox.messages import Pointing
+from edgebox.messages.marks import Pointing
 from edgebox.panel.feed import CLIENTS_MAX, Feed, Place
 from tests.unit.panel.heard import Heard, live
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.messages import Pointing, Stroke, Wipe
+from edgebox.messages.marks import Pointing, Stroke, Wipe
 from edgebox.panel.marks import EVENTS_MAX, LINES_MAX, POINTS_MAX, Mark, Marks
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.messages import LinkStatus
+from edgebox.messages.bond import LinkStatus
 from edgebox.panel.meter import REFRESH_S, Meters, round_rate, round_rtt
 from edgebox.panel.view import LinkView
 from tests.unit.panel.heard import CONFIG, bond, link

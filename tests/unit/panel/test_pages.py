@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from edgebox.config import Config, Panel, Sms
 from edgebox.errors import ConfigError
-from edgebox.messages import Done, Fault, Invite, Role
+from edgebox.messages.base import Done, Fault, Role
+from edgebox.messages.room import Invite
 from edgebox.panel.app import create_app
 from edgebox.panel.feed import CLIENTS_MAX, Feed
 from edgebox.panel.guard import BODY_MAX, require_loopback

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edgebox.messages import MediaSession, Participant
+from edgebox.messages.room import Participant
+from edgebox.messages.session import MediaSession
 from edgebox.panel.people import find_guest, plain, waiting, with_us
 from tests.unit.panel.heard import admitted, live, participant, room, sound, watcher
 

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.messages import Fault, Modems, Sending, ServiceStatus
+from edgebox.messages.base import Fault
+from edgebox.messages.services import ServiceStatus
+from edgebox.messages.session import Sending
+from edgebox.messages.vehicle import Modems
 from edgebox.panel.state import BOND_FRESH_S, BRIDGE_GRACE_S, HUB_FRESH_S, MEDIA_GRACE_S
 from tests.unit.panel.heard import (
     UTC,

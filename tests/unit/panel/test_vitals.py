@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edgebox.config import Config, Monitor, Vitals
-from edgebox.messages import MonitorStatus, VitalsNow, VitalsStatus
+from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus
 from edgebox.observation import Alarm, Numeric
 from edgebox.panel.catalogue import compile_catalogue
 from edgebox.panel.state import PanelState

@@ -9,7 +9,10 @@ import pytest
 from babel.messages.pofile import read_po
 
 import edgebox.panel as package
-from edgebox.messages import Fault, Modems, MonitorStatus, Role, Sending
+from edgebox.messages.base import Fault, Role
+from edgebox.messages.session import Sending
+from edgebox.messages.vehicle import Modems
+from edgebox.messages.vitals import MonitorStatus
 from edgebox.observation import VALIDITIES
 from edgebox.panel import view as views
 from edgebox.panel.app import SAID_CODES

@@ -3,7 +3,9 @@
 import pytest
 
 from edgebox.config import Sms
-from edgebox.messages import Admitted, MediaSession, Role, ServiceStatus
+from edgebox.messages.base import Role
+from edgebox.messages.services import ServiceStatus
+from edgebox.messages.session import Admitted, MediaSession
 from edgebox.vehicle.audience import Audience
 from edgebox.vehicle.service import international
 

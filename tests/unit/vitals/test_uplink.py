@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from edgebox.hub.vitals_store import StreamKey, VitalsStore, batches
-from edgebox.messages import VitalsAck, VitalsBatch, VitalsKind
+from edgebox.messages.vitals import VitalsAck, VitalsBatch, VitalsKind
 from edgebox.vitals.uplink import ACK_TIMEOUT_S, BURST_BYTES, RATE_BPS, WINDOW_BYTES, Uplink
 
 BOX = "box-1"
