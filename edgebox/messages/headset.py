@@ -1,0 +1,127 @@
+"""Headsets and guests' cameras: their way from the headset service to media, and their status.
+
+The headset service owns the listener on the access point and checks every bearer; media owns the
+connections. What a headset outside the vehicle asks comes through the hub, which relays it together
+with the bearer and decides nothing: the box's own pairing does.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from edgebox.messages.base import Id, Message, Request, Sdp, Text, Topic
+from edgebox.messages.session import TurnCredentials
+
+Bearer = Annotated[str, Meta(max_length=2048)]
+
+
+class HeadsetOffer(Message, frozen=True):
+    """A paired device's SDP offer, checked once already: at most one picture and one sound."""
+
+    peer: Id
+    """One per WHIP session."""
+    device: Id
+    name: Text
+    """What people call the device."""
+    sdp: Sdp
+    turn: TurnCredentials | None = None
+    """For a device outside the vehicle: it is reached through the relay and in no other way.
+    None: on the access point's address and in no other way."""
+
+
+class HeadsetAnswer(Message, frozen=True):
+    """Media's SDP answer; holds all its candidates."""
+
+    sdp: Sdp
+    camera: Id
+    """The camera that the device is now; stays the same for each device."""
+
+
+class HeadsetCandidate(Message, frozen=True):
+    """A candidate that came after the offer. Empty `candidate` ends them."""
+
+    peer: Id
+    candidate: Annotated[str, Meta(max_length=1000)]
+
+
+class HeadsetClose(Message, frozen=True):
+    """End a connection. Its picture is cut before anything else is done."""
+
+    peer: Id
+    forget: bool = False
+    """The device is no camera of this vehicle any more; else it stays one that is absent."""
+
+
+class HeadsetEnded(Message, frozen=True):
+    """Media ended a connection, or never had it: consent expired, it failed, or was replaced."""
+
+    peer: Id
+
+
+HEADSET_OFFER = Request("box/{box}/local/headset/offer", HeadsetOffer, HeadsetAnswer)
+HEADSET_CANDIDATE = Topic("box/{box}/local/headset/candidate", HeadsetCandidate)
+HEADSET_CLOSE = Topic("box/{box}/local/headset/close", HeadsetClose)
+HEADSET_ENDED = Topic("box/{box}/local/headset/ended", HeadsetEnded)
+
+
+class Headset(Message, frozen=True):
+    """One device that has a lease."""
+
+    device: Id
+    name: Text
+    digits: Annotated[str, Meta(max_length=2)]
+    state: Literal["paired", "live"]
+    """`live`: its WHIP session stands. Whether a picture comes in says the camera's own state."""
+    since_utc: float
+    camera: str = ""
+    """Its camera's id while `live`."""
+    outside: bool = False
+    """It comes through the hub, not over the access point."""
+
+
+class CertificateStatus(Message, frozen=True):
+    """What browsers on the access point are shown."""
+
+    kind: Literal["none", "public", "fleet"] = "none"
+    """`public`: known to every browser. `fleet`: only to devices that trust the fleet's CA."""
+    state: Literal["good", "half", "expired", "missing"] = "missing"
+    """`half`: more than half of its time is over and no newer one has come."""
+    until_utc: float = 0.0
+    name: Text = ""
+
+
+class HeadsetStatus(Message, frozen=True):
+    """What the panel shows about headsets."""
+
+    headsets: tuple[Headset, ...] = ()
+    certificate: CertificateStatus = CertificateStatus()
+
+
+HEADSET_STATUS = Topic("box/{box}/local/headset/status", HeadsetStatus, retained=True)
+
+
+class OutsideRequest(Message, frozen=True):
+    """A WHIP request that a headset outside the vehicle made to the hub."""
+
+    method: Literal["POST", "PATCH", "DELETE"]
+    session: Annotated[str, Meta(max_length=128)] = ""
+    """Last part of the session URL; empty for POST."""
+    bearer: Bearer
+    content_type: Annotated[str, Meta(max_length=200)] = ""
+    if_match: Annotated[str, Meta(max_length=200)] = ""
+    body: Sdp = ""
+    turn: TurnCredentials | None = None
+    """For the box's side of the connection."""
+
+
+class OutsideResponse(Message, frozen=True):
+    """What the box answers; the hub adds what only it knows (where it is, CORS)."""
+
+    status: Annotated[int, Meta(ge=200, le=599)]
+    session: Annotated[str, Meta(max_length=128)] = ""
+    """Of a new WHIP session: the last part of its URL."""
+    retry_after_s: int = 0
+    body: Sdp = ""
+
+
+OUTSIDE_WHIP = Request("box/{box}/down/headset/whip", OutsideRequest, OutsideResponse)
