@@ -104,9 +104,9 @@ class OutsideRequest(Message, frozen=True):
     """A WHIP request that a headset outside the vehicle made to the hub."""
 
     method: Literal["POST", "PATCH", "DELETE"]
+    bearer: Bearer
     session: Annotated[str, Meta(max_length=128)] = ""
     """Last part of the session URL; empty for POST."""
-    bearer: Bearer
     content_type: Annotated[str, Meta(max_length=200)] = ""
     if_match: Annotated[str, Meta(max_length=200)] = ""
     body: Sdp = ""
