@@ -389,6 +389,21 @@ class Hub(_Section, frozen=True):
     """File with the bearer token for it; empty: none."""
     vitals_export_waves: bool = False
     """Whether waves go to the hospital as well."""
+    staff_listen: OptionalAddress = ""
+    """HTTPS for fleet staff and technicians, by client certificate; empty: none."""
+    staff_url: Annotated[
+        str,
+        Meta(pattern=r"^https://[^/\s]+\Z", description="https://host, with a port if need be"),
+    ] = "https://hub.example.org:8443"
+    """How their browsers reach it."""
+    staff_ca: str = "credential:staff-ca.pem"
+    """Authority of their certificates, which signs nothing else. The unit (OU) is the role:
+    `fleet` or `technician`."""
+    staff_certificate: str = "credential:staff.pem"
+    """The listener's own certificate, for the host in `staff_url`."""
+    staff_private_key: str = "credential:staff.key"
+    staff_revoked: str = ""
+    """File of certificates that are shut out (`serial:HEX` lines), read again when it changes."""
     audit_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 365
     """Who was invited, let in and left, and when, is deleted after this."""
     language: Language = "nb"
@@ -529,6 +544,7 @@ def _addresses(config: Config) -> list[tuple[Steps, str]]:
         (("panel", "listen"), config.panel.listen),
         *([(("gpsd", "address"), config.gpsd.address)] if config.gpsd.address else []),
         (("hub", "listen"), config.hub.listen),
+        *([(("hub", "staff_listen"), config.hub.staff_listen)] if config.hub.staff_listen else []),
     ]
     found += [(("bond", "allow", n), address) for n, address in enumerate(bond.allow)]
     if bond.metrics_listen:

@@ -60,7 +60,7 @@ def parse(text: str) -> tuple[Revoked, list[int]]:
 class RevokedFile:
     """The file, read again when it changes."""
 
-    def __init__(self, path: Path | None):
+    def __init__(self, path: Path | None, setting: str = "bond.revoked"):
         """None: nothing is shut out. Raises ConfigError when it cannot be read at the start."""
         self._path = path
         self._seen: tuple[int, int, int] | None = None
@@ -69,7 +69,7 @@ class RevokedFile:
             try:
                 self._read(path)
             except OSError as error:
-                raise ConfigError(f"bond.revoked: {path}: {error.strerror}") from error
+                raise ConfigError(f"{setting}: {path}: {error.strerror}") from error
 
     def look(self) -> bool:
         """Read it if it has changed; True if it was. What was read before holds if it cannot be."""

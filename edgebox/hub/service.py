@@ -1,10 +1,13 @@
 """The hub's web process: `edgebox run hub`. Driven by app.py.
 
-Who may reach it: see web.py. It listens on `hub.listen` in plain HTTP, for the TLS front.
+Who may reach it: see web.py and staff.py. It listens on `hub.listen` in plain HTTP, for the TLS
+front, and on `hub.staff_listen` for the fleet's own people.
 """
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -15,6 +18,7 @@ from edgebox.host import notify
 from edgebox.hub.hub import Hub
 from edgebox.hub.links import Links
 from edgebox.hub.signalling import Signalling
+from edgebox.hub.staff import Staff
 from edgebox.hub.store import Store
 from edgebox.hub.vitals_export import Exporter, exporters
 from edgebox.hub.vitals_receiver import VitalsReceiver
@@ -45,13 +49,27 @@ async def run(config: Config) -> None:
             runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
-                await _serve(config, bus, runner, hub, vitals, exports)
+                async with _staff_pages(config):
+                    await _serve(config, bus, runner, hub, vitals, exports)
             finally:
                 notify.stopping()
                 await runner.cleanup()
     finally:
         await store.close()
         await vitals_store.close()
+
+
+@contextlib.asynccontextmanager
+async def _staff_pages(config: Config) -> AsyncIterator[None]:
+    """The pages for staff and technicians, if they are configured."""
+    if not config.hub.staff_listen:
+        yield
+        return
+    staff = Staff(config)
+    app = staff.application()
+    async with staff.serving(app):
+        logger.info("staff: listening on %s", config.hub.staff_listen)
+        yield
 
 
 async def _serve(

@@ -8,9 +8,9 @@ alike. A GET never spends a link, for messengers open links to show a preview.
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import jinja2
 import msgspec
@@ -20,6 +20,7 @@ from edgebox.config import Hub as HubConfig
 from edgebox.hub import language, tokens
 from edgebox.hub.address import client_key
 from edgebox.hub.door import Door
+from edgebox.hub.headers import permissions, security_headers
 from edgebox.hub.hub import PARTICIPANT_TTL_S, Hub
 from edgebox.hub.limit import Limiter
 from edgebox.hub.links import Links, printable
@@ -27,7 +28,7 @@ from edgebox.hub.page import RemotePage
 from edgebox.hub.protocol import MESSAGE_MAX_BYTES, Ended, encode
 from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import ParticipantRow
-from edgebox.roles import RIGHTS, Rights
+from edgebox.roles import RIGHTS
 
 STATIC = Path(__file__).parent / "static"
 NAME_MAX = 60
@@ -58,7 +59,7 @@ class Site:
         self._default_language = config.language
         self._https = self._origin.startswith("https://")
         self._version = _version_of(STATIC)
-        self._headers = _security_headers(self._origin)
+        self._headers = security_headers(self._origin)
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("edgebox.hub"),
             autoescape=True,
@@ -156,7 +157,7 @@ class Site:
         # `<` is the only character that could end the script element.
         data = msgspec.json.encode(start).decode().replace("<", "\\u003c")
         response = self._page(request, "room.html", 200, data=data)
-        response.headers["Permissions-Policy"] = _permissions(RIGHTS[row.role])
+        response.headers["Permissions-Policy"] = permissions(RIGHTS[row.role])
         return response
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
@@ -277,39 +278,3 @@ def _version_of(directory: Path) -> str:
         if path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _permissions(rights: Rights) -> str:
-    """Permissions-Policy: microphone and camera only where the role speaks and shows."""
-    own = {True: "(self)", False: "()"}
-    return (
-        "autoplay=(self), fullscreen=(self), picture-in-picture=(self),"
-        f" camera={own[rights.shows]}, microphone={own[rights.speaks]},"
-        f" speaker-selection={own[rights.hears]},"
-        " geolocation=(), display-capture=(), usb=(), payment=()"
-    )
-
-
-def _security_headers(origin: str) -> Mapping[str, str]:
-    host = urlsplit(origin).netloc
-    secure = origin.startswith("https://")
-    # Safari before 15.4 does not count ws: as 'self'.
-    socket = f"{'wss' if secure else 'ws'}://{host}"
-    headers = {
-        "Content-Security-Policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
-            f" connect-src 'self' {socket}; media-src 'self'; form-action 'self';"
-            " base-uri 'none'; frame-ancestors 'none'"
-        ),
-        "Referrer-Policy": "no-referrer",
-        "X-Frame-Options": "DENY",
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": _permissions(Rights()),
-        "Cache-Control": "no-store",
-        "X-Robots-Tag": "noindex, nofollow",
-    }
-    if secure:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
-    return headers

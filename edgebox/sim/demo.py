@@ -51,6 +51,8 @@ LINK_LANES = {
     "nr-1": "rate_bps = 2000000\ndelay_ms = 20\njitter_ms = 5\nloss = 0.01\n",
 }
 """Three links none of which would do alone all the time."""
+STAFF = {"technician": "Tekniker Demo", "fleet": "Drift Demo"}
+"""Unit -> name: who may open the hub's pages for staff."""
 PART_VARIABLE = "EDGEBOX_DEMO_PART"
 """Tells each process of the demo its name, for those who look at the process list."""
 T = TypeVar("T")
@@ -75,6 +77,7 @@ class Ports:
     gpsd: int
     sms: int
     monitor: int
+    staff: int
 
 
 def choose_ports(first: int) -> Ports:
@@ -89,7 +92,7 @@ def choose_ports(first: int) -> Ports:
                 f"Stop it, or choose other ports with --port"
             )
     rest: list[int] = []
-    while len(rest) < 13:
+    while len(rest) < 14:
         if (port := free_port()) not in rest:
             rest.append(port)
     return Ports(
@@ -108,6 +111,7 @@ def choose_ports(first: int) -> Ports:
         gpsd=rest[10],
         sms=rest[11],
         monitor=rest[12],
+        staff=rest[13],
     )
 
 
@@ -267,6 +271,11 @@ database = 'sqlite:///{directory}/hub.db'
 turn_urls = ['turn:{LOOPBACK}:{ports.turn}?transport=udp']
 turn_secret = 'turn-secret'
 invite_ttl_s = 86400
+staff_listen = '{LOOPBACK}:{ports.staff}'
+staff_url = 'https://{LOOPBACK}:{ports.staff}'
+staff_ca = 'pki/staff/ca.pem'
+staff_certificate = 'pki/hub.pem'
+staff_private_key = 'pki/hub.key'
 language = '{language}'
 """
 
@@ -380,6 +389,8 @@ def programs(
 def _engines(directory: Path, ports: Ports, secret: str) -> dict[str, Sequence[str]]:
     """Certificates, both brokers and the TURN server."""
     keys = directory / "pki"
+    for unit, person in STAFF.items():
+        pki.staff_credentials(keys / "staff", unit, person, unit)
     return {
         "turn": daemons.write_turn_server(
             directory / "turn",
@@ -408,8 +419,8 @@ def _engines(directory: Path, ports: Ports, secret: str) -> dict[str, Sequence[s
 @contextlib.asynccontextmanager
 async def running(
     cameras: Sequence[Camera], sound: Sound, first_port: int, language: Language
-) -> AsyncIterator[tuple[Ports, Supervisor, Bus, str]]:
-    """Start everything; gives ports, supervisor, the box's bus and the room's address.
+) -> AsyncIterator[tuple[Ports, Supervisor, Bus, str, Path]]:
+    """Start everything; gives ports, supervisor, the box's bus, the room's address, the directory.
 
     Raises DeviceError when a part cannot start.
     """
@@ -429,7 +440,7 @@ async def running(
                 ready = _Ready()
                 await ready.attach(bus)
                 room = await _unless_failed(supervisor, _first_invitation(bus, ready))
-                yield ports, supervisor, bus, room
+                yield ports, supervisor, bus, room, directory
         finally:
             await supervisor.stop()
 
@@ -449,16 +460,22 @@ async def run(cameras: Sequence[Camera], sound: Sound, first_port: int, language
     """The demo in a terminal, until cancelled. Raises DeviceError when a part cannot start."""
     console = Console()
     async with running(cameras or DEFAULT_CAMERAS, sound, first_port, language) as started:
-        ports, supervisor, bus, room = started
+        ports, supervisor, bus, room, directory = started
         _say(f"panel: http://{LOOPBACK}:{ports.panel}/")
         _say(f"room: {room}")
         _say(f"control: http://{LOOPBACK}:{ports.control}/")
         if not console.is_terminal:
             await supervisor.failed()
-        view = DemoView()
+        view = DemoView(_staff_hint(ports, directory))
         await view.attach(bus)
         with Live(console=console, auto_refresh=False) as live:
             await _unless_failed(supervisor, _show(view, live))
+
+
+def _staff_hint(ports: Ports, directory: Path) -> str:
+    """How the hub's pages for staff are opened."""
+    keys = f"{directory}/pki/staff/technician.p12 (or fleet.p12), password {pki.P12_PASSWORD}"
+    return f"desk: https://{LOOPBACK}:{ports.staff}/ after importing {keys} into the browser"
 
 
 async def _show(view: DemoView, live: Live) -> None:

@@ -17,7 +17,9 @@ STATE_STYLE = {"up": "green", "suspect": "yellow", "down": "red", "absent": "red
 class DemoView:
     """Folds bus messages into one screen."""
 
-    def __init__(self) -> None:
+    def __init__(self, hint: str) -> None:
+        """`hint`: one more line, for those who look further."""
+        self._hint = hint
         self.bond: BondStatus | None = None
         self.media: MediaSession | None = None
         self.services: dict[str, ServiceStatus] = {}
@@ -30,7 +32,8 @@ class DemoView:
 
     def render(self, now_utc: float) -> RenderableType:
         """The screen as of now."""
-        return Group(self._links(now_utc), self._cameras(), self._services())
+        hint = Text(self._hint, style="dim")
+        return Group(self._links(now_utc), self._cameras(), self._services(), hint)
 
     def _links(self, now_utc: float) -> RenderableType:
         bond = self.bond

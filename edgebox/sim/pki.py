@@ -4,6 +4,12 @@
     hub.pem hub.key          the hub; its common name is the first of its names
     <box id>.pem <box id>.key    a box; its common name is the box id
 
+People have an authority of their own, in a directory of their own (`staff_credentials`):
+
+    ca.pem ca.key            the staff authority
+    <file>.pem <file>.key    a person: common name, and `fleet` or `technician` as unit (OU)
+    <file>.p12               the same for a browser, under the password `demo`
+
 P-256 with SHA-256; keys are PKCS 8 PEM without a password, mode 0600. RFC 5280; the extensions
 are those that OpenSSL's strict check (X509_V_FLAG_X509_STRICT) asks for.
 """
@@ -18,6 +24,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edgebox.host.daemons import TlsFiles
@@ -26,6 +33,7 @@ AUTHORITY_DAYS = 3650
 CERTIFICATE_DAYS = 397
 RENEW_DAYS = 30
 """A certificate that lasts shorter than this is made anew."""
+P12_PASSWORD = "demo"  # noqa: S105 - said aloud: browsers take no bundle without one
 BACKDATE = datetime.timedelta(days=1)
 """A box's clock may be behind."""
 
@@ -41,37 +49,63 @@ def hub_credentials(directory: Path, names: Sequence[str]) -> TlsFiles:
 
     `names`: host names and IP addresses clients know it by, at least one.
     """
-    return _credentials(directory, "hub", names[0], _general_names(names), server=True)
+    authority = _authority(directory, FLEET)
+    subject = _name(names[0])
+    return _credentials(directory, "hub", authority, subject, _general_names(names), server=True)
 
 
 def box_credentials(directory: Path, box: str) -> TlsFiles:
     """A box's files, made when missing or near their end."""
     if box in {"hub", "ca"}:
         raise ValueError(f"a box cannot be called {box}: its files would be the {box}'s")
-    return _credentials(directory, box, box, [], server=False)
+    return _credentials(directory, box, _authority(directory, FLEET), _name(box), [], server=False)
+
+
+def staff_credentials(directory: Path, file: str, name: str, unit: str) -> TlsFiles:
+    """A person's files, made when missing or near their end. `unit`: `fleet` or `technician`.
+
+    `directory` is the staff authority's own. `<file>.p12` is for the person's browser.
+    """
+    authority = _authority(directory, STAFF)
+    files = _credentials(directory, file, authority, _name(name, unit), [], server=False)
+    person = _pair(files.certificate, files.private_key)
+    if person is not None:
+        bundle = pkcs12.serialize_key_and_certificates(
+            name.encode(),
+            person.key,
+            person.certificate,
+            [authority.certificate],
+            serialization.BestAvailableEncryption(P12_PASSWORD.encode()),
+        )
+        _write(directory / f"{file}.p12", bundle, mode=0o600)
+    return files
 
 
 def _credentials(
-    directory: Path, file: str, common_name: str, names: list[x509.GeneralName], *, server: bool
+    directory: Path,
+    file: str,
+    authority: _Signer,
+    subject: x509.Name,
+    names: list[x509.GeneralName],
+    *,
+    server: bool,
 ) -> TlsFiles:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    authority = _authority(directory)
     found = TlsFiles(directory / "ca.pem", directory / f"{file}.pem", directory / f"{file}.key")
-    if not _is_good(found, authority, common_name, names):
+    if not _is_good(found, authority, subject, names):
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _sign(authority, key, common_name, names, server=server)
+        certificate = _sign(authority, key, subject, names, server=server)
         _write(found.private_key, _pem(key), mode=0o600)
         _write(found.certificate, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
     return found
 
 
-def _authority(directory: Path) -> _Signer:
+def _authority(directory: Path, name: x509.Name) -> _Signer:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     certificate_file, key_file = directory / "ca.pem", directory / "ca.key"
     found = _pair(certificate_file, key_file)
     if found is not None and _lasts(found.certificate):
         return found
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("Edge box lab fleet")
     certificate = (
         _builder(name, name, key.public_key(), key.public_key(), AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -86,7 +120,7 @@ def _authority(directory: Path) -> _Signer:
 def _sign(
     authority: _Signer,
     key: ec.EllipticCurvePrivateKey,
-    common_name: str,
+    subject: x509.Name,
     names: list[x509.GeneralName],
     *,
     server: bool,
@@ -94,7 +128,7 @@ def _sign(
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = (
         _builder(
-            _name(common_name),
+            subject,
             authority.certificate.subject,
             key.public_key(),
             authority.key.public_key(),
@@ -147,7 +181,7 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _is_good(
-    files: TlsFiles, authority: _Signer, common_name: str, names: list[x509.GeneralName]
+    files: TlsFiles, authority: _Signer, subject: x509.Name, names: list[x509.GeneralName]
 ) -> bool:
     """Whether the files can stay as they are."""
     found = _pair(files.certificate, files.private_key)
@@ -162,10 +196,7 @@ def _is_good(
     issuer = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
     wanted = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     return (
-        certificate.subject == _name(common_name)
-        and has == names
-        and issuer == wanted
-        and _lasts(certificate)
+        certificate.subject == subject and has == names and issuer == wanted and _lasts(certificate)
     )
 
 
@@ -195,8 +226,13 @@ def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
     return general
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _name(common_name: str, unit: str = "") -> x509.Name:
+    units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit)] if unit else []
+    return x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+FLEET = _name("Edge box lab fleet")
+STAFF = _name("Edge box lab staff")
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:

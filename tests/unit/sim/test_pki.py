@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from edgebox.host.daemons import TlsFiles
@@ -109,3 +110,21 @@ def test_box_cannot_take_the_name_of_another_file(tmp_path: Path) -> None:
     for name in ("hub", "ca"):
         with pytest.raises(ValueError, match="cannot be called"):
             pki.box_credentials(tmp_path, name)
+
+
+def test_people_have_an_authority_of_their_own(tmp_path: Path) -> None:
+    hub = pki.hub_credentials(tmp_path, NAMES)
+    person = pki.staff_credentials(tmp_path / "staff", "kari", "Kari Nordmann", "technician")
+    server = TlsFiles(person.ca, hub.certificate, hub.private_key)
+    client = TlsFiles(hub.ca, person.certificate, person.private_key)
+    assert handshake(server, client, "hub.test") == "Kari Nordmann"
+    with pytest.raises(ssl.SSLError, match="certificate"):
+        handshake(hub, client, "hub.test")
+    subject = x509.load_pem_x509_certificate(person.certificate.read_bytes()).subject
+    assert subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)[0].value == "technician"
+    before = person.certificate.read_bytes()
+    pki.staff_credentials(tmp_path / "staff", "kari", "Kari Nordmann", "technician")
+    assert person.certificate.read_bytes() == before
+    bundle = (tmp_path / "staff" / "kari.p12").read_bytes()
+    _, certificate, _ = pkcs12.load_key_and_certificates(bundle, pki.P12_PASSWORD.encode())
+    assert certificate == x509.load_pem_x509_certificate(before)
