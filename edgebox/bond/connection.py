@@ -196,9 +196,9 @@ class Connection:
         if path.use is use:
             return
         self.sender.set_use(path, use)
-        self.sender.ping_items = [LinkUse(one.link, one.use) for one in self.paths.values()]
+        self.sender.outlet.ping_items = [LinkUse(one.link, one.use) for one in self.paths.values()]
         for best in self.sender.links.best(now):
-            self.sender.send_control(best, self.sender.ping_items, now)
+            self.sender.outlet.control(best, self.sender.outlet.ping_items, now)
 
     def trust_addresses(self, earlier: "Connection") -> None:
         """Hub: this is another session of the same box."""
@@ -258,12 +258,11 @@ class Connection:
             self._send_acks(now)
         for link, response in self._responses.items():
             if link in self.paths and self.paths[link].attached:
-                self.sender.send_control(self.paths[link], [response], now)
+                self.sender.outlet.control(self.paths[link], [response], now)
         self._responses.clear()
         if not self._roaming.is_settled:
             return self._limited(now)
-        outbox, self.sender.outbox = self.sender.outbox, []
-        return outbox
+        return self.sender.outlet.take()
 
     def _limited(self, now: float) -> list[tuple[Hashable, bytes]]:
         """Hub: addresses that have yet to prove themselves get little."""
@@ -271,9 +270,10 @@ class Connection:
             self.paths[link].address = address
             self._events.append(PathMoved(link, address))
         for link, token in self._roaming.challenges(now):
-            self.sender.send_control(self.paths[link], [PathChallenge(token)], now)
-        outbox, self.sender.outbox = self.sender.outbox, []
-        return [one for one in outbox if self._roaming.may_send(one[0], len(one[1]))]
+            self.sender.outlet.control(self.paths[link], [PathChallenge(token)], now)
+        return [
+            one for one in self.sender.outlet.take() if self._roaming.may_send(one[0], len(one[1]))
+        ]
 
     def next_event(self) -> Event | None:
         """The oldest event not yet taken."""
@@ -461,6 +461,6 @@ class Connection:
             for reception in self._receptions.values():
                 reception.news = False
         for path in paths:
-            self.sender.send_control(path, items, now)
+            self.sender.outlet.control(path, items, now)
         self._ack_at = None
         self._ack_count = 0

@@ -10,9 +10,10 @@ from collections.abc import Hashable
 from edgebox.bond.acknowledgement import Clocks, make_out
 from edgebox.bond.backlog import Backlog
 from edgebox.bond.classify import Seen
-from edgebox.bond.datagram import Cover, Datagram, Flow
+from edgebox.bond.datagram import Datagram, Flow
 from edgebox.bond.links import Links
 from edgebox.bond.meter import Counters, Rate
+from edgebox.bond.outlet import Outlet
 from edgebox.bond.parity import Protection
 from edgebox.bond.path import PROOF_BYTES, Path, PathState, Sent, Use
 from edgebox.bond.probing import Probing
@@ -20,23 +21,7 @@ from edgebox.bond.repair import Repair
 from edgebox.bond.schedule import choose
 from edgebox.bond.seal import Sealer
 from edgebox.bond.target import Target
-from edgebox.bond.wire import (
-    FRAGMENT_SIZE,
-    HEADER_SIZE,
-    OVERHEAD,
-    TAG_SIZE,
-    Ack,
-    Copy,
-    Data,
-    Fragment,
-    Item,
-    Parity,
-    TrafficClass,
-    encode_control,
-    encode_data,
-    encode_parity,
-    microseconds,
-)
+from edgebox.bond.wire import FRAGMENT_SIZE, OVERHEAD, Ack, Copy, Fragment, TrafficClass
 from edgebox.errors import LocalProtocolError
 
 URGENT_BPS = 500_000
@@ -57,30 +42,22 @@ class Sender:
         self.links = Links()
         self.paths = self.links.paths
         self.flows: dict[int, Flow] = {}
-        self.outbox: list[tuple[Hashable, bytes]] = []
+        self.outlet = Outlet(sealer, counters)
         self.target = Target(now)
         self._sealer = sealer
         self._counters = counters
         self._backlogs = (Backlog(), Backlog())
         """Known traffic goes before DEFAULT."""
         self._repair = Repair(self.links, self._transmit)
-        self._probing = Probing(self.links, self._transmit, self._ping)
-        self._protection = Protection(self.links, self._send_parity)
+        self._probing = Probing(self.links, self._transmit, self.outlet.ping)
+        self._protection = Protection(self.links, self.outlet.parity)
         self._clocks = Clocks()
         self._sequence = 0
         self._group = 0
-        self._rate = Rate()
-        self._extra_rate = Rate()
         self._urgent_rate = Rate()
-        self.bytes_total = 0
-        """Outer payload bytes of datagrams sent, all copies."""
-        self.bytes_extra = 0
-        """Those of second and later copies."""
         self._tick_at = now
         self._pump_at = float("inf")
         self._data_at = -1e9
-        self.ping_items: list[Item] = []
-        """Said with every ping."""
 
     # Links
 
@@ -234,94 +211,20 @@ class Sender:
             return
         if datagram.sequence < 0:
             self._number(datagram, flow)
-        sent_us = microseconds(now)
         announce = _announcement(datagram, flow, path.mtu.size)
-        body = encode_data(
-            Data(
-                sent_us,
-                datagram.traffic_class,
-                copy,
-                datagram.sequence,
-                datagram.flow,
-                datagram.back,
-                min(65_535, int((now - datagram.accepted_at) * 1e4)),
-                datagram.frame,
-                datagram.place,
-                datagram.fragment,
-                announce,
-                datagram.payload,
-            )
-        )
         queue_s = path.queue_s(now)
-        size = self._seal(
-            path, body, sent_us, now, eliciting=True, datagram=datagram, announces=bool(announce),
-        )  # fmt: skip
+        size = self.outlet.datagram(datagram, path, copy, announce, now)
         datagram.links |= 1 << path.link
         datagram.under_way += 1
         path.last_data_at = now
         self._repair.watch(datagram, path, queue_s, now)
-        self._count(size, copy, now)
-
-    def _send_parity(self, parity: Parity, cover: Cover, path: Path, now: float) -> None:
-        sent_us = microseconds(now)
-        body = encode_parity(parity._replace(sent_us=sent_us))
-        size = self._seal(path, body, sent_us, now, eliciting=True, parity_of=cover)
-        self._rate.add(size, now)
-        self._extra_rate.add(size, now)
-        self.bytes_total += size
-        self.bytes_extra += size
-
-    def _count(self, size: int, copy: Copy, now: float) -> None:
-        self._rate.add(size, now)
-        self.bytes_total += size
         if copy is Copy.FIRST:
-            self._repair.earn(size)
-            self._probing.earn(size)
-            self._protection.earn(size)
-            return
-        self._extra_rate.add(size, now)
-        self.bytes_extra += size
-        if copy is Copy.RESCUE:
-            self._counters.rescued += 1
-        else:
-            self._counters.duplicated += 1
+            self._earn(size)
 
-    def _seal(
-        self, path: Path, body: bytes, sent_us: int, now: float, *, eliciting: bool,
-        datagram: Datagram | None = None, announces: bool = False, is_mtu_probe: bool = False,
-        parity_of: Cover | None = None,
-    ) -> int:  # fmt: skip
-        number = self._sealer.next_number(path.link)
-        packet = self._sealer.seal(path.link, body, now)
-        self.outbox.append((path.address, packet))
-        size = len(packet)
-        sent = Sent(
-            number, size, now, sent_us, eliciting=eliciting, datagram=datagram,
-            announces=announces, is_mtu_probe=is_mtu_probe,
-        )  # fmt: skip
-        sent.parity_of = parity_of
-        path.on_sent(sent, now)
-        return size
-
-    def send_control(self, path: Path, items: list[Item], now: float, *, pad_to: int = 0,
-                     eliciting: bool = False) -> None:  # fmt: skip
-        """Acknowledgements, notices and pings."""
-        sent_us = microseconds(now)
-        body = encode_control(sent_us, eliciting=eliciting, items=items, pad_to=pad_to)
-        self._seal(path, body, sent_us, now, eliciting=eliciting)
-
-    def _ping(self, path: Path, now: float, *, pad_to: int = 0) -> None:
-        self.send_control(path, self.ping_items, now, pad_to=pad_to, eliciting=True)
-
-    def _probe_mtu(self, path: Path, now: float) -> None:
-        """A ping as large as could perhaps pass; only over a link that answers."""
-        if not path.attached or path.state is not PathState.UP or not path.estimate.known:
-            return
-        if path.wait_s(path.mtu.size, now) == 0 and (size := path.mtu.probe(now)):
-            sent_us = microseconds(now)
-            pad_to = size - HEADER_SIZE - TAG_SIZE
-            body = encode_control(sent_us, eliciting=True, items=[], pad_to=pad_to)
-            self._seal(path, body, sent_us, now, eliciting=True, is_mtu_probe=True)
+    def _earn(self, size: int) -> None:
+        self._repair.earn(size)
+        self._probing.earn(size)
+        self._protection.earn(size)
 
     # Acknowledgements
 
@@ -413,9 +316,9 @@ class Sender:
             if path.update_state(now):
                 self._on_state(path, now)
             self._probing.look(path, self._data_at, now)
-            self._probe_mtu(path, now)
+            self.outlet.probe_mtu(path, now)
         self.links.find_usable()
-        self._protection.look(self._rate.bps(now), self._extra_rate.bps(now), now)
+        self._protection.look(self.outlet.bps(now), self.outlet.extra_bps(now), now)
         self._counters.expired = sum(backlog.dropped for backlog in self._backlogs)
         self.pump(now)
 
@@ -447,8 +350,8 @@ class Sender:
 
     def redundancy(self, now: float) -> float:
         """Share of the last second's bytes that were copies."""
-        total = self._rate.bps(now)
-        return self._extra_rate.bps(now) / total if total else 0.0
+        total = self.outlet.bps(now)
+        return self.outlet.extra_bps(now) / total if total else 0.0
 
 
 def _announcement(datagram: Datagram, flow: Flow, outer_max: int) -> str:

@@ -87,7 +87,7 @@ def _bond_ends(
 
 
 def _bond_first_bytes(box: Connection) -> int:
-    return box.sender.bytes_total - box.sender.bytes_extra
+    return box.sender.outlet.bytes_total - box.sender.outlet.bytes_extra
 
 
 OURS = Contender("ours", _bond_ends, _bond_first_bytes)

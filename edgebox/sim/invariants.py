@@ -113,5 +113,5 @@ def fingerprint(end: Connection) -> tuple[Any, ...]:
     return (
         paths, receptions, end.last_received_at, end.acknowledged, end.counters.delivered,
         len(end._events), len(end.sender.flows), len(end._destinations), end.target_bps,
-        end.sender.bytes_total, end._release.duplicates, len(end._release._arrived),
+        end.sender.outlet.bytes_total, end._release.duplicates, len(end._release._arrived),
     )  # fmt: skip

@@ -249,7 +249,7 @@ def test_victim_of_a_spoofed_address_gets_no_flood() -> None:
 
 def _one_ping(wire: Wire) -> list[tuple[Hashable, bytes]]:
     wire.box.datagrams_to_send(wire.now)
-    wire.box.sender.send_control(wire.box.paths[0], [], wire.now, eliciting=True)
+    wire.box.sender.outlet.control(wire.box.paths[0], [], wire.now, eliciting=True)
     return wire.box.datagrams_to_send(wire.now)
 
 
