@@ -16,7 +16,7 @@ from edgebox.host import notify
 from edgebox.host.supervise import Program, Supervisor
 
 DEFAULT_CONFIG = Path("/etc/edgebox/edgebox.toml")
-BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle")
+BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support")
 
 Main = Callable[[Config], Coroutine[Any, Any, None]]
 

@@ -30,6 +30,7 @@ class ServiceChoice(StrEnum):
     VITALS = "vitals"
     PANEL = "panel"
     VEHICLE = "vehicle"
+    SUPPORT = "support"
     HUB = "hub"
     ALL = "all"
 

@@ -343,6 +343,13 @@ class Sms(_Section, frozen=True):
     """`{phone}` with its +, `{digits}` without, `{text}`, `{secret}`: escaped as the type asks."""
 
 
+class Support(_Section, frozen=True):
+    """Self-test and technical help."""
+
+    store: str = "/var/lib/edgebox/support/support.db"
+    """SQLite file with past self-tests and how each link was."""
+
+
 class Hub(_Section, frozen=True):
     """The web application remote help meets in."""
 
@@ -421,6 +428,7 @@ class Config(_Section, frozen=True):
     modems: Modems = field(default_factory=Modems)
     gpsd: Gpsd = field(default_factory=Gpsd)
     sms: Sms = field(default_factory=Sms)
+    support: Support = field(default_factory=Support)
     hub: Hub = field(default_factory=Hub)
     directory: str = ""
     """Relative file names start here; empty is the directory of this file."""

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from edgebox.bus import Bus
 from edgebox.hub import tokens
 from edgebox.hub.box import Box
@@ -188,7 +190,7 @@ class Hub:
         return box
 
     async def _answer_box(self, question: AskHub, keys: dict[str, str]) -> HubStatus:
-        return self._status
+        return replace(self._status, at_utc=time.time())
 
     # Rooms
 

@@ -25,6 +25,7 @@ from edgebox.hub.vitals_receiver import VitalsReceiver
 from edgebox.hub.vitals_store import VitalsStore
 from edgebox.hub.web import Site
 from edgebox.messages.room import CREATE_INVITE
+from edgebox.messages.selftest import ASK_TURN
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ async def run(config: Config) -> None:
             signalling = Signalling(bus, hub, config.hub.turn_urls, turn_secret)
             await hub.start()
             await bus.serve(CREATE_INVITE, links.create)
+            await bus.serve(ASK_TURN, signalling.turn_for_box)
             await vitals_store.call(vitals_store.set_up)
             vitals = VitalsReceiver(bus, vitals_store, config.hub.vitals_keep_h)
             await vitals.start()

@@ -15,6 +15,7 @@ from edgebox.hub.room import Room
 from edgebox.hub.store import ParticipantRow
 from edgebox.hub.tokens import make_turn_credentials
 from edgebox.messages.base import Fault
+from edgebox.messages.selftest import AskTurn
 from edgebox.messages.session import (
     WATCH,
     WATCH_CANDIDATE,
@@ -29,6 +30,9 @@ WATCH_TIMEOUT_S = 6.0
 OFFER_RATE_HZ = 2.0
 OFFER_BURST = 10.0
 """Of one person, however many pages they open: an offer may take 64 KiB of the box's links."""
+TRY_RATE_HZ = 0.2
+TRY_BURST = 10.0
+"""Of one box's self-tests."""
 
 
 class Signalling:
@@ -40,6 +44,7 @@ class Signalling:
         self._turn_urls = turn_urls
         self._turn_secret = turn_secret
         self._offers = Limiter(OFFER_RATE_HZ, OFFER_BURST)
+        self._tries = Limiter(TRY_RATE_HZ, TRY_BURST)
 
     def may_offer(self, row: ParticipantRow) -> bool:
         """Counts one offer of theirs; False if they made too many."""
@@ -89,6 +94,14 @@ class Signalling:
         rights = person.rights
         flows = rights.sees or rights.hears or rights.speaks or rights.shows
         return room if flows else None
+
+    async def turn_for_box(
+        self, question: AskTurn, keys: dict[str, str]
+    ) -> TurnCredentials | Fault:
+        """A box tries its way to the TURN server: the same credentials as for a call."""
+        if not self._tries.take(keys["box"], time.monotonic()):
+            return Fault(reason="busy")
+        return make_turn_credentials(self._turn_secret, f"try-{keys['box']}", time.time())
 
     def _turn_credentials(self, row: ParticipantRow) -> TurnCredentials:
         return make_turn_credentials(self._turn_secret, row.id, time.time())

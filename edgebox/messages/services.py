@@ -39,6 +39,8 @@ class HubStatus(Message, frozen=True):
 
     instance: Id
     since_utc: float
+    at_utc: float = 0.0
+    """What the hub's clock shows as it answers; 0: an older hub, or not an answer."""
 
 
 HUB_STATUS = Topic("box/{box}/down/hub", HubStatus, retained=True)

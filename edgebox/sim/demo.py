@@ -43,7 +43,7 @@ from edgebox.sim.sms_gateway import sms_gateway
 BOX = "demo-box"
 READY_S = 45.0
 VIEW_HZ = 4
-SERVICES = ("bond", "media", "vitals", "panel", "vehicle")
+SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support")
 LINK_NAMES = {"lte-1": "Telenor", "lte-2": "Telia", "nr-1": "Ice"}
 LINK_LANES = {
     "lte-1": "trace = 'lte:11:4000000'\ndelay_ms = 25\nloss = 0.002\n",
@@ -249,6 +249,8 @@ by = 'gateway'
 gateway_url = 'http://{LOOPBACK}:{ports.sms}/send'
 gateway_secret = 'turn-secret'
 gateway_authorization = ''
+[support]
+store = 'support.db'
 """
 
 
