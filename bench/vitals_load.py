@@ -29,7 +29,7 @@ from edgebox.sim.monitors.intellivue import IntelliVueMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import LEADS, Patient
 from edgebox.sim.monitors.run import Hl7Sender
-from edgebox.vitals.monitors import hl7
+from edgebox.vitals.monitors import hl7, hl7_message
 from edgebox.vitals.monitors.intellivue import IntelliVue
 from edgebox.vitals.monitors.masimo import Masimo
 from edgebox.vitals.monitors.mllp import Mllp
@@ -89,7 +89,7 @@ def parsers() -> list[list[str]]:
 
     def take_hl7(data: bytes) -> list[Observation]:
         found = Mllp().receive(data, 0.0)
-        return [one for raw in found for one in reader.read(hl7.parse(raw), NOW_UTC)]
+        return [one for raw in found for one in reader.read(hl7_message.parse(raw), NOW_UTC)]
 
     monitor = IntelliVueMonitor(Patient(), Faults(), now=0.0, leads=LEADS)
     core = IntelliVue("m1", UTC, waves=True, now=0.0)
@@ -197,7 +197,7 @@ def main() -> None:
     print(table(["parser, per second of processor", "bytes", "values", "samples"], parsers()))
     second = Heavy(Patient(), Faults()).message(NOW_UTC)
     (raw,) = Mllp().receive(second, 0.0)
-    found = hl7.Reader("m1", UTC).read(hl7.parse(raw), NOW_UTC)
+    found = hl7.Reader("m1", UTC).read(hl7_message.parse(raw), NOW_UTC)
     values = sum(isinstance(one, Numeric) for one in found)
     samples = sum(count_samples(one.samples) for one in found if isinstance(one, WaveObservation))
     print(f"\none second: {values} values, {samples} samples, {len(pack(found))} bytes packed\n")

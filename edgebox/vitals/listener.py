@@ -18,7 +18,7 @@ import zoneinfo
 from edgebox.config import Monitor, parse_address
 from edgebox.errors import RemoteProtocolError
 from edgebox.vitals.attendant import Attendant
-from edgebox.vitals.monitors import hl7
+from edgebox.vitals.monitors import hl7, hl7_message
 from edgebox.vitals.monitors.mllp import Mllp, frame
 from edgebox.vitals.recorder import Recorder
 
@@ -137,7 +137,7 @@ class _Connection:
 
     async def _handle(self, raw: bytes) -> None:
         try:
-            message = hl7.parse(raw)
+            message = hl7_message.parse(raw)
         except RemoteProtocolError:
             self._damaged += 1
             return
@@ -145,11 +145,11 @@ class _Connection:
         self._attendant.sender(message.device, time.monotonic())
         verdict, text = self._take(message)
         await self._recorder.until_stored()
-        if hl7.wants_reply(message, verdict):
-            self._writer.write(frame(hl7.acknowledge(message, verdict, time.time(), text)))
+        if hl7_message.wants_reply(message, verdict):
+            self._writer.write(frame(hl7_message.acknowledge(message, verdict, time.time(), text)))
             await self._writer.drain()
 
-    def _take(self, message: hl7.Message) -> tuple[hl7.Verdict, str]:
+    def _take(self, message: hl7_message.Message) -> tuple[hl7_message.Verdict, str]:
         """Record it, unless it was recorded before; what to answer once that is on the disk."""
         if self._recorder.is_known(message.digest):
             return "accepted", ""

@@ -20,7 +20,7 @@ from edgebox.sim.monitors.intellivue import IntelliVueMonitor
 from edgebox.sim.monitors.medibus import MedibusMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import Patient
-from edgebox.vitals.monitors import dri, hl7
+from edgebox.vitals.monitors import dri, hl7, hl7_message
 from edgebox.vitals.monitors.dri import Dri
 from edgebox.vitals.monitors.intellivue import IntelliVue
 from edgebox.vitals.monitors.intellivue_frame import write_frame
@@ -46,9 +46,9 @@ def take_hl7(data: bytes) -> None:
     found = [*mllp.receive(data[:half], 0.0), *mllp.receive(data[half:], 1.0), *mllp.end()]
     for raw in found:
         with suppress(RemoteProtocolError):
-            message = hl7.parse(raw)
-            hl7.acknowledge(message, "accepted", NOW_UTC, "text")
-            hl7.wants_reply(message, "accepted")
+            message = hl7_message.parse(raw)
+            hl7_message.acknowledge(message, "accepted", NOW_UTC, "text")
+            hl7_message.wants_reply(message, "accepted")
             _check(reader.read(message, NOW_UTC))
 
 
@@ -170,7 +170,7 @@ _HL7_WAVE = (
     b"OBX|3|NM|2327^MDC_ATTR_NU_MSMT_RES^MDC|1.7.6.1.2|0.001221|266418^MDC_DIM_MILLI_VOLT^MDC\r"
     b"\x1c\r"
 )
-_VALUES = hl7.Reader("m1", UTC).read(hl7.parse(Mllp().receive(_HL7_WAVE, 0.0)[0]), NOW_UTC)
+_VALUES = hl7.Reader("m1", UTC).read(hl7_message.parse(Mllp().receive(_HL7_WAVE, 0.0)[0]), NOW_UTC)
 
 VITALS_TARGETS: dict[str, Target] = {
     "hl7": (

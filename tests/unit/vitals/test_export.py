@@ -26,7 +26,7 @@ from edgebox.observation import (
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.patient import Patient
-from edgebox.vitals.monitors import hl7
+from edgebox.vitals.monitors import hl7, hl7_message
 from edgebox.vitals.monitors.mllp import Mllp
 from tests.unit.vitals.test_hl7 import NOW, OSLO, read, unframed
 from tests.unit.vitals.test_observation import numeric
@@ -145,7 +145,7 @@ def test_wave_is_sampled_data() -> None:
     assert resources(row(wave)) == []
     message, parsed = theirs(row(wave), waves=True)
     assert str(parsed.segments("OBX")[0][5]) == "0^32767^200"
-    (again,) = hl7.Reader("m1", OSLO).read(hl7.parse(message), NOW)
+    (again,) = hl7.Reader("m1", OSLO).read(hl7_message.parse(message), NOW)
     assert isinstance(again, Wave)
     assert unpack_samples(again.samples) == [0, None, 200]
     assert (again.scale, again.rate_hz, again.unit) == (0.005, 250, "mV")

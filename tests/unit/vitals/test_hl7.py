@@ -17,7 +17,7 @@ from edgebox.observation import Alarm, Numeric, Observation, Wave, pack, unpack,
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.patient import LEADS, Patient
-from edgebox.vitals.monitors import hl7
+from edgebox.vitals.monitors import hl7, hl7_message
 from edgebox.vitals.monitors.mllp import END_S, MESSAGE_MAX_BYTES, Mllp, frame
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -58,7 +58,7 @@ GE_ALARM = (
 
 
 def read(text: bytes, zone: ZoneInfo = OSLO) -> list[Observation]:
-    return hl7.Reader("m1", zone).read(hl7.parse(text), NOW)
+    return hl7.Reader("m1", zone).read(hl7_message.parse(text), NOW)
 
 
 def values(found: list[Observation]) -> dict[str, Numeric]:
@@ -223,7 +223,7 @@ def test_letters_of_every_character_set() -> None:
     ],
 )
 def test_times(text: str, zone: timezone, expected: float | None) -> None:
-    assert hl7.read_time(text, zone) == expected
+    assert hl7_message.read_time(text, zone) == expected
 
 
 def test_time_without_zone_is_the_configured_one() -> None:
@@ -246,7 +246,7 @@ def test_day_old_time_is_kept_as_the_monitor_says_it() -> None:
 def test_simulated_waves_are_whole() -> None:
     sim, reader = monitor(), hl7.Reader("m1", OSLO)
     for n in range(3):
-        found = waves(reader.read(hl7.parse(unframed(sim.message(NOW + n))), NOW + n))
+        found = waves(reader.read(hl7_message.parse(unframed(sim.message(NOW + n))), NOW + n))
         assert len(found) == len(LEADS) + 1
         ecg = found["MDC_ECG_ELEC_POTL_II"]
         assert (ecg.rate_hz, ecg.unit, ecg.scale, ecg.first) == (500, "mV", 0.005, 500 * n)
@@ -267,7 +267,7 @@ def test_missing_second_is_a_jump_of_the_sample_number() -> None:
     sim, reader = monitor(), hl7.Reader("m1", OSLO)
     firsts = []
     for n in range(4):
-        message = hl7.parse(unframed(sim.message(NOW + n)))
+        message = hl7_message.parse(unframed(sim.message(NOW + n)))
         if n != 2:
             found = waves(reader.read(message, NOW + n))
             firsts.append(found["MDC_ECG_ELEC_POTL_II"].first)
@@ -293,7 +293,7 @@ def test_wave_in_millivolts_becomes_whole_numbers() -> None:
 def test_unreadable_wave_does_not_take_the_values_with_it() -> None:
     reader = hl7.Reader("m1", OSLO)
     text = WCM + b"OBX|9|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.2.1|97|262688^MDC_DIM_PERCENT^MDC\r"
-    found = reader.read(hl7.parse(text), NOW)
+    found = reader.read(hl7_message.parse(text), NOW)
     assert values(found)["MDC_PULS_OXIM_SAT_O2"].value == 97
     assert reader.unreadable == 1
 
@@ -331,8 +331,8 @@ def test_alarm_that_ends_says_so() -> None:
 
 @pytest.mark.parametrize("text", [MILLIVOLTS, GE_ALARM, WCM])
 def test_reply_is_read_by_independent_parsers(text: bytes) -> None:
-    message = hl7.parse(text)
-    reply = hl7.acknowledge(message, "accepted", NOW).decode()
+    message = hl7_message.parse(text)
+    reply = hl7_message.acknowledge(message, "accepted", NOW).decode()
     code = "CA" if b"|AL|NE|" in text else "AA"
     theirs = python_hl7.parse(reply)
     assert str(theirs.segment("MSA")[1]) == code
@@ -354,10 +354,12 @@ def test_reply_is_read_by_independent_parsers(text: bytes) -> None:
     ],
 )
 def test_reply_is_sent_when_it_is_asked_for(
-    fifteen: str, sixteen: str, verdict: hl7.Verdict, wanted: bool
+    fifteen: str, sixteen: str, verdict: hl7_message.Verdict, wanted: bool
 ) -> None:
-    message = hl7.parse(f"MSH|^~\\&|M||||x||ORU^R01|1|P|2.6|||{fifteen}|{sixteen}\r".encode())
-    assert hl7.wants_reply(message, verdict) is wanted
+    message = hl7_message.parse(
+        f"MSH|^~\\&|M||||x||ORU^R01|1|P|2.6|||{fifteen}|{sixteen}\r".encode()
+    )
+    assert hl7_message.wants_reply(message, verdict) is wanted
 
 
 def test_independent_parser_reads_the_same_values() -> None:
@@ -392,7 +394,7 @@ def test_independent_parser_reads_the_same_values() -> None:
 )
 def test_what_is_no_message_is_refused(text: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
-        hl7.parse(text)
+        hl7_message.parse(text)
 
 
 @pytest.mark.parametrize("kind", ["ADT^A01", "QRY^R02", "ACK"])
