@@ -15,7 +15,9 @@ from edgebox.config import Config, Language
 from edgebox.host import notify
 from edgebox.host.supervise import Program, Supervisor
 
-DEFAULT_CONFIG = Path("/etc/edgebox/edgebox.toml")
+DEFAULT_ETC = Path("/etc/edgebox")
+DEFAULT_CONFIG = DEFAULT_ETC / "edgebox.toml"
+DEFAULT_HUB_CONFIG = Path("/etc/edgebox-hub/hub.toml")
 BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support")
 
 Main = Callable[[Config], Coroutine[Any, Any, None]]
@@ -81,6 +83,58 @@ def show_bond_status(config: Config, *, once: bool, as_json: bool) -> None:
         asyncio.run(status_watch.show_once(config, as_json=as_json))
     else:
         asyncio.run(_until_signal(status_watch.show_live(config)))
+
+
+def make_authority(config: Config, directory: Path, name: str) -> list[str]:
+    """The fleet's authority and the hub's certificate; what was made."""
+    from edgebox.authority import command
+
+    return command.init(config, directory, name)
+
+
+def draw_voucher(config: Config, box: str, vehicle: str, hours: float) -> tuple[list[str], str]:
+    """What to tell people, and the voucher."""
+    from edgebox.authority import command
+
+    return command.voucher(config, box, vehicle, hours)
+
+
+def replace_box(config: Config, box: str, hours: float) -> tuple[list[str], str]:
+    """The same for the box that comes in another's place."""
+    from edgebox.authority import command
+
+    return command.replace(config, box, hours)
+
+
+def list_certificates(config: Config) -> list[str]:
+    """One a line."""
+    from edgebox.authority import command
+
+    return command.show(config)
+
+
+def provision(etc: Path, voucher: str) -> str:
+    """Spend a voucher; the box's id."""
+    from edgebox.provision import enrol
+    from edgebox.provision.place import Place
+
+    return asyncio.run(enrol.enrol(Place(etc), voucher))
+
+
+def renew_certificate(config: Config, etc: Path) -> str:
+    """What was done."""
+    from edgebox.provision import renew
+    from edgebox.provision.place import Place
+
+    return asyncio.run(renew.renew(config, Place(etc)))
+
+
+def factory_reset(etc: Path) -> list[str]:
+    """What was removed."""
+    from edgebox.provision import reset
+    from edgebox.provision.place import Place
+
+    return [f"removed {path}" for path in reset.reset(Place(etc))]
 
 
 def _main_of(name: str) -> Main:

@@ -1,13 +1,15 @@
 """The command line, nothing else. What it does is in app.py."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import segno
 import typer
 
 from edgebox import __version__, app
-from edgebox.app import DEFAULT_CONFIG
+from edgebox.app import DEFAULT_CONFIG, DEFAULT_ETC, DEFAULT_HUB_CONFIG
 from edgebox.config import load
 
 cli = typer.Typer(
@@ -16,10 +18,16 @@ cli = typer.Typer(
 
 bond_cli = typer.Typer(invoke_without_command=True)
 cli.add_typer(bond_cli, name="bond")
+authority_cli = typer.Typer(no_args_is_help=True, help="The fleet's certificates, on the hub.")
+cli.add_typer(authority_cli, name="authority")
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="TOML file; config/edgebox.toml documents it.")
 ]
+EtcPath = Annotated[Path, typer.Option("--etc", help="The box's configuration directory.")]
+HubConfigPath = Annotated[Path, typer.Option("--config", "-c", help="TOML file of the hub.")]
+Hours = Annotated[float, typer.Option(min=0.1, max=720, help="How long it is good.")]
+BoxId = Annotated[str, typer.Argument(help="The box's id: lower-case letters, digits, hyphens.")]
 
 
 class ServiceChoice(StrEnum):
@@ -32,6 +40,7 @@ class ServiceChoice(StrEnum):
     VEHICLE = "vehicle"
     SUPPORT = "support"
     HUB = "hub"
+    AUTHORITY = "authority"
     ALL = "all"
 
 
@@ -125,6 +134,75 @@ def bond_status(
     app.show_bond_status(load(config), once=once or json, as_json=json)
 
 
+@authority_cli.command("init")
+def authority_init(
+    directory: Annotated[Path, typer.Argument(help="Where keys and certificates shall lie.")],
+    name: Annotated[str, typer.Option(help="The fleet's name, in its certificate.")],
+    config: HubConfigPath = DEFAULT_HUB_CONFIG,
+) -> None:
+    """Make the fleet's authority and the hub's certificate where there are none."""
+    _say(app.make_authority(load(config), directory, name))
+
+
+@authority_cli.command("voucher")
+def authority_voucher(
+    box: BoxId,
+    vehicle: Annotated[str, typer.Option(help="What people call the vehicle.")],
+    hours: Hours = 72,
+    config: HubConfigPath = DEFAULT_HUB_CONFIG,
+) -> None:
+    """Draw a one-time voucher that makes a fresh box this vehicle's."""
+    _show_voucher(*app.draw_voucher(load(config), box, vehicle, hours))
+
+
+@authority_cli.command("replace")
+def authority_replace(
+    box: BoxId, hours: Hours = 72, config: HubConfigPath = DEFAULT_HUB_CONFIG
+) -> None:
+    """The box is broken, lost or stolen: shut it out and draw a voucher for the next one."""
+    _show_voucher(*app.replace_box(load(config), box, hours))
+
+
+@authority_cli.command("list")
+def authority_list(config: HubConfigPath = DEFAULT_HUB_CONFIG) -> None:
+    """All certificates that were issued."""
+    _say(app.list_certificates(load(config)))
+
+
+@cli.command()
+def provision(
+    voucher: Annotated[str, typer.Argument(help="Its text; `-` reads it from standard input.")] = (
+        "-"
+    ),
+    etc: EtcPath = DEFAULT_ETC,
+) -> None:
+    """Give this box the identity its voucher is for."""
+    text = typer.get_text_stream("stdin").readline() if voucher == "-" else voucher
+    box = app.provision(etc, text)
+    typer.echo(f"this box is {box} now; start it with: systemctl restart edgebox.target")
+
+
+@cli.command("renew-certificate")
+def renew_certificate(config: ConfigPath = DEFAULT_CONFIG, etc: EtcPath = DEFAULT_ETC) -> None:
+    """Fetch the next certificate when half of this one's time is over. Code 3: nothing changed."""
+    outcome = app.renew_certificate(load(config), etc)
+    typer.echo(outcome)
+    if outcome != "renewed":
+        raise typer.Exit(3)
+
+
+@cli.command("factory-reset")
+def factory_reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Really: nothing can bring it back.")] = False,
+    etc: EtcPath = DEFAULT_ETC,
+) -> None:
+    """Forget the vehicle, the fleet and everything this box kept."""
+    if not yes:
+        typer.echo("nothing was removed; say --yes to lose identity and everything kept", err=True)
+        raise typer.Exit(2)
+    _say(app.factory_reset(etc))
+
+
 @cli.command("check-config")
 def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Load the configuration, say what is wrong with it, start nothing."""
@@ -136,3 +214,14 @@ def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(line)
+
+
+def _show_voucher(lines: list[str], text: str) -> None:
+    _say([*lines, "", text])
+    if sys.stdout.isatty():
+        segno.make(text, error="m", micro=False).terminal(compact=True)

@@ -10,6 +10,7 @@ NAME that systemd's LoadCredential= laid out for the unit (systemd.exec(5), CRED
 
 import ipaddress
 import os
+import re
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal
@@ -65,9 +66,18 @@ MONITOR_WAYS = {
     "medibus": {"port"},
     "dri": {"port"},
     "nonin": {"port"},
+    "sdc": {"identity"},
+    "bluetooth": {"identity"},
     "auto": {"port"},
 }
 """How the data of each kind of monitor come in."""
+MONITOR_WAY_KEYS = ("port", "listen", "address", "identity")
+MONITOR_IDENTITY = {
+    "sdc": (r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "urn:uuid:... in small letters"),
+    "bluetooth": (r"[0-9A-F]{2}(:[0-9A-F]{2}){5}", "a Bluetooth address, 00:11:22:AA:BB:CC"),
+}
+SDC_NEEDS = ("interface", "ca", "certificate", "private_key")
+"""There is no SDC without TLS on both sides."""
 SOUND_SOURCE_OF = {"alsa": "the name of a PCM, such as plughw:CARD=Speaker", "file": "a path"}
 """Kinds of microphone and loudspeaker that cannot do without."""
 
@@ -189,7 +199,8 @@ class Camera(_Section, frozen=True):
     id: Name
     name: Annotated[str, Meta(min_length=1, max_length=40)]
     """Shown to crew and remote help."""
-    kind: Literal["pattern", "file", "v4l2", "rtsp", "picamera"]
+    kind: Literal["pattern", "file", "v4l2", "rtsp", "picamera", "headset"]
+    """`headset` never stands in the file: headsets pair by themselves."""
     view: Literal["patient", "outside"] = "patient"
     """`outside`: never shows a patient; the only pictures a pilot gets."""
     source: str = ""
@@ -246,7 +257,9 @@ class Monitor(_Section, frozen=True):
     """Stays the same for the life of the vehicle: stored with every value."""
     name: Annotated[str, Meta(min_length=1, max_length=40)]
     """Shown to crew and remote help."""
-    kind: Literal["hl7", "intellivue", "masimo", "medibus", "dri", "nonin", "auto"]
+    kind: Literal[
+        "hl7", "intellivue", "masimo", "medibus", "dri", "nonin", "sdc", "bluetooth", "auto"
+    ]
     """The protocol. `auto`: what a serial port brings is recognised (docs/monitors.md)."""
     port: str = ""
     """Serial port: a stable path below /dev/serial/by-path/ or by-id/."""
@@ -260,6 +273,15 @@ class Monitor(_Section, frozen=True):
     """`hl7`: addresses or networks that may connect (10.1.2.3, 10.1.2.0/24); none: nobody."""
     address: OptionalAddress = ""
     """`intellivue`: UDP address of the monitor, port 24105, instead of a serial port."""
+    identity: Annotated[str, Meta(max_length=100)] = ""
+    """`sdc`: the device's endpoint reference, urn:uuid:...; `bluetooth`: its address."""
+    interface: str = ""
+    """`sdc`: the box's IPv4 address on the monitors' network."""
+    ca: str = ""
+    """`sdc`: PEM file of the authority of the devices' and the box's certificates."""
+    certificate: str = ""
+    """`sdc`: the box's certificate towards devices, for TLS client and server."""
+    private_key: str = ""
     timezone: Annotated[str, Meta(min_length=1, max_length=64)] = "Europe/Oslo"
     """What its clock shows, where it does not say so itself."""
     stale_after_s: Annotated[float, Meta(ge=2, le=600)] = 10.0
@@ -350,6 +372,37 @@ class Support(_Section, frozen=True):
     """SQLite file with past self-tests and how each link was."""
 
 
+class Headset(_Section, frozen=True):
+    """Headsets, phones and tablets on the vehicle's own access point."""
+
+    listen: OptionalAddress = ""
+    """HTTPS, at the access point's own address; empty: no headsets. Every device on that network
+    reaches it; what it does there needs a lease (docs/headset.md)."""
+    interface: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^/\s]{0,15}\Z",
+            description="a network interface's name, 15 characters at most, no spaces",
+        ),
+    ] = ""
+    """The access point's: what comes in elsewhere is not taken. Empty: the address decides."""
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z",
+            description="a host name in lower case",
+        ),
+    ] = "headset.example.org"
+    """What devices open: the same in every vehicle, where the access point's own DNS answers."""
+    fleet_certificate: str = ""
+    """Shown while the hub has sent none that every browser knows: for `name`, by the fleet's own
+    authority, which devices must have been told to trust. Empty: none."""
+    fleet_key: str = ""
+    """Its private key."""
+    state: str = "/var/lib/edgebox/headset"
+    """Directory of what must outlive a restart: certificate and key, registry, counters."""
+
+
 class Hub(_Section, frozen=True):
     """The web application remote help meets in."""
 
@@ -416,6 +469,15 @@ class Hub(_Section, frozen=True):
     language: Language = "nb"
 
 
+class Authority(_Section, frozen=True):
+    """The fleet's certificate authority, a process of its own on the hub."""
+
+    register: str = "/var/lib/edgebox-authority/register.db"
+    """Vouchers and what was issued: SQLite, readable by the authority's user alone."""
+    certificate: str = "credential:fleet-ca.pem"
+    private_key: str = "credential:fleet-ca.key"
+
+
 class Config(_Section, frozen=True):
     """The whole file."""
 
@@ -429,7 +491,9 @@ class Config(_Section, frozen=True):
     gpsd: Gpsd = field(default_factory=Gpsd)
     sms: Sms = field(default_factory=Sms)
     support: Support = field(default_factory=Support)
+    headset: Headset = field(default_factory=Headset)
     hub: Hub = field(default_factory=Hub)
+    authority: Authority = field(default_factory=Authority)
     directory: str = ""
     """Relative file names start here; empty is the directory of this file."""
 
@@ -484,6 +548,9 @@ def _check(file: TomlFile, config: Config) -> None:
             steps = ("bond", "link", index, "source")
             raise file.refusal(steps, f"{link.source!r} is not allowed; it takes an IP address")
     for index, camera in enumerate(config.media.camera):
+        if camera.kind == "headset":
+            what = "a headset is not written down here: it pairs by itself (docs/headset.md)"
+            raise file.refusal(("media", "camera", index, "kind"), what)
         if camera.kind in SOURCE_OF and not camera.source:
             steps = ("media", "camera", index)
             what = f"kind {camera.kind!r} needs a source: {SOURCE_OF[camera.kind]}"
@@ -506,16 +573,31 @@ def _check_monitors(file: TomlFile, monitors: tuple[Monitor, ...]) -> None:
     _check_unique(file, ("vitals", "monitor"), "id", [one.id for one in monitors])
     for index, monitor in enumerate(monitors):
         steps: Steps = ("vitals", "monitor", index)
-        ways = {way for way in ("port", "listen", "address") if getattr(monitor, way)}
+        ways = {way for way in MONITOR_WAY_KEYS if getattr(monitor, way)}
         if len(ways) != 1 or not ways <= MONITOR_WAYS[monitor.kind]:
             allowed = " or ".join(sorted(MONITOR_WAYS[monitor.kind]))
             raise file.refusal(steps, f"kind {monitor.kind!r} takes exactly one of: {allowed}")
+        if monitor.identity:
+            _check_identity(file, steps, monitor)
         if monitor.timezone not in zoneinfo.available_timezones():
             raise file.refusal((*steps, "timezone"), f"{monitor.timezone!r} is no time zone")
         for number, network in enumerate(monitor.allow):
             if not _is_network(network):
                 what = f"{network!r} is not allowed; it takes an address or a network"
                 raise file.refusal((*steps, "allow", number), what)
+
+
+def _check_identity(file: TomlFile, steps: Steps, monitor: Monitor) -> None:
+    pattern, meant = MONITOR_IDENTITY[monitor.kind]
+    if not re.fullmatch(pattern, monitor.identity):
+        raise file.refusal((*steps, "identity"), f"{monitor.identity!r} is not {meant}")
+    if monitor.kind != "sdc":
+        return
+    for key in SDC_NEEDS:
+        if not getattr(monitor, key):
+            raise file.refusal(steps, f"kind 'sdc' needs {key}: it speaks TLS only, both ways")
+    if not _is_ip(monitor.interface) or ":" in monitor.interface:
+        raise file.refusal((*steps, "interface"), f"{monitor.interface!r} is no IPv4 address")
 
 
 def _is_network(text: str) -> bool:
@@ -557,6 +639,8 @@ def _addresses(config: Config) -> list[tuple[Steps, str]]:
     found += [(("bond", "allow", n), address) for n, address in enumerate(bond.allow)]
     if bond.metrics_listen:
         found += [(("bond", "metrics_listen"), bond.metrics_listen)]
+    if config.headset.listen:
+        found += [(("headset", "listen"), config.headset.listen)]
     found += [(("hub", "vitals_hl7"), config.hub.vitals_hl7)] if config.hub.vitals_hl7 else []
     for n, monitor in enumerate(config.vitals.monitor):
         for way in ("listen", "address"):

@@ -15,6 +15,7 @@ from edgebox.bus import Bus
 from edgebox.config import Config, parse_address, read_secret
 from edgebox.errors import DeviceError
 from edgebox.host import notify
+from edgebox.hub.enrolment import Enrolment
 from edgebox.hub.hub import Hub
 from edgebox.hub.links import Links
 from edgebox.hub.signalling import Signalling
@@ -48,7 +49,9 @@ async def run(config: Config) -> None:
             vitals = VitalsReceiver(bus, vitals_store, config.hub.vitals_keep_h)
             await vitals.start()
             site = Site(config.hub, hub, links, signalling)
-            runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=2)
+            application = site.application()
+            Enrolment(bus).add_routes(application)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
                 async with _staff_pages(config):

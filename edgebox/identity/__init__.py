@@ -1,0 +1,1 @@
+"""How a box comes by its identity: vouchers, certificate requests, certificates. No I/O."""

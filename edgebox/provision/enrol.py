@@ -1,0 +1,113 @@
+"""A fresh box becomes the one its voucher names: `edgebox provision`.
+
+Everything can be done again after a loss of power or connection at any point: the key is kept
+before a certificate is asked for, the hub answers the same key again, the identity is written last.
+"""
+
+import asyncio
+import logging
+import tempfile
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from edgebox.config import load
+from edgebox.errors import ConfigError, DeviceError, RemoteProtocolError
+from edgebox.host.daemons import TlsFiles, box_broker_text
+from edgebox.identity import voucher as vouchers
+from edgebox.identity.certificate import check_issued
+from edgebox.identity.request import make_request
+from edgebox.identity.voucher import Voucher
+from edgebox.messages.identity import Enrol, Enrolled
+from edgebox.provision.config_edit import with_identity
+from edgebox.provision.place import Place, write
+
+logger = logging.getLogger(__name__)
+
+ANSWER_S = 20.0
+ANSWER_MAX = 32_768
+BROKER_PORT = 8883
+CREDENTIALS = Path("/run/credentials/edgebox-bus.service")
+"""Where systemd lays the broker's credentials out."""
+
+
+async def enrol(place: Place, text: str) -> str:
+    """Spend the voucher; gives the box id. Raises DeviceError, ConfigError, RemoteProtocolError."""
+    if place.is_provisioned:
+        raise ConfigError(
+            f"{place.identity}: this box has an identity; `edgebox factory-reset` puts it away"
+        )
+    voucher = vouchers.parse(text)
+    key = await asyncio.to_thread(place.pending_key)
+    request = make_request(key, voucher.box)
+    answer = await _ask(voucher, request)
+    _check(voucher, key, answer)
+    await asyncio.to_thread(_install, place, voucher.box, answer)
+    return voucher.box
+
+
+async def _ask(voucher: Voucher, request: str) -> Enrolled:
+    proof = vouchers.prove(voucher.secret, "enrol", voucher.box, request)
+    body = msgspec.json.encode(Enrol(request=request, proof=proof))
+    url = f"{voucher.hub}/enrol/{voucher.box}"
+    try:
+        async with (
+            asyncio.timeout(ANSWER_S),
+            aiohttp.ClientSession() as session,
+            session.post(url, data=body, allow_redirects=False) as response,
+        ):
+            content = await response.content.read(ANSWER_MAX)
+            status = response.status
+    except TimeoutError as error:
+        raise DeviceError(f"{voucher.hub}: no answer within {ANSWER_S:g} s") from error
+    except aiohttp.ClientError as error:
+        raise DeviceError(f"{voucher.hub}: {error}") from error
+    if status == 403:
+        raise ConfigError("the hub refuses: the voucher is used, too old, or not of this hub")
+    if status != 200:
+        raise DeviceError(f"{voucher.hub}: answered {status}; is it the hub?")
+    try:
+        return msgspec.json.decode(content, type=Enrolled)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise RemoteProtocolError(f"{voucher.hub}: not the answer of a hub") from error
+
+
+def _check(voucher: Voucher, key: ec.EllipticCurvePrivateKey, answer: Enrolled) -> None:
+    """Nothing is believed that somebody without the voucher could have said."""
+    parts = (answer.certificate, answer.authority, answer.vehicle, answer.hub)
+    if not vouchers.is_proved(answer.proof, voucher.secret, "enrolled", voucher.box, *parts):
+        raise RemoteProtocolError(f"{voucher.hub}: the answer is not by who drew the voucher")
+    check_issued(answer.certificate, answer.authority, key.public_key(), voucher.box)
+
+
+def _install(place: Place, box: str, answer: Enrolled) -> None:
+    text = with_identity(
+        place.config.read_text() if place.config.exists() else "",
+        box=box,
+        vehicle=answer.vehicle,
+        hub=answer.hub,
+    )
+    _check_config(text)
+    write(place.config, text.encode(), mode=0o644)
+    tls = TlsFiles(*(CREDENTIALS / name for name in ("fleet-ca.pem", "device.pem", "device.key")))
+    hub = f"[{answer.hub}]" if ":" in answer.hub else answer.hub
+    broker = box_broker_text(
+        box=box,
+        socket=Path("/run/edgebox/bus.sock"),
+        hub=f"{hub}:{BROKER_PORT}",
+        tls=tls,
+        user="edgebox-bus",
+    )
+    write(place.broker, broker.encode(), mode=0o644)
+    write(place.authority, answer.authority.encode(), mode=0o644)
+    place.put_identity(answer.certificate)
+
+
+def _check_config(text: str) -> None:
+    """It must load before it replaces one that does."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "edgebox.toml"
+        path.write_text(text)
+        load(path)

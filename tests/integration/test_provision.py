@@ -1,0 +1,211 @@
+"""A fresh box gets its identity, with a real broker, the hub's web side and the authority."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+
+from edgebox.app import make_authority
+from edgebox.authority import service as authority_service
+from edgebox.authority.command import replace, show, voucher
+from edgebox.bus import Bus
+from edgebox.config import Config, load
+from edgebox.errors import ConfigError, DeviceError, RemoteProtocolError
+from edgebox.hub import service as hub_service
+from edgebox.identity.request import make_key, make_request
+from edgebox.identity.voucher import parse
+from edgebox.messages.session import MEDIA_SESSION, MediaSession
+from edgebox.provision.enrol import enrol
+from edgebox.provision.place import Place
+from edgebox.provision.renew import renew
+from edgebox.sim.ports import free_port
+from tests.conftest import Broker
+
+DAY_S = 86_400.0
+
+
+@dataclass
+class Fleet:
+    """A hub that runs, its authority, and what their files say."""
+
+    config: Config
+    broker: Broker
+
+    def voucher(self, box: str = "box-7") -> str:
+        return voucher(self.config, box, "Ambulanse 7", 1)[1]
+
+
+@contextlib.asynccontextmanager
+async def fleet(directory: Path, broker: Broker) -> AsyncIterator[Fleet]:
+    port = free_port()
+    path = directory / "hub.toml"
+    path.write_text(
+        f"""
+[bond]
+role = "hub"
+revoked = "{directory}/revoked"
+[hub]
+listen = "127.0.0.1:{port}"
+public_url = "http://127.0.0.1:{port}"
+bus = "{broker.address}"
+database = "sqlite:///{directory}/hub.db"
+turn_secret = "turn-secret"
+[authority]
+register = "{directory}/authority/register.db"
+certificate = "keys/fleet-ca.pem"
+private_key = "keys/fleet-ca.key"
+"""
+    )
+    (directory / "turn-secret").write_text("tests-only")
+    config = load(path)
+    make_authority(config, directory / "keys", "Test fleet")
+    work = [asyncio.ensure_future(run(config)) for run in (hub_service.run, authority_service.run)]
+    try:
+        await _until_listening(port)
+        yield Fleet(config, broker)
+    finally:
+        for task in work:
+            task.cancel()
+        done = await asyncio.gather(*work, return_exceptions=True)
+        assert all(isinstance(one, asyncio.CancelledError) for one in done), done
+
+
+async def _until_listening(port: int) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                await writer.wait_closed()
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_fresh_box_to_renewal_to_replacement(tmp_path: Path, broker: Broker) -> None:
+    async with fleet(tmp_path, broker) as one:
+        place = Place(tmp_path / "etc")
+        text = one.voucher()
+        command = [sys.executable, "-m", "edgebox", "provision", "-", "--etc", str(place.etc)]
+        ran = await asyncio.to_thread(
+            subprocess.run, command, input=text + "\n", capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert "this box is box-7 now" in ran.stdout
+        config = load(place.config)
+        assert (config.box.id, config.box.vehicle) == ("box-7", "Ambulanse 7")
+        assert config.bond.hub == "127.0.0.1:4500"
+        assert "topic box/box-7/up/# out 1" in place.broker.read_text()
+        first = place.identity.read_text()
+
+        with pytest.raises(ConfigError, match="factory-reset"):
+            await enrol(place, text)
+        with pytest.raises(ConfigError, match="refuses"):
+            await enrol(Place(tmp_path / "second"), text)
+
+        # The box's own broker and the hub's are one here; in the field a bridge is between them.
+        config = msgspec.structs.replace(
+            config, bus=msgspec.structs.replace(config.bus, address=broker.address)
+        )
+        assert await renew(config, place) == "not yet"
+        later = time.time() + 200 * DAY_S
+        with pytest.raises(DeviceError, match="not before half"):
+            await renew(config, place, now_utc=later)  # the authority's clock decides
+        assert place.identity.read_text() == first
+
+        said, text = replace(one.config, "box-7", 1)
+        assert said[0].startswith("1 certificate(s) of box-7 shut out")
+        assert "serial:" in (tmp_path / "revoked").read_text()
+        successor = Place(tmp_path / "successor")
+        assert await enrol(successor, text) == "box-7"
+        states = [line.split()[1] for line in show(one.config)]
+        assert states == ["good", "shut"]
+
+
+async def test_no_renewal_during_a_mission(tmp_path: Path, broker: Broker) -> None:
+    async with fleet(tmp_path, broker) as one, Bus(broker.address, "media", box="box-7") as bus:
+        place = Place(tmp_path / "etc")
+        await enrol(place, one.voucher())
+        await bus.publish(
+            MEDIA_SESSION,
+            MediaSession(id="s", state="live", since_utc=1.0, instance="i", cameras=(), sent=()),
+        )
+        config = msgspec.structs.replace(
+            load(place.config), bus=msgspec.structs.replace(one.config.bus, address=broker.address)
+        )
+        assert await renew(config, place, now_utc=time.time() + 200 * DAY_S) == "mission"
+
+
+async def test_lost_answer_and_no_authority(tmp_path: Path, broker: Broker) -> None:
+    async with fleet(tmp_path, broker) as one:
+        text = one.voucher()
+        place = Place(tmp_path / "etc")
+        broker.kill()
+        with pytest.raises(DeviceError, match="answered 503"):
+            await enrol(place, text)
+        key = place.next_key.read_bytes()
+        broker.start()
+        async with asyncio.timeout(20):
+            while not place.is_provisioned:
+                with contextlib.suppress(DeviceError):
+                    await enrol(place, text)
+        assert key in place.identity.read_bytes()
+
+
+async def test_false_hub_is_not_believed(tmp_path: Path, broker: Broker) -> None:
+    """Somebody on the way has an authority of their own, but not the voucher."""
+    async with fleet(tmp_path, broker) as theirs:
+        other = parse(theirs.voucher("box-7"))
+        port = free_port()
+
+        async def answer(request: web.Request) -> web.Response:
+            await request.read()
+            body = {"type": "Enrolled", "certificate": "x", "authority": "y", "vehicle": "v"}
+            body |= {"hub": "evil.example", "proof": "0" * 64}
+            return web.json_response(body)
+
+        app = web.Application()
+        app.router.add_post("/enrol/box-7", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        place = Place(tmp_path / "etc")
+        try:
+            with pytest.raises(RemoteProtocolError, match="not by who drew the voucher"):
+                await enrol(place, other._replace(hub=f"http://127.0.0.1:{port}").text())
+        finally:
+            await runner.cleanup()
+        assert not place.is_provisioned
+        assert not place.authority.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 400), (b"{}", 400), (b"[" * 3000, 400), (b"\xff", 400), (b"x" * 5000, 404)],
+)
+async def test_what_is_no_request(tmp_path: Path, broker: Broker, body: bytes, status: int) -> None:
+    async with fleet(tmp_path, broker) as one, aiohttp.ClientSession() as session:
+        url = f"{one.config.hub.public_url}/enrol/box-7"
+        async with session.post(url, data=body) as response:
+            assert response.status == status
+
+
+async def test_tries_are_limited(tmp_path: Path, broker: Broker) -> None:
+    async with fleet(tmp_path, broker) as one, aiohttp.ClientSession() as session:
+        request = make_request(make_key(), "box-7")
+        body = {"type": "Enrol", "request": request, "proof": "0" * 64}
+        seen = []
+        for _ in range(12):
+            url = f"{one.config.hub.public_url}/enrol/box-7"
+            async with session.post(url, json=body) as response:
+                seen.append(response.status)
+        assert seen[0] == 403
+        assert 429 in seen
