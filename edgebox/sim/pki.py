@@ -3,6 +3,7 @@
     ca.pem ca.key            the fleet's certificate authority
     hub.pem hub.key          the hub; its common name is the first of its names
     <box id>.pem <box id>.key    a box; its common name is the box id
+    registry.pem registry.key    who signs the list of headsets: `registry` as unit (OU)
 
 People have an authority of their own, in a directory of their own (`staff_credentials`):
 
@@ -56,9 +57,18 @@ def hub_credentials(directory: Path, names: Sequence[str]) -> TlsFiles:
 
 def box_credentials(directory: Path, box: str) -> TlsFiles:
     """A box's files, made when missing or near their end."""
-    if box in {"hub", "ca"}:
+    if box in {"hub", "ca", "registry"}:
         raise ValueError(f"a box cannot be called {box}: its files would be the {box}'s")
     return _credentials(directory, box, _authority(directory, FLEET), _name(box), [], server=False)
+
+
+def registry_credentials(directory: Path) -> TlsFiles:
+    """Files of who signs the list of headsets (edgebox.pairing.registry)."""
+    # No box can be called this: the name opens nothing where boxes are let in.
+    subject = _name("Headset registry", "registry")
+    return _credentials(
+        directory, "registry", _authority(directory, FLEET), subject, [], server=False
+    )
 
 
 def staff_credentials(directory: Path, file: str, name: str, unit: str) -> TlsFiles:
