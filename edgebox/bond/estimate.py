@@ -165,12 +165,13 @@ class Estimate:
         self._take_rtt(rtt_s, now)
         self._base.update(delay_s, now)
         # A jump of the far clock looks like a queue on every link; the round trip knows better.
-        taken_s = max(0.0, min(delay_s - self._base.value, rtt_s - self._rtt.value + 0.005))
+        longer_s = delay_s - self._base.value
+        taken_s = max(0.0, min(longer_s, rtt_s - self._rtt.value + 0.005))
         # The least delay is that of a small packet. On a slow link a large one needs long to be
         # sent even with nothing before it, and that is no queue.
         self.queue_s = max(0.0, taken_s - size * 8 / self.capacity_bps)
         self._take_point(received_s, bytes_total, taken_s)
-        if burst_bytes >= BURST_BYTES:
+        if burst_bytes >= BURST_BYTES and taken_s >= longer_s:
             self._take_burst(burst_bytes * 8 / max(BURST_LEAST_S, burst_s + taken_s))
         if self.delivered_bps:
             self._peak.update(-self.delivered_bps, now)
@@ -185,6 +186,10 @@ class Estimate:
         self.loss = gone / max(1, gone + sum(entry[1] for entry in self._losses))
         weight = min(1.0, (acknowledged + lost) / USUAL_PACKETS)
         self.usual_loss += (lost / max(1, acknowledged + lost) - self.usual_loss) * weight
+
+    def forget_round_trip(self) -> None:
+        """A clock did not run on: the least may be one that never was."""
+        self._rtt = WindowedMin(BASE_WINDOW_S)
 
     def restart(self, now: float) -> None:
         """The link was away: what was known of its rate is only a hint now."""

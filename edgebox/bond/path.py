@@ -241,6 +241,10 @@ class Path:
 
     # Life
 
+    def excuse(self, now: float) -> None:
+        """The silence until now was ours."""
+        self.last_progress_at = now
+
     def suspect_after_s(self) -> float:
         """Silence that makes it SUSPECT."""
         estimate = self.estimate

@@ -7,9 +7,10 @@ where it arrives first. Control and sound go at once over two links. Repair (rep
 
 from collections.abc import Hashable
 
-from edgebox.bond.acknowledgement import Clocks, make_out
+from edgebox.bond.acknowledgement import make_out
 from edgebox.bond.backlog import Backlog
 from edgebox.bond.classify import Seen
+from edgebox.bond.clocks import Clocks
 from edgebox.bond.datagram import Datagram, Flow
 from edgebox.bond.links import Links
 from edgebox.bond.meter import Counters, Rate
@@ -31,6 +32,8 @@ PRESSED_S = 0.02
 """A datagram that waits longer could use more than the links are thought to carry."""
 TICK_S = 0.02
 IDLE_TICK_S = 0.1
+AWAY_S = 0.05
+"""A tick so late: we were not run, or our clock jumped."""
 FLOWS_MAX = 1024
 FLOW_IDLE_S = 180.0
 
@@ -51,7 +54,7 @@ class Sender:
         self._repair = Repair(self.links, self._transmit)
         self._probing = Probing(self.links, self._transmit, self.outlet.ping)
         self._protection = Protection(self.links, self.outlet.parity)
-        self._clocks = Clocks()
+        self._clocks = Clocks(self.paths)
         self._sequence = 0
         self._group = 0
         self._urgent_rate = Rate()
@@ -99,6 +102,7 @@ class Sender:
 
     def accept(self, flow_id: int, payload: bytes, now: float) -> None:
         """Take a datagram to send."""
+        self._notice_absence(now)
         flow = self.flows.get(flow_id)
         if flow is None:
             raise LocalProtocolError(f"flow {flow_id} is not open")
@@ -230,6 +234,7 @@ class Sender:
 
     def on_ack(self, ack: Ack, ack_sent_us: int, now: float) -> None:
         """Take one block. Raises RemoteProtocolError when it acknowledges what was never sent."""
+        self._notice_absence(now)
         path = self.paths.get(ack.link)
         if path is None:
             return
@@ -302,11 +307,23 @@ class Sender:
 
     def handle_timeout(self, now: float) -> None:
         """Pacing, repair and probes that are due."""
+        self._notice_absence(now)
         self._repair.handle_due(now, crowded=self.queued_bytes > 0)
         if now >= self._tick_at:
             self._tick(now)
         if now >= self._pump_at:
             self.pump(now)
+
+    def _notice_absence(self, now: float) -> None:
+        """No link is to blame for the time in which we were not run."""
+        if now <= self._tick_at + AWAY_S:
+            return
+        self._tick_at = now
+        self._clocks.on_away(now)
+        for path in self.paths.values():
+            path.excuse(now)
+            if path.attached:
+                self.outlet.ping(path, now)
 
     def _tick(self, now: float) -> None:
         busy = any(path.waiting for path in self.paths.values())
@@ -341,6 +358,7 @@ class Sender:
 
     def update_target(self, now: float) -> float:
         """What the encoders may produce, bits per second."""
+        self._notice_absence(now)
         return self.target.update(
             list(self.paths.values()),
             2 * self._urgent_rate.bps(now),

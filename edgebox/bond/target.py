@@ -40,11 +40,18 @@ def _prompt(live: list[Path]) -> list[Path]:
     return taken
 
 
+def _wanted(carried_bps: float, urgent_bps: float, waiting: float) -> float:
+    """Of what links carry beside sound, so much that what waits is soon gone; `waiting`: bits."""
+    want_bps = SHARE * carried_bps - urgent_bps
+    return max(FLOOR_BPS, want_bps - waiting / DRAIN_S, DRAIN_SHARE * want_bps)
+
+
 class Target:
     """Follows the links; `bps` is the latest value."""
 
     def __init__(self, now: float):
         self.bps = START_BPS
+        self._level_bps = START_BPS
         self._updated_at = now
         self._held_bps = 0.0
         self._held_at = now
@@ -53,35 +60,39 @@ class Target:
     def update(self, paths: list[Path], urgent_bps: float, queued_bytes: int, now: float) -> float:
         """Bits per second. `queued_bytes`: waiting in the sender."""
         live = _prompt(
-            [path for path in paths if path.state is PathState.UP and path.estimate.known]
+            [path for path in paths if path.state is not PathState.DOWN and path.estimate.known]
         )
-        carried_bps = sum(
-            path.estimate.lasting_bps * path.share * path.confidence(now) for path in live
+        carried_bps = [path.estimate.lasting_bps * path.share for path in live]
+        sure_bps = sum(
+            bps * path.confidence(now)
+            for bps, path in zip(carried_bps, live, strict=True)
+            if path.state is PathState.UP
         )
-        want_bps = SHARE * carried_bps - urgent_bps
         waiting = queued_bytes * 8 + sum(
             max(0.0, path.estimate.standing_s - QUEUE_FREE_S) * path.rate_bps for path in live
         )
-        want_bps = max(FLOOR_BPS, want_bps - waiting / DRAIN_S, DRAIN_SHARE * want_bps)
         elapsed_s = min(1.0, now - self._updated_at)
         self._updated_at = now
-        if want_bps < self.bps:
-            self._fall(want_bps, now)
-        else:
-            self.bps = min(want_bps, self.bps * self._growth(now) ** elapsed_s)
+        self._follow(_wanted(sum(carried_bps), urgent_bps, waiting), elapsed_s, now)
+        self.bps = min(self._level_bps, _wanted(sure_bps, urgent_bps, waiting))
         self._starting = all(path.estimate.starting for path in live)
         return self.bps
 
-    def _fall(self, want_bps: float, now: float) -> None:
-        if self.bps > self._held_bps or now - self._held_at > REGAIN_S:
-            self._held_bps, self._held_at = self.bps, now
-        self.bps = want_bps
+    def _follow(self, want_bps: float, elapsed_s: float, now: float) -> None:
+        """What silence puts in doubt for less than a second does not count here."""
+        if want_bps >= self._level_bps:
+            grown_bps = self._level_bps * self._growth(now) ** elapsed_s
+            self._level_bps = min(want_bps, grown_bps)
+            return
+        if self._level_bps > self._held_bps or now - self._held_at > REGAIN_S:
+            self._held_bps, self._held_at = self._level_bps, now
+        self._level_bps = want_bps
 
     def _growth(self, now: float) -> float:
         if self._starting:
             return START_GROWTH * START_GROWTH
-        if self.bps < LOW_BPS:
+        if self._level_bps < LOW_BPS:
             return LOW_GROWTH
-        if self.bps < 0.8 * self._held_bps and now - self._held_at < REGAIN_S:
+        if self._level_bps < 0.8 * self._held_bps and now - self._held_at < REGAIN_S:
             return REGAIN_GROWTH
         return GROWTH

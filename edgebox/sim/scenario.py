@@ -116,6 +116,11 @@ def stop(direction: str, seconds: float) -> Action:
     return lambda network: network.freeze(direction, seconds, suspended=False)
 
 
+def jump(direction: str, seconds: float) -> Action:
+    """The clock of the end that sends in this direction is ahead from now on."""
+    return lambda network: network.jump(direction, seconds)
+
+
 def narrow_mtu(link: int, size: int) -> Action:
     """From now on larger IP packets vanish on this link, both ways."""
     return lambda network: network.links[link].mtu.update(up=size, down=size)

@@ -153,3 +153,27 @@ def test_picture_is_back_at_once_after_an_end_was_away(name: str, away_s: float,
     result = played(name, seed)
     assert gap_ms(result, 1, 20) <= 1000 * away_s + 150
     assert missing(result, 8 + away_s + 1, 20) < 0.1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("name", "over_s"),
+    [
+        ("box suspended for 2 s", 2.0),
+        ("hub stopped for 0.5 s", 0.5),
+        ("box stopped for 0.3 s", 0.3),
+        ("hub's clock jumps 3 s", 0.0),
+        ("box's clock jumps 20 s", 0.0),
+    ],
+)
+def test_encoders_keep_their_rate_when_a_clock_jumps_or_an_end_was_away(
+    name: str, over_s: float, seed: int
+) -> None:
+    """A clock that is off is no queue, and our own silence no fault of the links."""
+    result = played(name, seed)
+    before_bps = target_bps(result, 7.9)
+    assert target_bps(result, 8.0 + over_s + 1.0) > 0.6 * before_bps
+    told = [bps for at, bps in result.targets if at > result.start + 8.0 + over_s + 1.0]
+    assert min(told) > 0.6 * before_bps
+    later = result.video.window(result.start + 8.0 + over_s + 1.0, result.end)
+    assert sum(frame.delay_s > 0.15 for frame in later) < 0.05 * len(later)
