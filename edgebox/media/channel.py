@@ -7,6 +7,7 @@ leaves the links to live pictures.
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from edgebox.media.data_messages import (
     VITALS_LABEL,
     Denied,
     Drawn,
+    Erased,
     FromPage,
     Monitors,
     Pointed,
@@ -42,6 +44,10 @@ VALUES_WAITING_BYTES, WAVES_WAITING_BYTES = 32 * 1024, 8 * 1024
 """Where more waits already, values come later and newer; waves not at all."""
 STILL_WAITING_BYTES = 16 * 1024
 """A still adds no more than this to what waits: pointers and lines go by."""
+LINES_WAITING_BYTES = 32 * 1024
+"""Who comes late gets what was drawn before so that a focus or a pointer still goes by."""
+LINES_WAITING_MAX = 2000
+"""Messages: all lines there can be (lines.py), and what is drawn meanwhile."""
 DRAWN_POINTS = 200
 """In one message, as a page sends them."""
 STEP_S = 0.02
@@ -97,9 +103,13 @@ class Channel:
         self._handle = handle
         self._flooded = flooded
         self._wires: dict[str, Wire] = {}
+        self._lines: deque[Drawn | Erased] = deque(maxlen=LINES_WAITING_MAX)
+        self._drawing: asyncio.Task[None] | None = None
         self._still: asyncio.Task[None] | None = None
         self.still_of = ""
         """The camera the newest still was asked of."""
+        self.unsend: Callable[[], None] = lambda: None
+        """Takes back what of a still has not left the box."""
         self._closed = False
         self.points_at = ""
         """The camera whose picture this person points at now."""
@@ -122,10 +132,19 @@ class Channel:
         """Nothing is heard and nothing goes out any more."""
         self._closed = True
         self._wires.clear()
+        self._lines.clear()
+        if self._drawing is not None:
+            self._drawing.cancel()
         self.drop_still()
 
     def send(self, message: ToPage) -> None:
-        """Dropped if the page does not take what waits already."""
+        """Dropped if the page does not take what waits already.
+
+        Lines are not: while some wait (`send_line`), what is drawn and wiped keeps its place.
+        """
+        if self._lines and isinstance(message, Drawn | Erased):
+            self._queue_line(message)
+            return
         label = POINTING_LABEL if isinstance(message, Pointed) else LABEL
         wire = self._wires.get(label) or self._wires.get(LABEL)
         if wire is None or wire.readyState != "open" or wire.bufferedAmount > WAITING_MAX_BYTES:
@@ -153,11 +172,39 @@ class Channel:
     def send_line(
         self, camera: str, line: tuple[str, int, tuple[tuple[float, float], ...]]
     ) -> None:
-        """A line that was drawn before, in as many messages as it takes."""
+        """A line that was drawn before, in as many messages as it takes, as the page takes them."""
         participant, stroke, points = line
         for start in range(0, len(points), DRAWN_POINTS):
             part = points[start : start + DRAWN_POINTS]
-            self.send(Drawn(participant=participant, camera=camera, stroke=stroke, points=part))
+            self._queue_line(
+                Drawn(participant=participant, camera=camera, stroke=stroke, points=part)
+            )
+
+    def _queue_line(self, message: Drawn | Erased) -> None:
+        if isinstance(message, Erased):
+            kept = [one for one in self._lines if one.camera != message.camera]
+            self._lines.clear()
+            self._lines.extend(kept)
+        self._lines.append(message)
+        if self._drawing is None and not self._send_lines():
+            self._drawing = asyncio.create_task(self._go_on_drawing())
+
+    def _send_lines(self) -> bool:
+        """As many as the page takes now; True if none are left."""
+        wire = self._wires.get(LABEL)
+        if wire is None or wire.readyState != "open":
+            self._lines.clear()
+            return True
+        while self._lines and wire.bufferedAmount <= LINES_WAITING_BYTES:
+            wire.send(encode(self._lines.popleft()))
+        return not self._lines
+
+    async def _go_on_drawing(self) -> None:
+        while True:
+            await asyncio.sleep(STEP_S)
+            if self._send_lines():
+                break
+        self._drawing = None
 
     def deny(self, message: FromPage, reason: Reason) -> None:
         """Say that it is not done."""
@@ -178,6 +225,7 @@ class Channel:
         """The picture may not be seen any more: what has not been sent is not sent."""
         if self._still is not None:
             self._still.cancel()
+            self.unsend()
 
     async def send_still(
         self, question: TakeStill, still: Still, rate_bps: Callable[[], int]

@@ -46,13 +46,17 @@ class Gate:
         self._spread = Spread()
         self._under_way: dict[bytes, bytes] = {}
         self._dropped: dict[bytes, bytes] = {}
-        self._closed = False
+        self._closed = self._held = False
         self.pictures: set[int] = set()
         """Synchronization sources of our pictures; everything else passes at once."""
 
     def close(self) -> None:
         """Nothing but reports passes any more, nor what is sent again."""
         self._closed = True
+
+    def hold(self, held: bool) -> None:
+        """Nothing but reports passes while held."""
+        self._held = held
 
     def flush(self, sources: Collection[int]) -> None:
         """What is left of these sources' pictures that are under way does not pass any more."""
@@ -64,7 +68,7 @@ class Gate:
     async def passes(self, data: bytes) -> bool:
         """Wait for its turn; False if it is not to be sent. `data`: RTP or RTCP."""
         is_rtp = len(data) >= RTP_HEADER_BYTES and data[1] not in RTCP_TYPES
-        if is_rtp and self._closed:
+        if is_rtp and (self._closed or self._held):
             return False
         if not is_rtp or int.from_bytes(data[8:12], "big") not in self.pictures:
             return True
@@ -74,4 +78,4 @@ class Gate:
         wait_s = self._spread.wait_s(len(data), self._rate_bps(), now)
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        return not self._closed and self._dropped.get(source) != picture
+        return not (self._closed or self._held) and self._dropped.get(source) != picture

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -9,6 +10,7 @@ from edgebox.config import Media
 from edgebox.media.encoder import Encoder
 from edgebox.media.ladder import FULL_BITS_PER_PIXEL, Ladder, Plan, Reason, SendingLevel, Situation
 from edgebox.media.session import Session
+from edgebox.media.share import weigh
 from edgebox.messages.bond import BondStatus
 from edgebox.messages.session import Sending
 
@@ -51,14 +53,22 @@ class Pictures:
                 for camera in self.flowing:
                     self._encoders[camera].request_keyframe()
 
+    @property
+    def offered_bps(self) -> int:
+        """What the links carry, to everybody together."""
+        return min(self._target_bps, self._most_bps)
+
     def apply(
-        self, session: Session, carried: Sequence[Sequence[str]], cap_bps: float, now: float
+        self, session: Session, carried: Sequence[Sequence[str]], each_bps: float, now: float
     ) -> None:
-        """`carried`: cameras each viewer's connection carries. `cap_bps`: the slowest one's."""
-        self._rate_bps = int(min(self._target_bps, self._most_bps, cap_bps))
+        """`carried`: cameras each viewer's connection carries. `each_bps`: what it can take."""
+        situation = self._situation(session.shown, carried)
+        cap_bps = each_bps * weigh(situation.mains, situation.copies)
+        self._rate_bps = (
+            int(min(self.offered_bps, cap_bps)) if situation.mains else self.offered_bps
+        )
         taken_bps = self.vitals_bps + self._stills * self.still_bps()
-        rate_bps = max(0, self._rate_bps - taken_bps)
-        situation = self._situation(session.shown, carried, rate_bps)
+        situation = replace(situation, rate_bps=max(0, self._rate_bps - taken_bps))
         plan = self._ladder.update(situation, now) if session.shown else Plan("sound-only", {})
         self._plan = plan
         for camera, encoder in self._encoders.items():
@@ -67,19 +77,17 @@ class Pictures:
                 encoder.encode(False)
             else:
                 encoder.make(picture.form, picture.bitrate_bps)
-        is_cap = cap_bps < min(self._target_bps, self._most_bps)
+        is_cap = self._rate_bps < self.offered_bps
         level, reason = self._said(session, carried, is_cap=is_cap)
         self._say(level, reason)
 
-    def _situation(
-        self, shown: Sequence[str], carried: Sequence[Sequence[str]], rate_bps: int
-    ) -> Situation:
+    def _situation(self, shown: Sequence[str], carried: Sequence[Sequence[str]]) -> Situation:
         best = [next((one for one in shown if one in cameras), "") for cameras in carried]
         mains = tuple(one for one in shown if one in best) or tuple(shown[:1])
         copies = {one: sum(one in cameras for cameras in carried) for one in shown if carried}
         others = tuple(one for one in shown if one not in mains)
         full_bps = self._full_bps(mains[0]) if mains else 0
-        return Situation(rate_bps, mains, others, copies, full_bps)
+        return Situation(0, mains, others, copies, full_bps)
 
     def _full_bps(self, camera_id: str) -> int:
         camera = self._encoders[camera_id].camera

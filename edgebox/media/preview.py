@@ -27,10 +27,11 @@ from aiohttp import web
 
 from edgebox.config import Config, parse_address
 from edgebox.errors import ConfigError, RemoteProtocolError
+from edgebox.media.closing import Closing
 from edgebox.media.encoder import Encoder
 from edgebox.media.guest import GuestPicture
 from edgebox.media.offer import SIZE_MAX, Allowed, Offer, PictureCodec
-from edgebox.media.publisher import Closing, Connection, OfferRefusedError
+from edgebox.media.publisher import Connection, OfferRefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class Preview:
 
     async def _post(self, request: web.Request) -> web.Response:
         camera = request.match_info["camera"]
-        if camera not in self._cameras:
+        if camera not in self._cameras and camera not in self._sent():
             return _refusal(404, "no such camera")
         offer = await _offer(request, Allowed())
         # Only now: while the body came in the session may have ended.

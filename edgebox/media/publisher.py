@@ -1,4 +1,4 @@
-"""WebRTC connections that carry pictures and sound. The only file that imports aiortc.
+"""WebRTC connections that carry pictures and sound.
 
 Each picture was encoded once; a connection packetises, encrypts and sends it. One that lags drops
 pictures up to the next keyframe and holds nobody else up. Sound goes out as it was encoded for this
@@ -7,16 +7,13 @@ listener, and what a guest sends goes to the cabin undecoded.
 
 import asyncio
 import logging
+import math
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import av
 from aiortc import (
-    MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
@@ -34,35 +31,26 @@ from aiortc.exceptions import (
     InvalidStateError,
     OperationError,
 )
-from aiortc.mediastreams import MediaStreamError
 
 from edgebox.errors import EdgeboxError
 from edgebox.media import aiortc_hooks
-from edgebox.media.codec import CLOCK_HZ
-from edgebox.media.encoder import Encoder, Sink
+from edgebox.media.encoder import Encoder
+from edgebox.media.fairness import single_every_s
 from edgebox.media.gate import Gate
 from edgebox.media.guest import GuestPicture, Packet
 from edgebox.media.offer import Offer, PictureCodec, Section
-from edgebox.media.pipe import Frame
 from edgebox.media.sdp import Candidate
 from edgebox.media.sound.cabin import Voice
-from edgebox.media.sound.opus import RATE_HZ
-from edgebox.media.sound.records import Sound
+from edgebox.media.tracks import CameraTrack, PictureTrack, SoundTrack
 from edgebox.messages.session import TurnCredentials
 
 logger = logging.getLogger(__name__)
 
-TIME_BASE = Fraction(1, CLOCK_HZ)
-SOUND_TIME_BASE = Fraction(1, RATE_HZ)
-QUEUE_MAX = 8
-"""Pictures that wait to be sent; more are old news."""
-SOUND_QUEUE_MAX = 10
-"""Packets of sound; older ones would be too late."""
 CONNECT_S = 15.0
 """A connection that does not come about is given up."""
 CLOSE_S = 1.0
 SILENT_S = 6.0
-"""A viewer reports about once a second, and checks the way every 2.5 s whatever flows."""
+"""A viewer reports about once a second, and both ends check the way every 2.5 s whatever flows."""
 
 aiortc_hooks.install()
 VIDEO_CODECS = RTCRtpSender.getCapabilities("video").codecs
@@ -79,148 +67,6 @@ class TurnUnreachableError(EdgeboxError):
 
 class OfferRefusedError(EdgeboxError):
     """The WebRTC library cannot answer this offer, or the connection was closed meanwhile."""
-
-
-class PictureSource(Protocol):
-    """Where encoded pictures come from: a camera's encoder, or a guest."""
-
-    def add_sink(self, sink: Sink) -> None:
-        """Call `sink` with each frame from now on."""
-        ...
-
-    def remove_sink(self, sink: Sink) -> None:
-        """Never mind if it is not there."""
-        ...
-
-    def request_keyframe(self) -> None:
-        """Soon, please."""
-        ...
-
-
-class PictureTrack(MediaStreamTrack):
-    """One source's pictures for one viewer. Starts with a keyframe once somebody receives."""
-
-    kind = "video"
-
-    def __init__(self, source: PictureSource):
-        super().__init__()
-        self._source = source
-        self._queue: deque[Frame] = deque()
-        self._arrived = asyncio.Event()
-        self._attached = False
-        self._broken = True
-        self._flushed = False
-        self._newest_pts = 0
-        self._keyframe_pts = 0
-
-    async def recv(self) -> "av.Packet[Any]":
-        """The next access unit; aiortc sends packets as they are."""
-        if not self._attached:
-            # Only now: what was encoded before the connection stood would be late for good.
-            self._attached = True
-            self._source.add_sink(self._take)
-            self._source.request_keyframe()
-        while not self._queue:
-            if self.readyState != "live":
-                raise MediaStreamError
-            self._arrived.clear()
-            await self._arrived.wait()
-        frame = self._queue.popleft()
-        self._newest_pts = frame.pts
-        if frame.keyframe:
-            self._keyframe_pts = frame.pts
-        packet = av.Packet(frame.data)
-        packet.pts, packet.time_base = frame.pts, TIME_BASE
-        return packet
-
-    def stop(self) -> None:
-        self._source.remove_sink(self._take)
-        super().stop()
-        self._queue.clear()
-        self._arrived.set()
-
-    def flush(self) -> None:
-        """Nothing that waits leaves any more; the next picture will be a keyframe."""
-        self._queue.clear()
-        self._broken = self._flushed = True
-
-    def request_keyframe(self) -> None:
-        """The viewer needs one."""
-        self._source.request_keyframe()
-
-    def may_resend(self) -> bool:
-        """Not while hidden: what was held back then is among what could be sent again."""
-        return not self._flushed
-
-    def keyframe_age_s(self) -> float:
-        """How much older the last keyframe is than the newest picture."""
-        return (self._newest_pts - self._keyframe_pts) / CLOCK_HZ
-
-    def captured_at(self) -> float:
-        """When the picture that was sent last was taken, monotonic seconds."""
-        return self._newest_pts / CLOCK_HZ
-
-    def _take(self, frame: Frame) -> None:
-        if frame.keyframe:
-            self._queue.clear()
-            self._broken = self._flushed = False
-        elif len(self._queue) >= QUEUE_MAX:
-            self._queue.clear()
-            self._broken = True
-            self._source.request_keyframe()
-        if not self._broken:
-            self._queue.append(frame)
-            self._arrived.set()
-
-
-class CameraTrack(PictureTrack):
-    """One camera's pictures for one viewer."""
-
-    def __init__(self, encoder: Encoder):
-        super().__init__(encoder)
-        self.encoder = encoder
-
-
-class SoundTrack(MediaStreamTrack):
-    """What one listener hears."""
-
-    kind = "audio"
-
-    def __init__(self, voice: Voice):
-        super().__init__()
-        self._voice = voice
-        self._queue: deque[Sound] = deque(maxlen=SOUND_QUEUE_MAX)
-        self._arrived = asyncio.Event()
-        self._newest_pts = 0
-
-    async def recv(self) -> "av.Packet[Any]":
-        """The next Opus packet; aiortc sends packets as they are."""
-        if self._voice.sink is None and self.readyState == "live":
-            self._voice.sink = self._take
-        while not self._queue:
-            if self.readyState != "live":
-                raise MediaStreamError
-            self._arrived.clear()
-            await self._arrived.wait()
-        sound = self._queue.popleft()
-        self._newest_pts = sound.pts
-        packet = av.Packet(sound.data)
-        packet.pts, packet.time_base = sound.pts, SOUND_TIME_BASE
-        return packet
-
-    def stop(self) -> None:
-        self._voice.sink = None
-        super().stop()
-        self._queue.clear()
-        self._arrived.set()
-
-    def captured_at(self) -> float:
-        """When the cabin said what was sent last, monotonic seconds."""
-        return self._newest_pts / RATE_HZ
-
-    def _take(self, sound: Sound) -> None:
-        self._queue.append(sound)
-        self._arrived.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +96,7 @@ class Connection:
         self._rate_limited = rate_limited
         self._call = call
         self._sound: SoundTrack | None = None
-        self._asking: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Future[None]] = set()
         self._first_mid = ""
         self.strays = 0
         """Packets that belong to nothing we agreed to receive."""
@@ -263,6 +109,7 @@ class Connection:
         """Cameras, by mid."""
         self._gate = Gate(lambda: sum(one.encoder.ordered_bps for one in self.tracks.values()))
         self._guest_tracks: list[PictureTrack] = []
+        self._held = False
         self.state: Literal["connecting", "connected", "closed"] = "connecting"
 
     @property
@@ -321,6 +168,7 @@ class Connection:
                 case "sound":
                     self._add_sound(pc, section)
         aiortc_hooks.watch_life(pc, self._heard, self._stray)
+        aiortc_hooks.keep_consent(pc, self._heard)
         pc.on("datachannel", self._call.opened)
         if host is not None:
             aiortc_hooks.gather_only(pc, host)
@@ -370,6 +218,39 @@ class Connection:
             track.flush()
         senders = [one.sender for one in self._pc.getTransceivers()] if self._pc else []
         self._gate.flush([aiortc_hooks.source_of(one) for one in senders if one.track in gone])
+
+    def hold(self, held: bool) -> None:
+        """Nothing is sent to a viewer who may have gone; pictures go on with a keyframe."""
+        if held == self._held:
+            return
+        self._held = held
+        self._gate.hold(held)
+        for track in [*self.tracks.values(), *self._guest_tracks]:
+            track.flush()
+            if not held:
+                track.request_keyframe()
+
+    def drop_still(self) -> None:
+        """Of a still on its way nothing leaves any more."""
+        if self._pc is not None and self._pc.sctp is not None:
+            telling = aiortc_hooks.drop_binary(self._pc)
+            self._aside.add(telling)
+            telling.add_done_callback(self._aside.discard)
+
+    def thin(self, camera: str | None, cap_bps: float) -> None:
+        """Single pictures of this camera, as many as `cap_bps` allows, and none of the others.
+
+        None: everything again. Call about once a second while thin.
+        """
+        now = time.monotonic()
+        for track in self.tracks.values():
+            if camera is None:
+                track.thin(None)
+            elif track.encoder.camera.id == camera:
+                track.thin(single_every_s(track.keyframe_bits, cap_bps))
+                track.ask_for_single(now)
+            else:
+                track.thin(math.inf)
 
     def cut(self) -> None:
         """Nothing leaves any more, from this moment, and what comes in is not used."""
@@ -436,8 +317,8 @@ class Connection:
 
     def _ask_for_keyframe(self, receiver: RTCRtpReceiver) -> None:
         task = asyncio.create_task(aiortc_hooks.ask_for_keyframe(receiver))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
 
     def _stray(self) -> None:
         self.strays += 1
@@ -506,24 +387,3 @@ async def keep_turn_prepared(server: tuple[str, int]) -> None:
             await asyncio.sleep(aiortc_hooks.PREPARED_S)
     finally:
         aiortc_hooks.drop_prepared(server)
-
-
-class Closing:
-    """Connections on their way out: taking one down waits for the other end, which may be gone."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def start(self, connection: Connection) -> None:
-        """Cut it now, close it in the background."""
-        connection.cut()
-        task = asyncio.create_task(connection.close())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def finish(self) -> None:
-        """At the end of the service: wait a little, then let go."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSE_S)
-        for task in self._tasks:
-            task.cancel()

@@ -326,9 +326,8 @@ class _MediaService:
         sound = self._cabin.status
         self._pictures.has_sound = sound.microphone == "live" and not sound.muted
         self._pictures.vitals_bps = self._vitals.sent_bps
-        self._pictures.apply(
-            self._session, self._watchers.carried, self._watchers.cap_bps(now), now
-        )
+        each_bps = self._watchers.settle(self._pictures.offered_bps, self._session.shown, now)
+        self._pictures.apply(self._session, self._watchers.carried, each_bps, now)
 
     async def _bond_status(self, status: BondStatus, keys: dict[str, str]) -> None:
         self._pictures.take_bond(status)
@@ -356,8 +355,8 @@ class _MediaService:
         self._dirty.set()
 
     def _watchers_changed(self) -> None:
-        """Another number of copies divides the bits anew."""
-        self._divide()
+        """Another number of copies divides the bits anew, after what is under way now."""
+        asyncio.get_running_loop().call_soon(self._divide)
         self._preview.keep_guests(self._watchers.peers)
         self._dirty.set()
 

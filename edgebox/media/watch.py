@@ -13,14 +13,16 @@ from typing import Literal
 from edgebox.config import Media, parse_address
 from edgebox.errors import RemoteProtocolError
 from edgebox.media.channel import Channel, Wire
+from edgebox.media.closing import Closing
 from edgebox.media.data_messages import LABEL
 from edgebox.media.encoder import Encoder
+from edgebox.media.fairness import Fairness, Line
+from edgebox.media.flood import Flood
 from edgebox.media.guest import GuestPicture
 from edgebox.media.guidance import Guidance
 from edgebox.media.offer import Allowed, Offer
 from edgebox.media.publisher import (
     Call,
-    Closing,
     Connection,
     OfferRefusedError,
     TurnUnreachableError,
@@ -73,23 +75,39 @@ class _Viewer:
         self.voice = voice
         self.picture = picture
         self.channel = join(self)
-        call = Call(voice, picture, self._opened)
+        call = Call(voice, picture, opened=self._opened)
         self.connection = Connection(cameras, changed, self._rate_limited, call)
+        self.channel.unsend = self.connection.drop_still
         self.since_utc = time.time()
         self.state: Literal["connecting", "connected", "lost"] = "connecting"
         self.candidates = 0
         self.limit = ViewerLimit()
+        self.single = ""
+        """The camera they get single pictures of, and nothing else; empty: they get all."""
+        self._flood = Flood()
 
     @property
     def cameras(self) -> tuple[str, ...]:
         """Those that the connection carries, or will when it has come about."""
         return tuple(track.encoder.camera.id for track in self.connection.tracks.values())
 
+    def best(self, shown: Sequence[str]) -> str:
+        """The most important of these that they have a right to see; empty: none."""
+        return next((camera for camera in shown if camera in self.cameras), "")
+
     def sees(self, flowing: Collection[str]) -> tuple[str, ...]:
         """Cameras whose pictures this person is sent now."""
         if self.state != "connected":
             return ()
-        return tuple(camera for camera in self.cameras if camera in flowing)
+        sent = [self.single] if self.single else self.cameras
+        return tuple(camera for camera in sent if camera in flowing)
+
+    def thin(self, single: str, now: float) -> bool:
+        """Single pictures of this camera, or everything (empty); True if that is new."""
+        was, self.single = self.single, single
+        if was or single:
+            self.connection.thin(single or None, self.limit.cap_bps(now))
+        return was != single
 
     @property
     def hears(self) -> bool:
@@ -117,7 +135,13 @@ class _Viewer:
         parts = (self.connection.strays, self.voice, self.picture)
         return sum(part if isinstance(part, int) else part.dropped for part in parts if part)
 
+    def is_flood(self, now: float) -> bool:
+        """Call about once a second."""
+        return self._flood.goes_on(self.refused, now)
+
     def _rate_limited(self, estimate_bps: int) -> None:
+        if self.single:
+            return  # their connection has little to say of what they are not sent
         sent_bps = sum(track.encoder.bitrate_bps for track in self.connection.tracks.values())
         self.limit.reported(estimate_bps, sent_bps, time.monotonic())
 
@@ -145,6 +169,7 @@ class Watchers:
         self._changed = changed
         self._viewers: dict[str, _Viewer] = {}
         self._closing = Closing()
+        self._fairness = Fairness()
         self._preparing: asyncio.Task[None] | None = None
 
     def expect(self, live: bool) -> None:
@@ -325,6 +350,7 @@ class Watchers:
                 speaks=viewer.speaks,
                 shows=viewer.shows,
                 silenced=viewer.guest.participant in self._silenced,
+                slow=bool(viewer.single),
             )
             for peer, viewer in self._viewers.items()
         )
@@ -336,16 +362,43 @@ class Watchers:
 
     @property
     def carried(self) -> list[tuple[str, ...]]:
-        """The cameras that each connection carries, or will when it has come about."""
-        return [viewer.cameras for viewer in self._viewers.values() if viewer.state != "lost"]
+        """The cameras that each connection carries in full, or will when it has come about."""
+        return [
+            () if viewer.single else viewer.cameras
+            for viewer in self._viewers.values()
+            if viewer.state != "lost"
+        ]
 
-    def cap_bps(self, now: float) -> float:
-        """What the slowest viewer can take, all its pictures together."""
-        caps = [viewer.limit.cap_bps(now) for viewer in self._viewers.values()]
-        return min(caps, default=float("inf"))
+    def settle(self, offered_bps: float, shown: Sequence[str], now: float) -> float:
+        """Who gets single pictures, and what each of the others can take, all pictures together.
+
+        `offered_bps`: what the links carry for all. `shown`: main picture first.
+        """
+        seeing = {
+            peer: viewer
+            for peer, viewer in self._viewers.items()
+            if viewer.state == "connected" and viewer.best(shown)
+        }
+        lines = {
+            peer: Line(viewer.limit.cap_bps(now), RIGHTS[viewer.guest.role].guides)
+            for peer, viewer in seeing.items()
+        }
+        terms = self._fairness.update(lines, offered_bps / max(1, len(lines)), now)
+        news = [
+            viewer.thin(viewer.best(shown) if peer in terms.slow else "", now)
+            for peer, viewer in self._viewers.items()
+        ]
+        if any(news):
+            self._changed()
+        return terms.each_bps
 
     def check(self) -> None:
-        """Call about once a second: notices viewers that fell silent."""
+        """Call about once a second: notices viewers that fell silent, and floods."""
+        now = time.monotonic()
+        for viewer in list(self._viewers.values()):
+            if viewer.is_flood(now):
+                logger.warning("a %s floods the box with packets and is cut off", viewer.guest.role)
+                self._ban(viewer.guest.participant)
         self._update()
 
     def _update(self) -> None:
@@ -359,6 +412,7 @@ class Watchers:
             state: Literal["connecting", "connected", "lost"] = connection.state
             if connection.silent:
                 state = "lost"
+            connection.hold(state == "lost")
             if state != viewer.state:
                 viewer.state, viewer.since_utc = state, time.time()
                 changed = True

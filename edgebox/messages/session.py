@@ -47,6 +47,8 @@ class Watcher(Message, frozen=True):
     """Their own camera's picture comes in; the panel gets it at `/guest/<peer>`."""
     silenced: bool = False
     """The crew muted them: nobody hears them."""
+    slow: bool = False
+    """Their own connection takes far less than the others': single pictures for them alone."""
 
 
 class Admitted(Message, frozen=True):

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from aiortc.rtcdtlstransport import RTCDtlsTransport
 from playwright.async_api import Page
 
 from edgebox.config import Camera
@@ -179,6 +180,36 @@ async def test_a_still_in_full_resolution_while_live_pictures_go_on(
         assert await box.bus.request(HIDE_PICTURES, HidePictures(hidden=True)) == Done()
         await say(page, "kari", "TakeStill", id=6, camera="patient")
         await until(page, "peers.kari.said.some(m => m.type === 'Denied' && m.id === 6)")
+
+
+async def test_of_a_still_nothing_leaves_after_the_crew_hid_the_pictures(
+    broker: Broker, turn_server: TurnServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = False
+    send = RTCDtlsTransport._send_data
+
+    async def lose(self: RTCDtlsTransport, data: bytes) -> None:
+        if not away:
+            await send(self, data)
+
+    monkeypatch.setattr(RTCDtlsTransport, "_send_data", lose)
+    config = configuration(broker, turn_server.address, PATIENT)
+    async with media_running(config) as box, chromium_page() as page:
+        await live(box)
+        await joined(box, page, turn_server, "kari")
+        await say(page, "kari", "TakeStill", id=5, camera="patient")
+        await until(page, "peers.kari.stills[5]?.got > 0", 20)
+        away = True  # a tunnel: what is sent now is kept, to be sent again
+        await asyncio.sleep(0.3)
+        assert await box.bus.request(HIDE_PICTURES, HidePictures(hidden=True)) == Done()
+        got = await page.evaluate("peers.kari.stills[5].got")
+        away = False
+        await until(page, "peers.kari.said.some(m => m.type === 'Denied' && m.id === 5)", 20)
+        assert await page.evaluate("peers.kari.stills[5].got") == got
+        assert await box.bus.request(HIDE_PICTURES, HidePictures(hidden=False)) == Done()
+        await say(page, "kari", "TakeStill", id=6, camera="patient")
+        await until(page, "peers.kari.stills[6]?.got >= peers.kari.stills[6]?.bytes", 20)
+        assert await page.evaluate("stillSize('kari', 6)") == [1920, 1080]
 
 
 async def test_who_floods_is_cut_off_and_the_other_sees_on(

@@ -145,7 +145,7 @@ async def test_who_may_not_watch_is_told_why(broker: Broker) -> None:
 async def test_a_second_offer_replaces_the_first_and_closing_ends_both(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgebox.media.aiortc_hooks.TURN_REACH_S", 1.0)
+    monkeypatch.setattr("edgebox.media.aiortc_hooks.turn.TURN_REACH_S", 1.0)
     async with media_running(configuration(broker, NOWHERE)) as box:
         await box.bus.request(START_VIDEO, StartVideo())
         await box.until(lambda s: s.state == "live")
@@ -167,7 +167,7 @@ async def test_a_second_offer_replaces_the_first_and_closing_ends_both(
 async def test_no_more_watchers_than_the_limit(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgebox.media.aiortc_hooks.TURN_REACH_S", 1.0)
+    monkeypatch.setattr("edgebox.media.aiortc_hooks.turn.TURN_REACH_S", 1.0)
     async with media_running(configuration(broker, NOWHERE)) as box:
         await box.bus.request(START_VIDEO, StartVideo())
         await box.until(lambda s: s.state == "live")
@@ -187,7 +187,7 @@ async def test_no_more_watchers_than_the_limit(
 async def test_one_person_cannot_take_all_places_nor_anothers(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgebox.media.aiortc_hooks.TURN_REACH_S", 1.0)
+    monkeypatch.setattr("edgebox.media.aiortc_hooks.turn.TURN_REACH_S", 1.0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         silence = f"127.0.0.1:{silent.getsockname()[1]}"

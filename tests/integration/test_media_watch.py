@@ -8,6 +8,7 @@ import aioice.turn
 import pytest
 
 from edgebox.media import aiortc_hooks
+from edgebox.media.aiortc_hooks import turn
 from edgebox.messages.base import Done
 from edgebox.messages.session import START_VIDEO, STOP_VIDEO, StartVideo, StopVideo, WatchAnswer
 from tests.conftest import Broker, TurnServer
@@ -102,9 +103,9 @@ async def test_a_prepared_socket_saves_the_allocation_a_round_trip(
 
 
 async def test_preparing_without_a_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiortc_hooks, "TURN_REACH_S", 0.05)
+    monkeypatch.setattr(turn, "TURN_REACH_S", 0.05)
     await aiortc_hooks.prepare_turn(("127.0.0.1", 9))
-    assert ("127.0.0.1", 9) not in aiortc_hooks._prepared
+    assert ("127.0.0.1", 9) not in turn._prepared
 
 
 class Receiver(asyncio.DatagramProtocol):

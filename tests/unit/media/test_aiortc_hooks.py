@@ -40,9 +40,10 @@ from aiortc.rtp import (
 )
 
 from edgebox.media import aiortc_hooks
-from edgebox.media.aiortc_hooks import Feedback
+from edgebox.media.aiortc_hooks import Feedback, turn
 
 aiortc_hooks.install()
+RECEIVING = "edgebox.media.aiortc_hooks.receiving"
 PEER = ("192.0.2.9", 5000)
 SILENT = RTCIceServer("turn:127.0.0.1:9?transport=udp", username="u", credential="p")
 
@@ -205,7 +206,7 @@ async def test_a_bound_channel_is_used_at_once_and_refreshed_aside(
     wire.transport.sendto(b"again", PEER)
     assert wire.sent[1:] == [header + b"again"], "not in a task"
     assert wire.bound == [0x4000]
-    monkeypatch.setattr(aiortc_hooks, "CHANNEL_REFRESH_S", 0.0)
+    monkeypatch.setattr(turn, "CHANNEL_REFRESH_S", 0.0)
     wire.protocol.edgebox_refresh_at.clear()
     wire.refuse = True
     wire.transport.sendto(b"later", PEER)
@@ -217,7 +218,7 @@ async def test_a_bound_channel_is_used_at_once_and_refreshed_aside(
 
 
 async def test_a_silent_turn_server_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiortc_hooks, "TURN_REACH_S", 0.05)
+    monkeypatch.setattr(turn, "TURN_REACH_S", 0.05)
     pc = RTCPeerConnection(
         RTCConfiguration(
             iceServers=[SILENT],
@@ -389,3 +390,83 @@ async def test_a_message_without_end_holds_nothing_up_and_a_gap_can_be_filled() 
     await sctp._receive_chunk(chunk(aiortc_hooks.CHUNKS_MAX + 1, flags=3))
     assert sctp._last_received_tsn == last, "there is no room"
     await pc.close()
+
+
+async def together() -> tuple[RTCPeerConnection, RTCPeerConnection, Any, list[Any]]:
+    """Two connected ends, a data channel of the first, and what arrives at the second."""
+    one, two = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+    one.addTransceiver(Track(), "sendonly")
+    channel = one.createDataChannel("edgebox")
+    arrived: list[Any] = []
+    two.on("datachannel", lambda theirs: theirs.on("message", arrived.append))
+    aiortc_hooks.keep_consent(one, lambda: arrived.append("alive"))
+    await one.setLocalDescription(await one.createOffer())
+    await two.setRemoteDescription(one.localDescription)
+    await two.setLocalDescription(await two.createAnswer())
+    await one.setRemoteDescription(two.localDescription)
+    async with asyncio.timeout(10):
+        while channel.readyState != "open":
+            await asyncio.sleep(0.01)
+    return one, two, channel, arrived
+
+
+async def test_binary_that_has_not_left_never_leaves_and_text_goes_on() -> None:
+    one, two, channel, arrived = await together()
+    sctp: Any = one.sctp
+    send = sctp.transport._send_data
+    lost: list[bytes] = []
+
+    async def lose(data: bytes) -> None:
+        lost.append(data)
+
+    sctp.transport._send_data = lose
+    for _ in range(64):
+        channel.send(b"secret" * 170)
+    channel.send("after")
+    await asyncio.sleep(0.05)
+    assert channel.bufferedAmount > 0
+    assert lost, "some left once, and would be sent again"
+    telling = aiortc_hooks.drop_binary(one)
+    assert channel.bufferedAmount == len("after")
+    sctp.transport._send_data = send
+    await telling
+    async with asyncio.timeout(10):
+        while "after" not in arrived:
+            await asyncio.sleep(0.01)
+        channel.send(b"and so on")
+        while b"and so on" not in arrived:
+            await asyncio.sleep(0.01)
+    assert not any(b"secret" in data for data in arrived if isinstance(data, bytes))
+    await asyncio.gather(one.close(), two.close())
+
+
+async def test_an_answered_check_is_a_sign_of_life_however_late_and_none_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(RECEIVING + ".CONSENT_EVERY_S", 0.05)
+    monkeypatch.setattr(RECEIVING + ".CONSENT_S", 0.2)
+    one, two, _, arrived = await together()
+    ice: Any = one.getTransceivers()[0].receiver.transport.transport
+    theirs: Any = two.getTransceivers()[0].receiver.transport.transport
+    answer = theirs._connection.request_received
+    late_s = 0.7  # the library itself waits for 0.5 s
+
+    def answer_late(*what: Any) -> None:
+        asyncio.get_running_loop().call_later(late_s, answer, *what)
+
+    async def until_alive() -> None:
+        arrived.clear()
+        async with asyncio.timeout(5):
+            while "alive" not in arrived:
+                await asyncio.sleep(0.01)
+
+    await until_alive()
+    monkeypatch.setattr(RECEIVING + ".CONSENT_S", 5.0)
+    theirs._connection.request_received = answer_late
+    await until_alive()
+    theirs._connection.request_received = lambda *what: None
+    monkeypatch.setattr(RECEIVING + ".CONSENT_S", 0.2)
+    async with asyncio.timeout(10):
+        while ice.state not in {"closed", "failed"}:
+            await asyncio.sleep(0.01)
+    await asyncio.gather(one.close(), two.close())

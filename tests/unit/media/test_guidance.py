@@ -53,6 +53,17 @@ class Wire:
         return [message["type"] for message in self.sent]
 
 
+class SlowWire(Wire):
+    """What is sent waits until it is drained."""
+
+    def send(self, data: bytes | str) -> None:
+        super().send(data)
+        self.bufferedAmount += len(data)
+
+    def drain(self) -> None:
+        self.bufferedAmount = 0
+
+
 @dataclasses.dataclass
 class Person:
     channel: Channel
@@ -128,6 +139,53 @@ def test_a_newcomer_sees_what_everybody_sees() -> None:
     assert stage.encoders["patient"].part == (0.5, 0.2, 0.5)
     pilot = stage.join("pia", "pilot", ("outside",))
     assert [(m["type"], m["camera"]) for m in pilot.wire.sent] == [("View", "outside")]
+
+
+async def test_a_newcomer_gets_every_line_however_slow_their_connection_takes_it() -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    line = [[number / 200, 0.123456789012345] for number in range(200)]
+    for stroke in range(100):
+        for kind in ALLOWANCES:
+            kari.channel._conduct._left.pop(kind, None)
+        kari.wire.says("Draw", camera="patient", stroke=stroke, points=line)
+    assert "Denied" not in kari.wire.types()
+    guest = Admitted(participant="ola", role="doctor", name="Ola")
+    channel = stage.guidance.join(guest, lambda: CAMERAS, lambda: None)
+    wire = SlowWire()
+    assert channel.open(wire)
+    stage.guidance.greet(channel)
+    assert wire.bufferedAmount < 64 * 1024
+    kari.channel._conduct._left.clear()
+    kari.wire.says("Draw", camera="patient", stroke=99, points=[[1, 1]])
+    async with asyncio.timeout(10):
+        while sum(len(m["points"]) for m in wire.sent if m["type"] == "Drawn") < 20_000:
+            wire.drain()
+            await asyncio.sleep(0)
+    last = [m for m in wire.sent if m["type"] == "Drawn"][-1]
+    assert (last["stroke"], last["points"]) == (99, line), "in the order in which it was drawn"
+    channel.close()
+
+
+async def test_lines_that_are_wiped_meanwhile_are_not_sent_to_a_newcomer() -> None:
+    stage = Stage()
+    kari = stage.join("kari")
+    for stroke in range(2):
+        kari.wire.says("Draw", camera="patient", stroke=stroke, points=[[0, 0]])
+    guest = Admitted(participant="ola", role="doctor", name="Ola")
+    channel = stage.guidance.join(guest, lambda: CAMERAS, lambda: None)
+    wire = SlowWire()
+    wire.bufferedAmount = 100_000
+    assert channel.open(wire)
+    stage.guidance.greet(channel)
+    kari.wire.says("Erase", camera="patient")
+    kari.wire.says("Draw", camera="patient", stroke=2, points=[[1, 1]])
+    wire.drain()
+    async with asyncio.timeout(5):
+        while "Drawn" not in wire.types():
+            await asyncio.sleep(0.01)
+    assert [m["type"] for m in wire.sent if m["type"] != "View"] == ["Erased", "Drawn"]
+    channel.close()
 
 
 def test_pointers_and_lines_reach_the_panel_and_the_others_who_see_the_picture() -> None:

@@ -9,7 +9,7 @@ from aiortc.mediastreams import MediaStreamError
 from edgebox.config import Camera
 from edgebox.media.encoder import Encoder
 from edgebox.media.pipe import Frame
-from edgebox.media.publisher import QUEUE_MAX, CameraTrack
+from edgebox.media.tracks import QUEUE_MAX, CameraTrack
 
 
 class Source(Encoder):
