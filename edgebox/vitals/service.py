@@ -26,6 +26,7 @@ from edgebox.vitals.board import Board
 from edgebox.vitals.datagrams import Datagrams
 from edgebox.vitals.listener import Listener
 from edgebox.vitals.recorder import Disk, Recorder
+from edgebox.vitals.sdc_consumer import SdcConsumer
 from edgebox.vitals.sender import Sender
 from edgebox.vitals.serial_port import SerialPort
 from edgebox.vitals.store import Entry, Store
@@ -80,6 +81,8 @@ class _Vitals:
         monitor: Monitor = attendant.monitor
         if monitor.listen:
             return Listener(monitor, attendant, self._recorder).run()
+        if monitor.kind == "sdc":
+            return SdcConsumer(self._config, monitor, attendant, self._recorder).run()
         if monitor.address:
             return Datagrams(monitor, attendant, self._recorder).run()
         return SerialPort(monitor, attendant, self._recorder).run()

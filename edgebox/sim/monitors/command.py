@@ -1,7 +1,8 @@
 """`edgebox sim-monitor`: one simulated monitor, with faults by lines on standard input.
 
 HL7 connects to a listener, IntelliVue listens on UDP, and every serial one stands on a pty whose
-path is a link that the configuration can name as `port`.
+path is a link that the configuration can name as `port`. SDC is on loopback, and writes what the
+configuration needs into a directory.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import LEADS, Patient
 from edgebox.sim.monitors.run import Hl7Sender
 from edgebox.sim.monitors.wire import FramedIntelliVue, Pty, UdpIntelliVue
+from edgebox.sim.ports import LOOPBACK
 
 
 async def run(kind: str, where: str, zone: str) -> None:
@@ -41,6 +43,11 @@ async def _talk(kind: str, where: str, zone: ZoneInfo, faults: Faults) -> None:
     monitor = IntelliVueMonitor(patient, faults, now=now, zone=zone, leads=LEADS)
     if kind == "intellivue" and not where.startswith("/"):
         await UdpIntelliVue(monitor).run(*parse_address(where))
+    if kind == "sdc":
+        # Costs seconds and 60 MiB to import: only who wants it pays.
+        from edgebox.sim.monitors import sdc
+
+        await sdc.run_in(Path(where).resolve(), patient, faults, LOOPBACK)
     if not where.startswith("/"):
         raise ConfigError(f"{where}: {kind} needs the path of a pty to make, from / on")
     pty = Pty(Path(where))
