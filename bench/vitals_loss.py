@@ -29,6 +29,7 @@ from edgebox.bus import Bus
 from edgebox.host.daemons import until_listening
 from edgebox.hub.vitals_receiver import VitalsReceiver
 from edgebox.hub.vitals_store import VitalsStore
+from edgebox.messages.base import Fault
 from edgebox.observation import Numeric, Wave, count_samples, unpack
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
@@ -192,6 +193,7 @@ async def _until_there(database: str, sent: int) -> None:
     try:
         while time.monotonic() < deadline_at:
             rows = await store.call(store.read, 0, 10**9)
+            assert not isinstance(rows, Fault), rows
             numbers = {
                 int(one.value or 0)
                 for row in rows
@@ -212,6 +214,7 @@ async def _result(
     store = VitalsStore(database)
     rows = await store.call(store.read, 0, 10**9)
     await store.close()
+    assert not isinstance(rows, Fault), rows
     arrived: list[int] = []
     there: dict[tuple[int, float | None], int] = {}
     for row in rows:

@@ -13,13 +13,16 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from edgebox.bus import Bus
+from edgebox.errors import DeviceError
 from edgebox.hub import tokens
 from edgebox.hub.box import Box
+from edgebox.hub.ledger import Ledger
 from edgebox.hub.limit import Limiter
 from edgebox.hub.protocol import End, State, ToPage
 from edgebox.hub.room import Person, Room
 from edgebox.hub.snapshot import snapshot
 from edgebox.hub.store import Departure, ParticipantRow, Presence, RoomRow, Store
+from edgebox.messages.base import Fault
 from edgebox.messages.room import ROOM
 from edgebox.messages.room import Room as RoomMessage
 from edgebox.messages.services import (
@@ -69,6 +72,7 @@ class Hub:
     def __init__(self, bus: Bus, store: Store, audit_keep_days: int):
         self._bus = bus
         self._store = store
+        self._ledger = Ledger(store)
         self._audit_keep_s = audit_keep_days * DAY_S
         self._audit_due_at = 0.0
         self._status = HubStatus(instance=tokens.make_id(), since_utc=time.time())
@@ -84,9 +88,12 @@ class Hub:
     # Life
 
     async def start(self) -> None:
-        """Take up what the database holds, then listen to the boxes."""
+        """Take up what the database holds, then listen to the boxes. Raises DeviceError."""
         await self._store.call(self._store.set_up)
-        rooms, people = await self._store.call(self._store.load)
+        held = await self._store.call(self._store.load)
+        if isinstance(held, Fault):
+            raise DeviceError(held.text)
+        rooms, people = held
         for row in rooms:
             self._add_room(row)
         for person in people:
@@ -101,6 +108,11 @@ class Hub:
 
     async def run(self) -> None:
         """What time alone brings about. Never returns."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ledger.run())
+            group.create_task(self._tick())
+
+    async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             for box in list(self._boxes.values()):
@@ -112,7 +124,7 @@ class Hub:
             await self._expire_participants()
             if time.monotonic() >= self._audit_due_at:
                 self._audit_due_at = time.monotonic() + AUDIT_EVERY_S
-                await self._store.call(self._store.forget, time.time() - self._audit_keep_s)
+                await self._ledger.note(self._store.forget, time.time() - self._audit_keep_s)
 
     async def _tend(self, box: Box, room: Room) -> None:
         """What is due in an open room, now and then."""
@@ -169,7 +181,7 @@ class Hub:
         for person in let_in:
             row = self._rows.get(person.id)
             if row is not None:
-                await self._store.call(self._store.note_admission, room.box, row, time.time())
+                await self._ledger.note(self._store.note_admission, room.box, row, time.time())
 
     async def _handle_position(self, position: Position, keys: dict[str, str]) -> None:
         box = await self._box(keys["box"])
@@ -208,7 +220,7 @@ class Hub:
             return
         row = RoomRow(tokens.make_id(), box.id, box.session.id)
         room = self._add_room(row)
-        await self._store.call(self._store.open_room, row, time.time())
+        await self._ledger.note(self._store.open_room, row, time.time())
         await self._changed(room)
 
     async def _close_room(self, room: Room) -> None:
@@ -218,7 +230,7 @@ class Hub:
         peers = [self._drop(room, person, "ended") for person in list(room.people.values())]
         await self._close_peers(room, [peer for some in peers for peer in some])
         row = RoomRow(room.id, room.box, room.session)
-        await self._store.call(self._store.close_room, row, time.time())
+        await self._ledger.note(self._store.close_room, row, time.time())
 
     async def _tell_box(self, room: Room) -> None:
         message = RoomMessage(session=room.session, participants=room.participants())
@@ -276,7 +288,7 @@ class Hub:
         if room is None or row.id not in room.people:
             return
         await self._close_peers(room, self._drop(room, room.people[row.id], why))
-        await self._store.call(self._store.remove_participant, room.box, row, why, time.time())
+        await self._ledger.note(self._store.remove_participant, room.box, row, why, time.time())
         await self._changed(room)
 
     def _drop(self, room: Room, person: Person, why: End) -> list[str]:
@@ -335,7 +347,7 @@ class Hub:
 
     async def _note_presence(self, room: Room, row: ParticipantRow, what: Presence) -> None:
         if self._presences.take(row.id, time.monotonic()):
-            await self._store.call(self._store.note_presence, room.box, row, what, time.time())
+            await self._ledger.note(self._store.note_presence, room.box, row, what, time.time())
 
     def note_muted(self, row: ParticipantRow, muted: bool) -> None:
         """They muted their microphone, or not; the box is told at the next tick."""

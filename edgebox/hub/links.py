@@ -39,11 +39,13 @@ class Links:
             return Fault(reason="busy", text="too many invitations in a short time")
         now_utc = time.time()
         count = await self._store.call(self._store.count_open_invites, room.id, now_utc)
+        if isinstance(count, Fault):
+            return count
         if count >= OPEN_INVITES_MAX:
             return Fault(reason="busy", text=f"{count} invitations are open already")
         token = tokens.make_token()
         ttl_s = self._config.invite_ttl_s
-        await self._store.call(
+        added = await self._store.call(
             self._store.add_invite,
             tokens.hash_token(token),
             RoomRow(room.id, room.box, room.session),
@@ -52,17 +54,24 @@ class Links:
             ttl_s,
             now_utc,
         )
+        if isinstance(added, Fault):
+            return added
         return Invite(
             url=f"{self._config.public_url}/j/{token}",
             role=question.role,
             expires_utc=now_utc + ttl_s,
         )
 
-    async def look_at(self, token: str, cookies: dict[str, str]) -> Door:
-        """What lies behind a link, for somebody with these room cookies. Changes nothing."""
-        row = None
-        if tokens.TOKEN.fullmatch(token):
-            row = await self._store.call(self._store.find_invite, tokens.hash_token(token))
+    async def look_at(self, token: str, cookies: dict[str, str]) -> Door | Fault:
+        """What lies behind a link, for somebody with these room cookies. Changes nothing.
+
+        A Fault: nobody can tell now.
+        """
+        if not tokens.TOKEN.fullmatch(token):
+            return CLOSED
+        row = await self._store.call(self._store.find_invite, tokens.hash_token(token))
+        if isinstance(row, Fault):
+            return row
         room = self._hub.room(row.room) if row is not None else None
         if row is None or room is None:
             return CLOSED
@@ -80,8 +89,10 @@ class Links:
             vehicle=self._hub.vehicle(room),
         )
 
-    async def join(self, token: str, door: Door, name: str, cookie: str) -> str | None:
+    async def join(self, token: str, door: Door, name: str, cookie: str) -> str | Fault | None:
         """Spend the link. The new cookie; None if somebody was quicker or the room is full.
+
+        A Fault: the link is not spent, and may be used later.
 
         `cookie`: the one this browser has for the room, if any; that participant leaves.
         """
@@ -95,6 +106,8 @@ class Links:
         spent = await self._store.call(
             self._store.use_invite, tokens.hash_token(token), room.box, row, row.joined_utc
         )
+        if isinstance(spent, Fault):
+            return spent
         if not spent:
             return None
         earlier = self._hub.participant(room.id, cookie)

@@ -4,15 +4,10 @@ Secrets are stored as hashes. A closed room's invitations and participants are d
 trail keeps who was invited, joined, was let in or turned away, and left, and when; nothing else
 about a mission, and for a limited time (`hub.audit_keep_days`).
 
-Every method is one transaction and blocks; `Store.call` runs it in the one thread that owns the
-database, so that neither a slow disk nor a remote PostgreSQL stalls signalling.
+Every method is one transaction and blocks: see database.py.
 """
 
-import asyncio
-import functools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Literal, cast
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -23,21 +18,15 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
     delete,
-    event,
     func,
     insert,
     select,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from edgebox.errors import ConfigError, DeviceError
+from edgebox.hub.database import Database
 from edgebox.messages.base import Role
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 metadata = MetaData()
 
@@ -119,36 +108,14 @@ class ParticipantRow(Struct, frozen=True):
     joined_utc: float
 
 
-class Store:
+class Store(Database):
     """The hub's database."""
 
     def __init__(self, url: str):
         """`url`: SQLAlchemy's. Raises ConfigError for one that names no usable database."""
-        try:
-            self._engine = create_engine(url)
-        except (ArgumentError, ImportError) as error:
-            raise ConfigError(f"hub.database: {error}") from error
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _set_up_sqlite)
-
-    async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run one of the methods below in the database's thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, functools.partial(method, *args, **kwargs))
-
-    def set_up(self) -> None:
-        """Make the tables that are missing. Raises DeviceError."""
-        try:
-            metadata.create_all(self._engine)
-        except DBAPIError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
-            raise DeviceError(f"hub.database {where}: {error.orig}") from error
-
-    async def close(self) -> None:
-        """Finish what is queued and let go of the database."""
-        await self.call(self._engine.dispose)
-        self._thread.shutdown()
+        # A power cut must lose nothing that was answered: WAL keeps synchronous at FULL.
+        pragmas = ("journal_mode=WAL", "busy_timeout=5000")
+        super().__init__("hub.database", url, metadata, pragmas)
 
     def load(self) -> tuple[list[RoomRow], list[ParticipantRow]]:
         """All open rooms and everybody in them."""
@@ -322,9 +289,3 @@ def _audit(
             role=role,
         )
     )
-
-
-def _set_up_sqlite(connection: Any, record: object) -> None:
-    # A power cut must lose nothing that was answered: WAL keeps synchronous at FULL.
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA busy_timeout=5000")

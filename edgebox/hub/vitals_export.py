@@ -10,7 +10,8 @@ import asyncio
 import logging
 import ssl
 import time
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, ParamSpec, TypeVar
 
 import aiohttp
 
@@ -18,10 +19,15 @@ from edgebox.config import Config, parse_address, read_secret, resolve_file
 from edgebox.errors import DeviceError, RemoteProtocolError
 from edgebox.hub import vitals_fhir, vitals_hl7
 from edgebox.hub.vitals_store import BatchRow, VitalsStore
+from edgebox.messages.base import Fault
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 LOOK_EVERY_S = 1.0
+DATABASE_AGAIN_S = 2.0
 ROWS = 50
 REPLY_TIMEOUT_S = 20.0
 REPLY_MAX_BYTES = 65_536
@@ -120,22 +126,31 @@ class Exporter:
         try:
             through = await self._begin()
             while True:
-                rows = await self._store.call(self._store.read, through, ROWS)
+                rows = await self._insist(self._store.read, through, ROWS)
                 for row in rows:
                     await self._deliver(row)
                     through = row.id
-                    await self._store.call(self._store.note_exported, self._target.name, through)
+                    await self._insist(self._store.note_exported, self._target.name, through)
                 if not rows:
                     await asyncio.sleep(LOOK_EVERY_S)
         finally:
             self._target.close()
 
     async def _begin(self) -> int:
-        through = await self._store.call(self._store.exported, self._target.name)
+        through = await self._insist(self._store.exported, self._target.name)
         if through is None:
-            through = await self._store.call(self._store.last_id)
-            await self._store.call(self._store.note_exported, self._target.name, through)
+            through = await self._insist(self._store.last_id)
+            await self._insist(self._store.note_exported, self._target.name, through)
         return through
+
+    async def _insist(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As the store's `call`, again and again while the database is away."""
+        while True:
+            answer = await self._store.call(method, *args, **kwargs)
+            if not isinstance(answer, Fault):
+                return answer
+            logger.error("%s waits: %s", self._target.name, answer.text)
+            await asyncio.sleep(DATABASE_AGAIN_S)
 
     async def _deliver(self, row: BatchRow) -> None:
         """Until it is taken, or refused."""

@@ -9,7 +9,6 @@ import logging
 import time
 
 from edgebox.bus import Bus
-from edgebox.errors import DeviceError
 from edgebox.hub.limit import Limiter
 from edgebox.hub.vitals_store import Place, StreamKey, VitalsStore
 from edgebox.messages.base import Fault
@@ -49,7 +48,7 @@ class VitalsReceiver:
         self.dropped = 0
 
     async def start(self) -> None:
-        """Listen to the boxes. The store must be set up. Raises DeviceError."""
+        """Listen to the boxes. The store must be set up."""
         await self._bus.subscribe(VITALS_BATCH, self._handle_batch)
         await self._bus.serve(RESUME_VITALS, self._answer)
 
@@ -69,10 +68,9 @@ class VitalsReceiver:
 
     async def _answer(self, question: ResumeVitals, keys: dict[str, str]) -> VitalsPlaces | Fault:
         wanted = [StreamKey(keys["box"], stream) for stream in question.streams]
-        try:
-            places = await self._store.call(self._store.place, wanted)
-        except DeviceError as error:
-            return Fault(reason="failed", text=str(error)[:200])
+        places = await self._store.call(self._store.place, wanted)
+        if isinstance(places, Fault):
+            return places
         return VitalsPlaces(
             places=tuple(
                 VitalsAck(stream=key.stream, through=place.through) for key, place in places.items()
@@ -84,10 +82,9 @@ class VitalsReceiver:
             await self._wake.wait()
             self._wake.clear()
             arrived, self._queue = self._queue, []
-            try:
-                places = await self._store.call(self._store.add, arrived, time.time())
-            except DeviceError as error:
-                logger.error("%s", error)
+            places = await self._store.call(self._store.add, arrived, time.time())
+            if isinstance(places, Fault):
+                logger.error("vitals were not stored: %s", places.text)
                 await asyncio.sleep(RETRY_S)
                 continue
             self.stored.set()
@@ -100,8 +97,7 @@ class VitalsReceiver:
 
     async def _forget_old(self) -> None:
         while self._keep_h:
-            try:
-                await self._store.call(self._store.forget, time.time() - self._keep_h * 3600)
-            except DeviceError as error:
-                logger.error("%s", error)
+            forgot = await self._store.call(self._store.forget, time.time() - self._keep_h * 3600)
+            if isinstance(forgot, Fault):
+                logger.error("old vitals were not deleted: %s", forgot.text)
             await asyncio.sleep(FORGET_EVERY_S)

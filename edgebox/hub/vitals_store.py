@@ -7,11 +7,7 @@ What a box says it no longer has is noted as a gap, never passed over in silence
 Patient data: kept for `hub.vitals_keep_h` and deleted then; nothing of it goes into logs.
 """
 
-import asyncio
-import functools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Sequence
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -25,21 +21,15 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    create_engine,
     delete,
-    event,
     func,
     insert,
     select,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from edgebox.errors import ConfigError, DeviceError
+from edgebox.hub.database import Database
 from edgebox.messages.vitals import VitalsBatch
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 metadata = MetaData()
 _BIG = BigInteger().with_variant(Integer, "sqlite")
@@ -109,60 +99,36 @@ class BatchRow(Struct, frozen=True):
     content: bytes
 
 
-class VitalsStore:
+class VitalsStore(Database):
     """The hub's database of vitals. Every method but `call` and `close` blocks."""
 
     def __init__(self, url: str):
         """`url`: SQLAlchemy's. Raises ConfigError for one that names no usable database."""
-        try:
-            self._engine = create_engine(url)
-        except (ArgumentError, ImportError) as error:
-            raise ConfigError(f"hub.vitals_database: {error}") from error
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vitals-store")
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _set_up_sqlite)
-
-    async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run one of the methods below in the database's thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, functools.partial(method, *args, **kwargs))
-
-    async def close(self) -> None:
-        """Finish what is queued and let go of the database."""
-        await self.call(self._engine.dispose)
-        self._thread.shutdown()
-
-    def set_up(self) -> None:
-        """Make the tables that are missing. Raises DeviceError."""
-        try:
-            metadata.create_all(self._engine)
-        except DBAPIError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
-            raise DeviceError(f"hub.vitals_database {where}: {error.orig}") from error
+        pragmas = (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "secure_delete=FAST",
+            "busy_timeout=5000",
+        )
+        super().__init__("hub.vitals_database", url, metadata, pragmas)
 
     def place(self, keys: Sequence[StreamKey]) -> dict[StreamKey, Place]:
-        """How far each of these is; one that is not known is at 0. Raises DeviceError."""
-        try:
-            with self._engine.connect() as db:
-                return {key: Place(_through(db, key) or 0) for key in keys}
-        except DBAPIError as error:
-            raise DeviceError(f"vitals cannot be read: {error.orig}") from error
+        """How far each of these is; one that is not known is at 0."""
+        with self._engine.connect() as db:
+            return {key: Place(_through(db, key) or 0) for key in keys}
 
     def add(
         self, arrived: Sequence[tuple[str, VitalsBatch]], now_utc: float
     ) -> dict[StreamKey, Place]:
         """Store what comes next in its stream, of what arrived from which box; durable on return.
 
-        Raises DeviceError if the database refuses: then nothing of it is stored.
+        If the database refuses, nothing of it is stored.
         """
         places: dict[StreamKey, Place] = {}
-        try:
-            with self._engine.begin() as db:
-                for box, batch in arrived:
-                    key = StreamKey(box, batch.stream)
-                    places[key] = self._add(db, box, batch, now_utc)
-        except DBAPIError as error:
-            raise DeviceError(f"vitals cannot be stored: {error.orig}") from error
+        with self._engine.begin() as db:
+            for box, batch in arrived:
+                key = StreamKey(box, batch.stream)
+                places[key] = self._add(db, box, batch, now_utc)
         return places
 
     def _add(self, db: Connection, box: str, batch: VitalsBatch, now_utc: float) -> Place:
@@ -215,16 +181,13 @@ class VitalsStore:
         return Place(batch.seq)
 
     def read(self, after: int, limit: int) -> list[BatchRow]:
-        """Batches in the order of storing, those with an id above `after`. Raises DeviceError."""
+        """Batches in the order of storing, those with an id above `after`."""
         query = select(batches).where(batches.c.id > after).order_by(batches.c.id).limit(limit)
-        try:
-            with self._engine.connect() as db:
-                return [
-                    BatchRow(row.id, row.box, row.stream, row.seq, row.at_utc, row.content)
-                    for row in db.execute(query)
-                ]
-        except DBAPIError as error:
-            raise DeviceError(f"vitals cannot be read: {error.orig}") from error
+        with self._engine.connect() as db:
+            return [
+                BatchRow(row.id, row.box, row.stream, row.seq, row.at_utc, row.content)
+                for row in db.execute(query)
+            ]
 
     def last_id(self) -> int:
         """Of the batch that was stored last; 0: none."""
@@ -238,41 +201,25 @@ class VitalsStore:
             return [(row.stream, row.first, row.last) for row in db.execute(query)]
 
     def forget(self, before_utc: float) -> int:
-        """Delete batches stored before this time, positions stay; how many. Raises DeviceError."""
-        try:
-            with self._engine.begin() as db:
-                return db.execute(delete(batches).where(batches.c.stored_utc < before_utc)).rowcount
-        except DBAPIError as error:
-            raise DeviceError(f"vitals cannot be deleted: {error.orig}") from error
+        """Delete batches stored before this time, positions stay; how many."""
+        with self._engine.begin() as db:
+            return db.execute(delete(batches).where(batches.c.stored_utc < before_utc)).rowcount
 
     def exported(self, target: str) -> int | None:
-        """Id of the last batch that this target has taken; None: it is new. Raises DeviceError."""
+        """Id of the last batch that this target has taken; None: it is new."""
         query = select(exports.c.through).where(exports.c.target == target)
-        try:
-            with self._engine.connect() as db:
-                found = db.execute(query).scalar()
-        except DBAPIError as error:
-            raise DeviceError(f"vitals export cannot be read: {error.orig}") from error
+        with self._engine.connect() as db:
+            found = db.execute(query).scalar()
         return None if found is None else int(found)
 
     def note_exported(self, target: str, through: int) -> None:
-        """This target has taken everything up to this batch. Raises DeviceError."""
-        try:
-            with self._engine.begin() as db:
-                db.execute(delete(exports).where(exports.c.target == target))
-                db.execute(insert(exports).values(target=target, through=through))
-        except DBAPIError as error:
-            raise DeviceError(f"vitals export cannot be noted: {error.orig}") from error
+        """This target has taken everything up to this batch."""
+        with self._engine.begin() as db:
+            db.execute(delete(exports).where(exports.c.target == target))
+            db.execute(insert(exports).values(target=target, through=through))
 
 
 def _through(db: Connection, key: StreamKey) -> int | None:
     query = select(streams.c.through).where(streams.c.box == key.box, streams.c.id == key.stream)
     found = db.execute(query).scalar()
     return None if found is None else int(found)
-
-
-def _set_up_sqlite(connection: Any, record: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA secure_delete=FAST")
-    connection.execute("PRAGMA busy_timeout=5000")

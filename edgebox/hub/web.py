@@ -28,6 +28,7 @@ from edgebox.hub.page import RemotePage
 from edgebox.hub.protocol import MESSAGE_MAX_BYTES, Ended, encode
 from edgebox.hub.signalling import Signalling
 from edgebox.hub.store import ParticipantRow
+from edgebox.messages.base import Fault
 from edgebox.roles import RIGHTS
 
 STATIC = Path(__file__).parent / "static"
@@ -108,6 +109,8 @@ class Site:
 
     async def _show_link(self, request: web.Request) -> web.StreamResponse:
         door = await self._links.look_at(request.match_info["token"], self._cookies(request))
+        if isinstance(door, Fault):
+            return self._notice(request, "later", 503)
         if door.entered:
             return self._to_room(request, door)
         if not door.open:
@@ -120,6 +123,8 @@ class Site:
         token = request.match_info["token"]
         cookies = self._cookies(request)
         door = await self._links.look_at(token, cookies)
+        if isinstance(door, Fault):
+            return self._notice(request, "later", 503)
         if door.entered:
             return self._to_room(request, door)
         if not door.open:
@@ -128,6 +133,8 @@ class Site:
         if not name:
             return self._join_page(request, door, "", missing=True)
         cookie = await self._links.join(token, door, name, cookies.get(door.room, ""))
+        if isinstance(cookie, Fault):
+            return self._notice(request, "later", 503)
         if cookie is None:
             return self._refuse(request)
         response = self._to_room(request, door)

@@ -426,3 +426,51 @@ async def test_answer_does_not_go_to_another_box(
         )
         assert isinstance(answer, Fault)
         assert seen == []
+
+
+async def test_a_database_that_takes_nothing_ends_no_call_and_is_written_later(
+    hub: RunningHub, box: StandInBox, tmp_path: Path
+) -> None:
+    def rename(*tables: str, back: bool = False) -> None:
+        """Every transaction that touches one fails, as on a full disk."""
+        with sqlite3.connect(tmp_path / "hub.db") as database:
+            for table in tables:
+                names = (f"{table}_away", table) if back else (table, f"{table}_away")
+                database.execute("ALTER TABLE {} RENAME TO {}".format(*names))
+        database.close()
+
+    url, other = await box.invite("doctor"), await box.invite("observer")
+    async with person() as doctor, person() as late:
+        room = await join(doctor, url)
+        rename("audit", "invite")
+        asked = CreateInvite(session=box.session, role="doctor")
+        assert isinstance(fault := await box.bus.request(CREATE_INVITE, asked), Fault)
+        assert fault.reason == "failed"
+        assert "Kari" not in fault.text
+        for method in (late.get, late.post):
+            async with method(other, data={"name": "Ola"}) as answer:
+                assert answer.status == 503
+                assert "Lenken er ikke brukt opp" in await answer.text()
+        assert (await page_of(doctor, hub.url + room))[0] == 200
+        box.session = "session-2"
+        await box.say()
+        await until(lambda: box.room is not None and box.room.session == "session-2")
+        assert (await page_of(doctor, hub.url + room))[0] == 404, "the session is over all the same"
+        assert hub.task is not None
+        assert not hub.task.done()
+        rename("audit", "invite", back=True)
+        assert await box.invite("observer")
+        assert (await page_of(late, other))[0] == 404, "its room is closed"
+
+    def events() -> list[str]:
+        with sqlite3.connect(tmp_path / "hub.db") as database:
+            found = [one for (one,) in database.execute("SELECT event FROM audit ORDER BY id")]
+        database.close()
+        return found
+
+    await until(lambda: {"closed", "opened"} <= set(events()[3:]))
+    assert [one for one in events() if one in {"opened", "closed"}] == [
+        "opened",
+        "closed",
+        "opened",
+    ]

@@ -10,6 +10,7 @@ from edgebox.config import Box, Config, Monitor, Vitals
 from edgebox.config import Bus as BusConfig
 from edgebox.hub.vitals_receiver import VitalsReceiver
 from edgebox.hub.vitals_store import VitalsStore
+from edgebox.messages.base import Fault
 from edgebox.observation import Observation, unpack
 from edgebox.vitals.service import run
 from tests.conftest import Broker
@@ -50,6 +51,7 @@ class HubSide:
     async def stored(self) -> list[Observation]:
         """Everything, in the order of storing; each batch is looked at for being once."""
         rows = await self.store.call(self.store.read, 0, 10**6)
+        assert not isinstance(rows, Fault), rows
         keys = [(row.stream, row.seq) for row in rows]
         assert len(keys) == len(set(keys)), "a batch was stored twice"
         return [one for row in rows for one in unpack(row.content)]
