@@ -370,6 +370,10 @@ class Support(_Section, frozen=True):
 
     store: str = "/var/lib/edgebox/support/support.db"
     """SQLite file with past self-tests and how each link was."""
+    audit: str = "/var/lib/edgebox/support/audit.jsonl"
+    """Who was let in to look, and what they did: append-only, `edgebox audit` verifies it."""
+    logs: str = ""
+    """Directory with a NAME.log of each service, where there is no journal; empty: the journal."""
 
 
 class Headset(_Section, frozen=True):
@@ -464,6 +468,8 @@ class Hub(_Section, frozen=True):
     staff_private_key: str = "credential:staff.key"
     staff_revoked: str = ""
     """File of certificates that are shut out (`serial:HEX` lines), read again when it changes."""
+    support_audit: str = "/var/lib/edgebox-hub/support-audit.jsonl"
+    """What technicians did, and how each box's own trail ends: `edgebox audit` verifies it."""
     audit_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 365
     """Who was invited, let in and left, and when, is deleted after this."""
     language: Language = "nb"
@@ -472,10 +478,8 @@ class Hub(_Section, frozen=True):
 class Authority(_Section, frozen=True):
     """The fleet's certificate authority, a process of its own on the hub."""
 
-    register: str = "/var/lib/edgebox-authority/register.db"
-    """Vouchers and what was issued: SQLite, readable by the authority's user alone."""
-    certificate: str = "credential:fleet-ca.pem"
-    private_key: str = "credential:fleet-ca.key"
+    directory: str = "/var/lib/edgebox-hub-authority"
+    """Belongs to the authority's user: `fleet-ca.pem`, `fleet-ca.key` and `register.db` in it."""
 
 
 class Config(_Section, frozen=True):

@@ -234,8 +234,6 @@ class Outlook(Message, frozen=True, tag="outlook"):
     """How the box is now."""
 
     at_utc: float
-    clock_synchronized: bool | None
-    """None: not known."""
     services: tuple[ServiceStatus, ...]
     missing: tuple[Text, ...]
     """Parts that say nothing, in English: what cannot be shown, and why."""
@@ -292,7 +290,7 @@ class EffectiveConfiguration(Message, frozen=True, tag="effective"):
 
 
 class BundlePart(Message, frozen=True, tag="bundle-part"):
-    """Bytes of the bundle, base64."""
+    """Bytes of the bundle (base64 on the wire); the last part ends at `size`."""
 
     size: int
     data: bytes

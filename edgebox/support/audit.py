@@ -110,6 +110,24 @@ class Trail:
             os.close(file)
 
 
+def open_trail(path: Path, now_utc: float) -> Trail:
+    """A trail to write to. One that does not hold is put aside, which the new one begins with.
+
+    Raises AuditError if nothing can be written.
+    """
+    try:
+        return Trail(path)
+    except AuditError as error:
+        aside = path.with_name(f"{path.name}.broken-{int(now_utc)}")
+        try:
+            path.rename(aside)
+        except OSError:
+            raise error from None
+        trail = Trail(path)
+        trail.append("trail-broken", now_utc, detail=f"{error}; kept as {aside.name}")
+        return trail
+
+
 def verify(path: Path) -> Iterator[Entry]:
     """Every entry, proved to follow the one before. Raises AuditError at the first that does not.
 

@@ -1,0 +1,353 @@
+"""The technician's session on the bus: the crew's taps, the technician's orders, the audit trail.
+
+Order of things: what is asked is checked against the grant, written to the trail, shown to the
+crew, and then done; what came of it is given back only if the session is still the same. A trail
+that cannot be written ends the session.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import deque
+from typing import Literal
+
+from edgebox.bus import Bus
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.support import (
+    ADMIT_TECHNICIAN,
+    ASK_HELP,
+    CREW_SAYS,
+    DESK_INFO,
+    END_SUPPORT,
+    OPEN_SUPPORT,
+    REQUEST_SUPPORT,
+    SUPPORT_AUDIT,
+    SUPPORT_CHAT,
+    SUPPORT_ORDER,
+    SUPPORT_SESSION,
+    AdmitTechnician,
+    AskHelp,
+    AuditHead,
+    BundlePart,
+    ChatLine,
+    CrewSays,
+    Deed,
+    DeedName,
+    DeskInfo,
+    EffectiveConfiguration,
+    End,
+    EndSupport,
+    HelpLink,
+    JournalPart,
+    Leave,
+    LinkHistory,
+    Look,
+    OpenSupport,
+    Order,
+    Outlook,
+    ReadBundle,
+    ReadConfiguration,
+    ReadHistory,
+    ReadJournal,
+    Report,
+    RequestSupport,
+    Restart,
+    RunCheck,
+    Say,
+    SupportSession,
+)
+from edgebox.support.actions import Actions
+from edgebox.support.audit import AuditError, Trail
+from edgebox.support.session import Refusal, Session, Technician
+
+logger = logging.getLogger(__name__)
+
+SAY_EVERY_S = 5.0
+LOOK_EVERY_S = 0.25
+DOING_S = 15.0
+"""What they did is shown so long, then that they look."""
+ORDERS_MAX = 4
+"""Carried out at the same time."""
+REFUSALS_MAX = 20
+REFUSALS_S = 600.0
+"""No more refusals than this are written in this time: a flood must not fill the disk."""
+NOTED_MAX = 200
+"""Different things looked at that are written down one by one."""
+WATCHED: frozenset[DeedName] = frozenset({"look", "history", "journal"})
+"""Asked again and again by an open page: written once each."""
+_AUDIT_FAULT = Fault(reason="failed", text="the audit trail cannot be written")
+
+Result = Outlook | LinkHistory | JournalPart | EffectiveConfiguration | BundlePart | Done
+
+
+class HelpDesk:
+    """Between bus, session, trail and actions."""
+
+    def __init__(self, bus: Bus, box: str, trail: Trail, actions: Actions):
+        self._bus = bus
+        self._box = box
+        self._trail = trail
+        self._actions = actions
+        self._session = Session(lambda: secrets.token_hex(8), lambda: secrets.token_urlsafe(24))
+        self._desk = ""
+        self._doing: DeedName | None = None
+        self._subject = ""
+        self._done_at = float("-inf")
+        self._noted: set[tuple[str, str]] = set()
+        self._orders = 0
+        self._refused_at: deque[float] = deque(maxlen=REFUSALS_MAX)
+        self._untold = 0
+        self._said_at = float("-inf")
+
+    async def listen(self) -> None:
+        """Nobody is in: whatever was before this process is over."""
+        await self._note("service-started")
+        await self._say()
+        await self._bus.subscribe(DESK_INFO, self._take_desk)
+        await self._bus.serve(ASK_HELP, self._ask)
+        await self._bus.serve(ADMIT_TECHNICIAN, self._admit)
+        await self._bus.serve(END_SUPPORT, self._end)
+        await self._bus.serve(CREW_SAYS, self._crew_says)
+        await self._bus.serve(REQUEST_SUPPORT, self._request)
+        await self._bus.serve(OPEN_SUPPORT, self._open)
+        await self._bus.serve(SUPPORT_ORDER, self._carry_out)
+
+    async def run(self) -> None:
+        """What time alone brings about. Never returns."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            who, session = self._session.technician, self._session.id
+            if self._session.handle_timeout(time.monotonic()):
+                await self._ended(self._session.ended, who, session)
+            elif time.monotonic() - self._said_at >= SAY_EVERY_S and self._session.state != "off":
+                await self._say()
+
+    # The crew
+
+    async def _take_desk(self, desk: DeskInfo, keys: dict[str, str]) -> None:
+        self._desk = desk.url
+
+    async def _ask(self, question: AskHelp, keys: dict[str, str]) -> HelpLink | Fault:
+        now = time.monotonic()
+        if self._session.state == "active":
+            return Fault(reason="busy", text="a technician is here already")
+        if not await self._note("crew-asked"):
+            return _AUDIT_FAULT
+        token = self._session.ask(now)
+        await self._say()
+        url = f"{self._desk}/desk/join/{self._box}#{token}" if self._desk else ""
+        return HelpLink(id=self._session.id, url=url, left_s=self._session.left_s(now))
+
+    async def _admit(self, wish: AdmitTechnician, keys: dict[str, str]) -> Done | Fault:
+        refusal = self._session.admit(wish.id, wish.serial, time.monotonic())
+        if refusal is not None:
+            return Fault(reason="not-found", text=refusal)
+        return await self._begun("admitted")
+
+    async def _end(self, wish: EndSupport, keys: dict[str, str]) -> Done:
+        asked = self._session.state == "asked"
+        who, session = self._session.technician, self._session.id
+        why: End = "refused" if asked and who is not None else "crew"
+        if self._session.end(why):
+            await self._ended(why, who, session)
+        return Done()
+
+    async def _crew_says(self, words: CrewSays, keys: dict[str, str]) -> Done | Fault:
+        if self._session.state != "active":
+            return Fault(reason="not-found", text="nobody is here to read it")
+        await self._chat("crew", words.text)
+        return Done()
+
+    # The technician
+
+    async def _request(self, question: RequestSupport, keys: dict[str, str]) -> Done | Fault:
+        who = Technician(question.technician, question.serial)
+        refusal = self._session.request(who, time.monotonic())
+        if refusal is not None:
+            return await self._refuse(refusal, who, "request")
+        if not await self._note("technician-asked", who):
+            return await self._end_without_trail()
+        await self._say()
+        return Done()
+
+    async def _open(self, question: OpenSupport, keys: dict[str, str]) -> Done | Fault:
+        who = Technician(question.technician, question.serial)
+        before = self._session.id
+        refusal = self._session.open(who, question.token, time.monotonic())
+        if refusal is None:
+            return await self._begun("link-opened")
+        if self._session.ended == "guessed" and before:
+            await self._ended("guessed", who, before)
+        return await self._refuse(refusal, who, "link")
+
+    async def _begun(self, how: str) -> Done | Fault:
+        self._noted.clear()
+        self._doing, self._subject = None, ""
+        if not await self._note(how, self._session.technician):
+            return await self._end_without_trail()
+        await self._say()
+        return Done()
+
+    async def _carry_out(self, order: Order, keys: dict[str, str]) -> Report | Fault:
+        who = Technician("", order.serial)
+        refusal = self._session.check(order.session, order.serial, time.monotonic())
+        name, subject = describe(order.deed)
+        if refusal is not None:
+            return await self._refuse(refusal, who, f"{name} {subject}".strip())
+        if self._orders >= ORDERS_MAX:
+            return Fault(reason="busy", text=f"{ORDERS_MAX} orders wait already")
+        self._orders += 1
+        try:
+            return await self._do(order, name, subject)
+        finally:
+            self._orders -= 1
+
+    async def _do(self, order: Order, name: DeedName, subject: str) -> Report | Fault:
+        first = self._is_new(order.deed, name, subject)
+        if first and not await self._note(name, self._session.technician, subject):
+            return await self._end_without_trail()
+        if name != "look" or time.monotonic() - self._done_at > DOING_S:
+            changed = (name, subject) != (self._doing, self._subject)
+            self._doing, self._subject, self._done_at = name, subject, time.monotonic()
+            if changed:
+                await self._say()
+        result = await self._result(order.deed)
+        still = self._session.check(order.session, order.serial, time.monotonic())
+        if still is not None and not isinstance(order.deed, Leave):
+            return await self._refuse(still, Technician("", order.serial), f"{name} after the end")
+        return result if isinstance(result, Fault) else Report(result=result)
+
+    def _is_new(self, deed: Deed, name: DeedName, subject: str) -> bool:
+        """Whether it is written down."""
+        if isinstance(deed, ReadBundle):
+            return deed.offset == 0
+        if name not in WATCHED:
+            return True
+        if (name, subject) in self._noted or len(self._noted) >= NOTED_MAX:
+            return False
+        self._noted.add((name, subject))
+        return True
+
+    async def _result(self, deed: Deed) -> Result | Fault:
+        match deed:
+            case Look():
+                return self._actions.look()
+            case ReadHistory():
+                return self._actions.history(deed)
+            case ReadJournal():
+                return await self._actions.journal(deed)
+            case ReadConfiguration():
+                return self._actions.configuration()
+            case RunCheck():
+                return self._actions.check(deed)
+            case Restart():
+                return await self._actions.restart(deed)
+            case ReadBundle():
+                return await self._actions.bundle(deed)
+            case Say():
+                await self._chat("technician", deed.text)
+                return Done()
+            case Leave():
+                who, session = self._session.technician, self._session.id
+                self._session.end("technician")
+                await self._ended("technician", who, session)
+                return Done()
+
+    # What is said and written
+
+    async def _chat(self, by: Literal["crew", "technician"], text: str) -> None:
+        line = ChatLine(session=self._session.id, by=by, text=text, at_utc=time.time())
+        await self._bus.publish(SUPPORT_CHAT, line)
+
+    async def _say(self) -> None:
+        session, now = self._session, time.monotonic()
+        self._said_at = now
+        who = session.technician
+        await self._bus.publish(
+            SUPPORT_SESSION,
+            SupportSession(
+                state=session.state,
+                id=session.id,
+                asked_by=session.asked_by,
+                technician=who.name if who else "",
+                serial=who.serial if who else "",
+                left_s=session.left_s(now),
+                doing=self._doing if session.state == "active" else None,
+                subject=self._subject if session.state == "active" else "",
+                ended=session.ended,
+            ),
+        )
+
+    async def _ended(self, why: End, who: Technician | None, session: str) -> None:
+        """Crew and desk learn of it before it is written: the end waits for nothing."""
+        self._actions.forget()
+        self._noted.clear()
+        await self._say()
+        await self._note(f"ended: {why}", who, session=session)
+
+    async def _note(
+        self, what: str, who: Technician | None = None, detail: str = "", session: str = ""
+    ) -> bool:
+        """Write it down and tell the hub; False if it could not be written."""
+        who = who or Technician("", "")
+        try:
+            entry = self._trail.append(
+                what,
+                time.time(),
+                box=self._box,
+                session=session or self._session.id,
+                who=who.name,
+                serial=who.serial,
+                detail=detail,
+            )
+        except AuditError as error:
+            logger.error("audit: %s", error)
+            return False
+        head = AuditHead(
+            entries=entry.n, hash=entry.hash, what=what, technician=who.name, serial=who.serial
+        )
+        await self._bus.publish(SUPPORT_AUDIT, head)
+        return True
+
+    async def _end_without_trail(self) -> Fault:
+        self._session.end("audit")
+        self._actions.forget()
+        await self._say()
+        return _AUDIT_FAULT
+
+    async def _refuse(self, why: Refusal, who: Technician, what: str) -> Fault:
+        """Written down too, but not more often than a disk can bear."""
+        now = time.monotonic()
+        full = len(self._refused_at) == REFUSALS_MAX and now - self._refused_at[0] < REFUSALS_S
+        if full:
+            self._untold += 1
+        else:
+            self._refused_at.append(now)
+            more = f", {self._untold} more before it" if self._untold else ""
+            self._untold = 0
+            await self._note("refused", who, f"{why}: {what}{more}")
+        return Fault(reason="refused", text=why)
+
+
+def describe(deed: Deed) -> tuple[DeedName, str]:
+    """What the crew is shown and the trail says of a deed."""
+    match deed:
+        case Look():
+            return "look", ""
+        case ReadHistory():
+            return "history", f"{deed.hours} h"
+        case ReadJournal():
+            return "journal", " ".join(filter(None, (deed.service, deed.level, deed.text)))
+        case ReadConfiguration():
+            return "configuration", ""
+        case RunCheck():
+            return "check", deed.check
+        case Restart():
+            return "restart", deed.service
+        case ReadBundle():
+            return "bundle", ""
+        case Say():
+            return "chat", ""
+        case Leave():
+            return "leave", ""

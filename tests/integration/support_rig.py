@@ -1,0 +1,153 @@
+"""The box's help desk on a real broker: crew and hub are buses of the test."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgebox.bus import Bus
+from edgebox.config import Box, Camera, Config, Media
+from edgebox.messages.base import Done, Fault
+from edgebox.messages.selftest import SelfTest
+from edgebox.messages.services import ServiceStatus
+from edgebox.messages.support import (
+    ASK_HELP,
+    DESK_INFO,
+    OPEN_SUPPORT,
+    SUPPORT_AUDIT,
+    SUPPORT_CHAT,
+    SUPPORT_ORDER,
+    SUPPORT_SESSION,
+    AskHelp,
+    AuditHead,
+    ChatLine,
+    Deed,
+    DeskInfo,
+    HelpLink,
+    OpenSupport,
+    Order,
+    Report,
+    SupportSession,
+)
+from edgebox.support.actions import Actions
+from edgebox.support.audit import Entry, Trail, verify
+from edgebox.support.heard import Heard
+from edgebox.support.helpdesk import HelpDesk
+from edgebox.support.history import History
+from edgebox.support.surroundings import Surroundings
+from tests.conftest import Broker
+
+BOX = "b1"
+KARI, OLA = "AA", "BB"
+
+
+@dataclass
+class Rig:
+    """What a test holds."""
+
+    crew: Bus
+    hub: Bus
+    heard: Heard
+    history: History
+    trail: Trail
+    audit: Path
+    session: SupportSession = field(default_factory=lambda: SupportSession(state="off"))
+    heads: list[AuditHead] = field(default_factory=list)
+    chat: list[ChatLine] = field(default_factory=list)
+    tests_asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def order(self, deed: Deed, *, serial: str = KARI, session: str = "") -> Any:
+        """What the hub sends for a technician; the result or the Fault."""
+        order = Order(session=session or self.session.id, serial=serial, deed=deed)
+        answer = await self.hub.request(SUPPORT_ORDER, order, timeout_s=5)
+        return answer.result if isinstance(answer, Report) else answer
+
+    async def ask(self) -> HelpLink:
+        link = await self.crew.request(ASK_HELP, AskHelp())
+        assert isinstance(link, HelpLink), link
+        return link
+
+    async def open(self, token: str, *, serial: str = KARI) -> Done | Fault:
+        question = OpenSupport(technician="Kari", serial=serial, token=token)
+        return await self.hub.request(OPEN_SUPPORT, question)
+
+    async def grant(self) -> None:
+        """Crew asks, Kari opens the link."""
+        link = await self.ask()
+        assert await self.open(link.url.partition("#")[2]) == Done()
+        await self.until(state="active")
+
+    async def until(self, **wanted: Any) -> None:
+        """Until the session said on the bus is so."""
+        async with asyncio.timeout(5):
+            while any(getattr(self.session, key) != value for key, value in wanted.items()):
+                await asyncio.sleep(0.01)
+
+    def written(self) -> list[Entry]:
+        return list(verify(self.audit))
+
+    async def take_session(self, message: SupportSession, keys: dict[str, str]) -> None:
+        self.session = message
+
+    async def take_head(self, message: AuditHead, keys: dict[str, str]) -> None:
+        self.heads.append(message)
+
+    async def take_chat(self, message: ChatLine, keys: dict[str, str]) -> None:
+        self.chat.append(message)
+
+
+@contextlib.asynccontextmanager
+async def rig(broker: Broker, directory: Path) -> AsyncIterator[Rig]:
+    """A box whose crew and hub are in the test's hands."""
+    secret = Camera(id="c", name="C", kind="rtsp", source="rtsp://user:hunter2@10.0.0.5/1")
+    config = Config(box=Box(id=BOX), media=Media(camera=(secret,)), directory=str(directory))
+    heard = Heard()
+    history = History(directory / "history.db")
+    trail = Trail(directory / "audit.jsonl")
+    async with (
+        Bus(broker.address, "support", box=BOX) as bus,
+        Bus(broker.address, "panel", box=BOX) as crew,
+        Bus(broker.address, "hub", box=BOX) as hub,
+    ):
+        one = Rig(crew, hub, heard, history, trail, directory / "audit.jsonl")
+
+        def ask_test(checks: tuple[str, ...]) -> SelfTest | Fault:
+            one.tests_asked.append(checks)
+            return SelfTest(id="t", state="running", reason="technician", started_utc=time.time())
+
+        async def make_bundle() -> bytes:
+            return b"bundle" * 50_000
+
+        actions = Actions(
+            config,
+            bus,
+            heard,
+            Surroundings(config, bus, heard),
+            history,
+            ask_test=ask_test,
+            last_test=lambda: None,
+            make_bundle=make_bundle,
+            redact=lambda text: text.replace("hunter2", "***"),
+        )
+        helpdesk = HelpDesk(bus, BOX, trail, actions)
+        await hub.publish(DESK_INFO, DeskInfo(url="https://desk.test"))
+        await crew.subscribe(SUPPORT_SESSION, one.take_session)
+        await crew.subscribe(SUPPORT_CHAT, one.take_chat)
+        await hub.subscribe(SUPPORT_AUDIT, one.take_head)
+        await helpdesk.listen()
+        await bus.connected.wait()
+        running = asyncio.create_task(helpdesk.run())
+        try:
+            yield one
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            history.close()
+
+
+def running(name: Any, instance: str = "i1") -> ServiceStatus:
+    """A service that serves."""
+    return ServiceStatus(service=name, instance=instance, state="running", since_utc=time.time())
