@@ -48,6 +48,7 @@ class Clocks:
         held_s = max(0.0, difference(ack_sent_us, ack.received_us) / 1e6)
         if newest.sent_at < self._even_from or held_s > HELD_MAX_S:
             return
+        path.estimate.on_held(held_s)
         rtt_s = max(RTT_LEAST_S, now - newest.sent_at - held_s)
         path.estimate.on_progress(
             now,

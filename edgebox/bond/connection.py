@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 from edgebox.bond.meter import Counters
 from edgebox.bond.path import Path, PathState, Use
-from edgebox.bond.reception import Reception
+from edgebox.bond.receipts import Receipts
 from edgebox.bond.recovery import Recovery
 from edgebox.bond.release import Release
 from edgebox.bond.roaming import Roaming
@@ -44,10 +44,6 @@ from edgebox.errors import RemoteProtocolError
 
 Role = Literal["box", "hub"]
 
-ACK_S = 0.010
-ACK_PACKETS = 16
-ACK_NEWS_S = 0.1
-"""Links are acknowledged again this long after their last packet, against lost acknowledgements."""
 FLOWS_MAX = 256
 """Destinations remembered for one box."""
 GONE_S = 120.0
@@ -129,16 +125,13 @@ class Connection:
         self._opener = Opener(keys, inwards)
         self._release = Release()
         self._recovery = Recovery()
-        self._receptions: dict[int, Reception] = {}
-        self._heard: dict[int, float] = {}
+        self._receipts = Receipts(self.sender.links)
         self._destinations: dict[int, str] = {}
         self._events: deque[Event] = deque()
         self._notices: dict[Item, None] = {}
         self._told: set[int] = set()
         """Flows the far end was told something about since the last housekeeping."""
         self._heard_refused: set[int] = set()
-        self._ack_at: float | None = None
-        self._ack_count = 0
         self._least_delay_us: int | None = None
         self._least_next_us: int | None = None
         self._housekeeping_at = now
@@ -243,7 +236,7 @@ class Connection:
             if isinstance(decoded, Data):
                 self._on_data(decoded, link, now)
             elif isinstance(decoded, Parity):
-                self._expect_ack(now)
+                self._receipts.expect(now)
                 self._on_recovered(self._recovery.add_parity(decoded), now)
             else:
                 self._on_control(decoded, link, now)
@@ -254,7 +247,7 @@ class Connection:
 
     def datagrams_to_send(self, now: float) -> list[tuple[Hashable, bytes]]:
         """Outer datagrams and the addresses of their links; hand them out at once."""
-        if self._notices or (self._ack_at is not None and now >= self._ack_at):
+        if self._notices or (self._receipts.at is not None and now >= self._receipts.at):
             self._send_acks(now)
         for link, response in self._responses.items():
             if link in self.paths and self.paths[link].attached:
@@ -288,8 +281,8 @@ class Connection:
     def next_timeout(self) -> float:
         """When to call handle_timeout; may lie in the past."""
         at = min(self.sender.next_timeout(), self._housekeeping_at)
-        if self._ack_at is not None:
-            at = min(at, self._ack_at)
+        if self._receipts.at is not None:
+            at = min(at, self._receipts.at)
         held_until = self._release.next_timeout()
         return at if held_until is None else min(at, held_until)
 
@@ -309,7 +302,7 @@ class Connection:
         self._heard_refused.clear()
         self._least_delay_us, self._least_next_us = self._least_next_us, None
         if self.role == "hub":
-            for link, heard_at in self._heard.items():
+            for link, heard_at in self._receipts.heard.items():
                 if heard_at < now - GONE_S:
                     self._roaming.forget(link)
                     self.sender.detach(link, now)
@@ -325,12 +318,8 @@ class Connection:
     # Receiving
 
     def _on_opened(self, address: Hashable, link: int, number: int, size: int, now: float) -> None:
-        self.last_received_at = self._heard[link] = now
-        reception = self._receptions.get(link)
-        if reception is None:
-            reception = self._receptions[link] = Reception(link)
-        is_newest = number > reception.highest
-        reception.add(number, size, microseconds(now))
+        self.last_received_at = now
+        is_newest = self._receipts.opened(link, number, size, microseconds(now), now)
         path = self.sender.paths.get(link)
         if self.role == "hub" and not is_newest:
             self._roaming.limit_received(address, size)
@@ -346,7 +335,7 @@ class Connection:
             path.bytes_received += size
 
     def _on_data(self, data: Data, link: int, now: float) -> None:
-        self._expect_ack(now)
+        self._receipts.expect(now)
         self._data_at[link] = now
         path = self.paths.get(link)
         if path is not None and self.role == "hub" and path.use is not Use.ORDINARY:
@@ -400,7 +389,7 @@ class Connection:
 
     def _on_control(self, control: Control, link: int, now: float) -> None:
         if control.eliciting:
-            self._expect_ack(now)
+            self._receipts.expect(now)
         for item in control.items:
             if isinstance(item, Ack):
                 self.acknowledged += 1
@@ -441,26 +430,11 @@ class Connection:
 
     # Acknowledging
 
-    def _expect_ack(self, now: float) -> None:
-        self._ack_count += 1
-        if self._ack_at is None:
-            self._ack_at = now + ACK_S
-        if self._ack_count >= ACK_PACKETS:
-            self._ack_at = now
-
     def _send_acks(self, now: float) -> None:
-        items: list[Item] = [
-            reception.ack()
-            for reception in self._receptions.values()
-            if reception.news or now - self._heard[reception.link] < ACK_NEWS_S
-        ]
-        items += self._notices
-        paths = self.sender.links.best(now)
+        items: list[Item] = [*self._receipts.blocks(now), *self._notices]
+        paths = self._receipts.paths(now)
         if paths:
             self._notices = {}
-            for reception in self._receptions.values():
-                reception.news = False
         for path in paths:
             self.sender.outlet.control(path, items, now)
-        self._ack_at = None
-        self._ack_count = 0
+        self._receipts.on_sent(anywhere=bool(paths))

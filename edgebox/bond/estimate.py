@@ -30,7 +30,7 @@ IDLE_S = 0.002
 """A link is not idle for less than this: clocks and acknowledgements are not finer."""
 UNKNOWN_RTT_S = 0.1
 START_BPS = 600_000.0
-FLOOR_BPS = 50_000.0
+FLOOR_BPS = 10_000.0
 START_GROWTH = 3.0
 """Factor per second until the first queue is seen."""
 REGAIN_GROWTH = 1.5
@@ -57,6 +57,8 @@ RESCUE_LEAST_S = 0.050
 RESCUE_VAR_S = 0.010
 RESCUE_ACK_S = 0.015
 """Acknowledgements are collected for 10 ms."""
+HELD_DECAY = 0.9
+"""Where they are collected for longer, that is expected again for some of them."""
 
 
 class WindowedMin:
@@ -114,6 +116,8 @@ class Estimate:
         """No queue has been seen yet: the capacity is only a lower bound."""
         self.pressed_at = -1e9
         """When datagrams last waited though the link was not known to be full."""
+        self.held_s = 0.0
+        """Acknowledgements are held so much longer than usual: the way back is poor."""
         self._base = WindowedMin(BASE_WINDOW_S)
         self._rtt = WindowedMin(BASE_WINDOW_S)
         self._peak = WindowedMin(BASE_WINDOW_S)
@@ -138,7 +142,8 @@ class Estimate:
         """What is not acknowledged by then goes again over another link."""
         usual_s = self.srtt_s + max(4 * self.rttvar_s, RESCUE_VAR_S) + RESCUE_ACK_S
         most_s = max(RESCUE_S, self.min_rtt_s + 0.020)
-        return min(most_s, max(usual_s, RESCUE_LEAST_S)) if self.known else most_s
+        after_s = min(most_s, max(usual_s, RESCUE_LEAST_S)) if self.known else most_s
+        return after_s + self.held_s
 
     @property
     def lasting_bps(self) -> float:
@@ -176,6 +181,11 @@ class Estimate:
         if self.delivered_bps:
             self._peak.update(-self.delivered_bps, now)
         self._update_capacity(now)
+
+    def on_held(self, held_s: float) -> None:
+        """The far end has held an acknowledgement for so long."""
+        late_s = max(held_s - RESCUE_ACK_S, HELD_DECAY * self.held_s)
+        self.held_s = late_s if late_s > 0.001 else 0.0
 
     def on_loss(self, now: float, acknowledged: int, lost: int) -> None:
         """Count packets that came through and packets given up."""

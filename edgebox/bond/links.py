@@ -57,6 +57,10 @@ class Links:
         """What those in use carry together, less what their silence puts in doubt."""
         return sum(path.rate_bps * path.confidence(now) for path in self.usable)
 
+    def capacity_bps(self) -> float:
+        """What those in use could carry together, silent ones included."""
+        return sum(path.estimate.capacity_bps for path in self.usable)
+
     def way_s(self) -> float:
         """Shortest way to the far end."""
         return min((path.estimate.min_rtt_s for path in self.usable), default=0.1) / 2

@@ -22,6 +22,9 @@ from edgebox.bond.wire import (
     microseconds,
 )
 
+PROBE_S = 0.1
+"""A link that needs longer for a packet of the largest size is not asked whether it takes it."""
+
 
 class Outlet:
     """Of one direction."""
@@ -96,6 +99,8 @@ class Outlet:
     def probe_mtu(self, path: Path, now: float) -> None:
         """A ping as large as could perhaps pass; only over a link that answers."""
         if not path.attached or path.state is not PathState.UP or not path.estimate.known:
+            return
+        if path.mtu.size * 8 > PROBE_S * path.rate_bps:
             return
         if path.wait_s(path.mtu.size, now) == 0 and (size := path.mtu.probe(now)):
             sent_us = microseconds(now)

@@ -24,11 +24,15 @@ SILENCE_S = 0.060
 STALL_S = 0.020
 """Acknowledgements come every 10 ms: a full budget and no word for so long is a stall."""
 SUSPECT_S = 0.150
+SUSPECT_MAX_S = 1.0
+"""Whatever it was like before: what comes later is of no use."""
 SUSPECT_PACKETS = 3
 """One lost ping on an idle link is no silence."""
 DOWN_S = 1.0
 PROOF_PACKETS = 4
 PROOF_BYTES = 1000
+SLOW_BPS = 100_000.0
+"""A link known to be so slow would be blocked by its own proof."""
 WINDOW_S = 0.040
 """Bytes under way may exceed rate x least round trip by this much time."""
 COLD_PACKETS = 16
@@ -154,8 +158,9 @@ class Path:
         """How much longer than expected nothing has been acknowledged while loaded."""
         if not self.waiting_since:
             return 0.0
-        expected = max(self.last_progress_at, self.waiting_since + self.estimate.srtt_s)
-        return max(0.0, now - expected)
+        usual_s = min(self.estimate.srtt_s, SUSPECT_MAX_S)
+        expected = max(self.last_progress_at, self.waiting_since + usual_s)
+        return max(0.0, now - expected - self.estimate.held_s)
 
     def wait_s(self, size: int, now: float) -> float:
         """Until pacing and budget let a packet of this size go."""
@@ -186,7 +191,7 @@ class Path:
     def budget(self) -> int:
         """Bytes that may be under way."""
         estimate = self.estimate
-        least = COLD_BYTES if estimate.starting else LEAST_BYTES
+        least = COLD_BYTES if estimate.starting and self.share == 1.0 else LEAST_BYTES
         window = int(estimate.capacity_bps * self.share / 8 * (estimate.min_rtt_s + WINDOW_S))
         return max(least, window)
 
@@ -248,7 +253,7 @@ class Path:
     def suspect_after_s(self) -> float:
         """Silence that makes it SUSPECT."""
         estimate = self.estimate
-        return max(SUSPECT_S, estimate.srtt_s + 4 * estimate.rttvar_s)
+        return max(SUSPECT_S, min(SUSPECT_MAX_S, estimate.srtt_s + 4 * estimate.rttvar_s))
 
     def update_state(self, now: float) -> bool:
         """Look at the silence; True if the state changed."""
@@ -271,9 +276,9 @@ class Path:
         if not self.attached:
             return False
         if self.state is PathState.DOWN:
-            self.share = 0.25
-            self.proof = 0
             self.estimate.restart(now)
+            self.share = 0.25 if self.estimate.capacity_bps > SLOW_BPS else 1.0
+            self.proof = 0
         return self._enter(PathState.UP, now)
 
     def on_proof(self) -> None:

@@ -79,8 +79,11 @@ class Probing:
         return IDLE_PING_S if idle and path.estimate.known else PING_S
 
     def _prove(self, path: Path, now: float) -> None:
-        """A link that has returned shows with packets as large as data that it is fit."""
+        """A link that has returned shows with packets as large as data that it is fit.
+
+        The first goes alone: where it needs long, four would block the link for seconds.
+        """
         path.probe_at = now + max(0.2, 2 * path.estimate.srtt_s)
         pad_to = min(PROOF_BYTES, path.mtu.size - HEADER_SIZE - TAG_SIZE)
-        for _ in range(PROOF_PACKETS - path.proof):
+        for _ in range(PROOF_PACKETS - path.proof if path.proof else 1):
             self._ping(path, now, pad_to=pad_to)

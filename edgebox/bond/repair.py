@@ -50,6 +50,7 @@ class Repair:
     def watch(self, datagram: Datagram, path: Path, queue_s: float, now: float) -> None:
         """A copy goes over `path`, where it meets a queue of `queue_s`."""
         datagram.expected_at = now + queue_s + path.estimate.min_rtt_s + EXPECTED_S
+        datagram.expected_at += path.estimate.held_s
         self._watch_until(datagram, now + path.estimate.rescue_after_s())
 
     def _watch_until(self, datagram: Datagram, due_at: float) -> None:

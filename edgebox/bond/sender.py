@@ -22,11 +22,21 @@ from edgebox.bond.repair import Repair
 from edgebox.bond.schedule import choose
 from edgebox.bond.seal import Sealer
 from edgebox.bond.target import Target
-from edgebox.bond.wire import FRAGMENT_SIZE, OVERHEAD, Ack, Copy, Fragment, TrafficClass
+from edgebox.bond.wire import (
+    FRAGMENT_SIZE,
+    IP_UDP_SIZE,
+    OVERHEAD,
+    Ack,
+    Copy,
+    Fragment,
+    TrafficClass,
+)
 from edgebox.errors import LocalProtocolError
 
 URGENT_BPS = 500_000
 """Control and sound beyond this lose their privilege."""
+TWICE_SHARE = 0.7
+"""They go over two links unless that would take more of what the links carry."""
 FORGET_S = 3.0
 PRESSED_S = 0.02
 """A datagram that waits longer could use more than the links are thought to carry."""
@@ -58,6 +68,7 @@ class Sender:
         self._sequence = 0
         self._group = 0
         self._urgent_rate = Rate()
+        self._too_late = 0
         self._tick_at = now
         self._pump_at = float("inf")
         self._data_at = -1e9
@@ -131,7 +142,7 @@ class Sender:
             self._enqueue(Datagram(flow_id, piece, seen, frame, now, fragment), now)
 
     def _is_urgent(self, size: int, now: float) -> bool:
-        self._urgent_rate.add(size, now)
+        self._urgent_rate.add(size + OVERHEAD + IP_UDP_SIZE, now)
         return self._urgent_rate.bps(now) <= URGENT_BPS
 
     def _send_twice(self, datagram: Datagram, now: float) -> None:
@@ -139,9 +150,23 @@ class Sender:
         if not best:
             self._enqueue(datagram, now)
             return
+        if self._is_hopeless(datagram, best[0], now):
+            self._too_late += 1
+            return
         self._transmit(datagram, best[0], Copy.FIRST, now)
-        if len(best) > 1:
+        if len(best) > 1 and self._copies(now) > 1:
             self._transmit(datagram, best[1], Copy.SECOND, now)
+
+    def _is_hopeless(self, datagram: Datagram, path: Path, now: float) -> bool:
+        """Not even the best link is of use: one more would only make the next late too."""
+        if datagram.traffic_class is TrafficClass.AUDIO and path.state is PathState.DOWN:
+            return True
+        return path.queue_s(now) > datagram.expires_at - now
+
+    def _copies(self, now: float) -> int:
+        """Of control and sound."""
+        twice_bps = 2 * self._urgent_rate.bps(now)
+        return 2 if twice_bps <= TWICE_SHARE * self.links.capacity_bps() else 1
 
     def _enqueue(self, datagram: Datagram, now: float) -> None:
         self._backlogs[datagram.traffic_class is TrafficClass.DEFAULT].add(datagram)
@@ -336,7 +361,7 @@ class Sender:
             self.outlet.probe_mtu(path, now)
         self.links.find_usable()
         self._protection.look(self.outlet.bps(now), self.outlet.extra_bps(now), now)
-        self._counters.expired = sum(backlog.dropped for backlog in self._backlogs)
+        self._counters.expired = self._too_late + sum(one.dropped for one in self._backlogs)
         self.pump(now)
 
     def _forget_old(self, path: Path, now: float) -> None:
@@ -361,7 +386,7 @@ class Sender:
         self._notice_absence(now)
         return self.target.update(
             list(self.paths.values()),
-            2 * self._urgent_rate.bps(now),
+            self._copies(now) * self._urgent_rate.bps(now),
             self._backlogs[0].stale_bytes(now),
             now,
         )

@@ -17,10 +17,14 @@ TAG_SIZE = 16
 DATA_SIZE = 21
 FRAGMENT_SIZE = 4
 PARITY_SIZE = 19
+CONTROL_SIZE = 6
+ACK_SIZE = 25
 FRAME_BITS = 64
 """Members of a parity packet are at most so far apart in sequence."""
 OVERHEAD = HEADER_SIZE + DATA_SIZE + TAG_SIZE
 """Bytes a datagram grows by inside the outer UDP payload."""
+IP_UDP_SIZE = 28
+"""IPv4's and UDP's headers: what a small packet costs besides."""
 OUTER_MAX = 1280 - 40 - 8 - 1
 """Largest outer UDP payload: below the least IPv6 MTU even with IPv6 and UDP headers."""
 PAYLOAD_MAX = OUTER_MAX - OVERHEAD

@@ -108,7 +108,8 @@ def fingerprint(end: Connection) -> tuple[Any, ...]:
         for path in end.paths.values()
     )  # fmt: skip
     receptions = tuple(
-        (one.link, one.highest, one.bitmap, one.bytes_total) for one in end._receptions.values()
+        (one.link, one.highest, one.bitmap, one.bytes_total)
+        for one in end._receipts.receptions.values()
     )
     return (
         paths, receptions, end.last_received_at, end.acknowledged, end.counters.delivered,

@@ -81,7 +81,14 @@ def test_common_name_of_the_hubs_host_does_not_make_a_hub(tmp_path: Path) -> Non
     """Common names are boxes' names: a box called like the hub's host is not the hub."""
     box = context_of("box", pki.box_credentials(tmp_path, "box-1"))
     shake_hands(context_of("hub", pki.hub_credentials(tmp_path, ["there"])), box, "there")
-    nameless = pki._credentials(tmp_path, "nameless", "there", [], server=True)
+    nameless = pki._credentials(
+        tmp_path,
+        "nameless",
+        pki._authority(tmp_path, pki.FLEET),
+        pki._name("there"),
+        [],
+        server=True,
+    )
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(context_of("hub", nameless), box, "there")
 
