@@ -33,15 +33,19 @@ from edgebox.media.session import Session
 from edgebox.media.sound.cabin import Cabin
 from edgebox.media.vitals import VitalsRelay
 from edgebox.media.watch import Watchers
+from edgebox.media.wishes import Wish, Wishes
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.messages.session import (
     ADMIT,
     HIDE_PICTURES,
+    HIDE_WISH,
     MEDIA_SESSION,
     MUTE_CABIN,
     MUTE_GUEST,
+    MUTE_WISH,
     REFUSE,
+    REFUSE_WISH,
     SELECT_CAMERAS,
     START_VIDEO,
     STOP_VIDEO,
@@ -58,7 +62,6 @@ from edgebox.messages.session import (
     SelectCameras,
     StartVideo,
     StopVideo,
-    StopWish,
     WatchAnswer,
     WatchCandidate,
     WatchClose,
@@ -139,7 +142,7 @@ class _MediaService:
             config, self._sent_encoders, self._watchers.guest_picture, self._stop
         )
         self._main = ""
-        self._ended = ""
+        self._wishes = Wishes(self._session, self._admission)
         self._was_live = False
         self._dirty = asyncio.Event()
         self._published: MediaSession | None = None
@@ -189,8 +192,11 @@ class _MediaService:
     async def _resume(self) -> None:
         """Find out what an earlier process of this service was doing."""
         await self._bus.connected.wait()
-        # First: a stop that nobody was there to hear must be known before the session is taken up.
-        await self._bus.subscribe(STOP_WISH, self._stop_wish)
+        # First: what nobody was there to hear must be known before the session is taken up.
+        await self._bus.subscribe(STOP_WISH, self._take_wish)
+        await self._bus.subscribe(HIDE_WISH, self._take_wish)
+        await self._bus.subscribe(MUTE_WISH, self._take_wish)
+        await self._bus.subscribe(REFUSE_WISH, self._take_wish)
         await self._bus.subscribe(MEDIA_SESSION, self._own_session)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETAINED_S):
@@ -198,14 +204,24 @@ class _MediaService:
                 self._session.resume(last)
                 self._admission.resume(last)
                 self._cabin.mute(last.sound.muted)
-                if self._ended == last.id:
-                    self._end()
+                self._obey()
         self._apply()
 
-    async def _stop_wish(self, wish: StopWish, keys: dict[str, str]) -> None:
-        self._ended = wish.session
-        if self._resumed.done() and wish.session == self._session.id:
-            await self._stop()
+    async def _take_wish(self, wish: Wish, keys: dict[str, str]) -> None:
+        self._wishes.take(wish)
+        if self._resumed.done():
+            self._obey()
+            await self._applied()
+
+    def _obey(self) -> None:
+        """What the crew wanted while nobody was there to hear it, or wants now."""
+        if self._wishes.is_over:
+            self._end()
+            return
+        for participant in self._wishes.obey():
+            self._watchers.cut(participant)
+        if (muted := self._wishes.muted) is not None:
+            self._cabin.mute(muted)
 
     async def _own_session(self, last: MediaSession, keys: dict[str, str]) -> None:
         if not self._resumed.done():

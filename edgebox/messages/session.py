@@ -183,7 +183,31 @@ class StopWish(Message, frozen=True):
     session: Id
 
 
+class HideWish(Message, frozen=True):
+    """As StopWish: whether the crew wants the pictures of this session hidden."""
+
+    session: Id
+    hidden: bool
+
+
+class MuteWish(Message, frozen=True):
+    """As StopWish: whether the crew wants the cabin of this session muted."""
+
+    session: Id
+    muted: bool
+
+
+class RefuseWish(Message, frozen=True):
+    """As StopWish: everybody the crew turned away and has not let in again since."""
+
+    session: Id
+    participants: Annotated[tuple[Id, ...], Meta(max_length=64)]
+
+
 STOP_WISH = Topic("box/{box}/local/media/stopped", StopWish, retained=True)
+HIDE_WISH = Topic("box/{box}/local/media/hidden", HideWish, retained=True)
+MUTE_WISH = Topic("box/{box}/local/media/muted", MuteWish, retained=True)
+REFUSE_WISH = Topic("box/{box}/local/media/refused", RefuseWish, retained=True)
 START_VIDEO = Request("box/{box}/local/media/start", StartVideo, Done)
 STOP_VIDEO = Request("box/{box}/local/media/stop", StopVideo, Done)
 SELECT_CAMERAS = Request("box/{box}/local/media/select", SelectCameras, Done)

@@ -8,14 +8,17 @@ from typing import Any, Protocol, TypeVar
 
 from edgebox.bus import Bus
 from edgebox.config import parse_address
-from edgebox.messages.base import Done, Fault, Q, Request, Role
+from edgebox.messages.base import Done, Fault, M, Q, Request, Role, Topic
 from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite
 from edgebox.messages.session import (
     ADMIT,
     HIDE_PICTURES,
+    HIDE_WISH,
     MUTE_CABIN,
     MUTE_GUEST,
+    MUTE_WISH,
     REFUSE,
+    REFUSE_WISH,
     SELECT_CAMERAS,
     START_VIDEO,
     STOP_VIDEO,
@@ -23,8 +26,11 @@ from edgebox.messages.session import (
     Admit,
     GuestMuted,
     HidePictures,
+    HideWish,
     MuteCabin,
+    MuteWish,
     Refuse,
+    RefuseWish,
     SelectCameras,
     StartVideo,
     StopVideo,
@@ -44,6 +50,8 @@ STOP_TRIES = 3
 DIRECT_STOP_TIMEOUT_S = 2.0
 QUESTIONS_MAX = 4
 """At the same time, so that server threads are left for a stop (server.REQUEST_THREADS)."""
+
+TURNED_AWAY_MAX = 64
 
 T = TypeVar("T")
 
@@ -85,6 +93,36 @@ class Actions(Protocol):
         """Whether the loop behind the pages answers."""
 
 
+class TurnedAway:
+    """Whom the crew turned away in this session and has not let in again."""
+
+    def __init__(self) -> None:
+        self._session = ""
+        self._people: dict[str, None] = {}
+
+    def refuse(self, session: str, participant: str) -> None:
+        """This one too; of too many the oldest are forgotten, as media does."""
+        self._begin(session)
+        self._people.pop(participant, None)
+        self._people[participant] = None
+        while len(self._people) > TURNED_AWAY_MAX:
+            del self._people[next(iter(self._people))]
+
+    def let_in(self, session: str, participant: str) -> None:
+        """Not this one any more."""
+        self._begin(session)
+        self._people.pop(participant, None)
+
+    def wish(self, session: str) -> RefuseWish:
+        """For media."""
+        self._begin(session)
+        return RefuseWish(session=session, participants=tuple(self._people))
+
+    def _begin(self, session: str) -> None:
+        if session != self._session:
+            self._session, self._people = session, {}
+
+
 class BusActions:
     """Runs each question in the loop that owns bus and state."""
 
@@ -101,6 +139,7 @@ class BusActions:
         self._choosing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending = False
+        self._turned_away = TurnedAway()
 
     def start(self) -> Done | Fault:
         """As in Actions."""
@@ -116,11 +155,11 @@ class BusActions:
 
     def hide(self, hidden: bool) -> Done | Fault:
         """As in Actions."""
-        return self._run(self._ask(HIDE_PICTURES, HidePictures(hidden=hidden)), urgent=True)
+        return self._run(self._hide(hidden), urgent=True)
 
     def mute(self, muted: bool) -> Done | Fault:
         """As in Actions."""
-        return self._run(self._ask(MUTE_CABIN, MuteCabin(muted=muted)), urgent=True)
+        return self._run(self._mute(muted), urgent=True)
 
     def admit(self, participant: str, role: Role) -> Done | Fault:
         """As in Actions."""
@@ -183,11 +222,7 @@ class BusActions:
     async def _stop(self) -> Done | Fault:
         session = self._state.session_id if self._state.screen == "live" else None
         if session is not None:
-            # Aside: it waits in the broker for a media that is dead, and need not be waited for.
-            wish = self._bus.publish(STOP_WISH, StopWish(session=session))
-            task = asyncio.ensure_future(wish)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._leave(STOP_WISH, StopWish(session=session))
         if not self._bus.connected.is_set() and await _stop_directly(self._media):
             return Done()
         for _ in range(STOP_TRIES):
@@ -195,6 +230,24 @@ class BusActions:
             if not isinstance(answer, Fault) or await _stop_directly(self._media):
                 return Done()
         return answer
+
+    def _leave(self, topic: Topic[M], wish: M) -> None:
+        """Aside: it waits in the broker for a media that is dead, and need not be waited for."""
+        task = asyncio.ensure_future(self._bus.publish(topic, wish))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _hide(self, hidden: bool) -> Done | Fault:
+        session = self._state.session_id
+        if session is not None:
+            self._leave(HIDE_WISH, HideWish(session=session, hidden=hidden))
+        return await self._ask(HIDE_PICTURES, HidePictures(hidden=hidden))
+
+    async def _mute(self, muted: bool) -> Done | Fault:
+        session = self._state.session_id
+        if session is not None:
+            self._leave(MUTE_WISH, MuteWish(session=session, muted=muted))
+        return await self._ask(MUTE_CABIN, MuteCabin(muted=muted))
 
     async def _change_camera(self, camera: str, operation: Operation) -> Done | Fault:
         """While idle the choice is kept here and goes out with the start."""
@@ -221,6 +274,8 @@ class BusActions:
         session = self._state.session_id
         if guest is None or session is None:
             return Fault(reason="not-found", text="nobody waits under that id with that role")
+        self._turned_away.let_in(session, participant)
+        self._leave(REFUSE_WISH, self._turned_away.wish(session))
         question = Admit(session=session, participant=participant, role=role, name=guest.name)
         return await self._ask(ADMIT, question)
 
@@ -228,6 +283,8 @@ class BusActions:
         session = self._state.session_id
         if session is None:
             return Fault(reason="unreachable", text="media has not named a session yet")
+        self._turned_away.refuse(session, participant)
+        self._leave(REFUSE_WISH, self._turned_away.wish(session))
         return await self._ask(REFUSE, Refuse(session=session, participant=participant))
 
     async def _send_invite(self, id_: str, phone: str) -> Done | Fault:

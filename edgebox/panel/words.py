@@ -13,6 +13,7 @@ from babel.numbers import format_decimal
 
 import edgebox
 from edgebox.messages.base import Fault, Role
+from edgebox.panel.health_words import say_health
 from edgebox.panel.view import (
     CameraView,
     InviteView,
@@ -68,6 +69,12 @@ NAME_MAX = 28
 OWN_REASONS = {
     ("admit", "not-found"): "guest-gone",
     ("camera", "invalid"): "last-camera",
+    ("hide", "timeout"): "noted",
+    ("hide", "unreachable"): "noted",
+    ("mute", "timeout"): "noted",
+    ("mute", "unreachable"): "noted",
+    ("refuse", "timeout"): "noted",
+    ("refuse", "unreachable"): "noted",
     ("sms", "refused"): "sms-refused",
     ("sms", "timeout"): "sms-unsure",
     ("start", "not-found"): "no-camera",
@@ -153,6 +160,7 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "notices": _notices(view.notices, words, now_utc),
         "invite": _invite(view.invite, say),
         "vitals": say_vitals(view.vitals, words, now_utc),
+        "health": say_health(view.health, words, now_utc),
         "dark": view.dark,
     }
 

@@ -12,12 +12,18 @@ from edgebox.config import Camera
 from edgebox.messages.base import Done, Fault, Role
 from edgebox.messages.session import (
     HIDE_PICTURES,
+    HIDE_WISH,
+    MUTE_WISH,
     REFUSE,
+    REFUSE_WISH,
     START_VIDEO,
     STOP_VIDEO,
     STOP_WISH,
     HidePictures,
+    HideWish,
+    MuteWish,
     Refuse,
+    RefuseWish,
     StartVideo,
     StopVideo,
     StopWish,
@@ -178,6 +184,41 @@ async def test_a_stop_that_nobody_heard_outlives_a_dead_media(
             assert again.state == "live"
             assert await box.bus.publish(STOP_WISH, StopWish(session=again.id))
             await box.until(lambda s: s.state == "idle")
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def test_what_the_crew_tapped_while_media_was_dead_holds_when_it_is_back(
+    broker: Broker, turn_server: TurnServer, tmp_path: Path
+) -> None:
+    config = configuration(broker, turn_server.address, FRONT)
+    process = await media_process(config, tmp_path)
+    try:
+        async with observing(config) as box:
+            await box.until(lambda s: all(c.state == "ready" for c in s.cameras))
+            await live(box)
+            await admit(box, "a")
+            await admit(box, "b")
+            before = await box.until(lambda s: len(s.admitted) == 2)
+            process.kill()
+            await process.wait()
+            assert await box.bus.publish(HIDE_WISH, HideWish(session=before.id, hidden=True))
+            assert await box.bus.publish(MUTE_WISH, MuteWish(session=before.id, muted=True))
+            wish = RefuseWish(session=before.id, participants=("a",))
+            assert await box.bus.publish(REFUSE_WISH, wish)
+            process = await media_process(config, tmp_path)
+            after = await box.until(lambda s: s.instance != before.instance)
+            first = next(s for s in box.sessions if s.instance == after.instance)
+            assert (first.state, first.hidden, first.sound.muted) == ("live", True, True)
+            assert (first.refused, [one.participant for one in first.admitted]) == (("a",), ["b"])
+            # What is tapped later counts, and what was meant for this session no other hears.
+            assert await box.bus.publish(HIDE_WISH, HideWish(session=before.id, hidden=False))
+            await box.until(lambda s: not s.hidden)
+            assert await box.bus.request(STOP_VIDEO, StopVideo()) == Done()
+            await live(box)
+            session = box.sessions[-1]
+            assert (session.hidden, session.sound.muted, session.refused) == (False, False, ())
     finally:
         process.terminate()
         await process.wait()

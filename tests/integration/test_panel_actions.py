@@ -10,11 +10,22 @@ import pytest
 from edgebox.bus import Bus
 from edgebox.config import Config, Panel
 from edgebox.errors import ConfigError
-from edgebox.messages.base import Done, Fault
-from edgebox.messages.session import START_VIDEO, STOP_VIDEO, StartVideo, StopVideo
+from edgebox.messages.base import Done, Fault, Message
+from edgebox.messages.session import (
+    HIDE_WISH,
+    MUTE_WISH,
+    REFUSE_WISH,
+    START_VIDEO,
+    STOP_VIDEO,
+    HideWish,
+    MuteWish,
+    RefuseWish,
+    StartVideo,
+    StopVideo,
+)
 from edgebox.panel import actions as module
 from edgebox.panel import service
-from edgebox.panel.actions import QUESTIONS_MAX, BusActions
+from edgebox.panel.actions import QUESTIONS_MAX, TURNED_AWAY_MAX, BusActions, TurnedAway
 from edgebox.panel.state import PanelState
 from tests.conftest import Broker
 from tests.integration.media_rig import configuration, media_running
@@ -136,3 +147,48 @@ async def test_nobody_there_is_a_fault_in_time(
 async def test_panel_refuses_to_be_reachable_from_outside() -> None:
     with pytest.raises(ConfigError, match="loopback"):
         await service.run(Config(panel=Panel(listen="0.0.0.0:8080")))
+
+
+async def test_what_is_tapped_while_media_is_dead_waits_for_it_in_the_broker(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT_S", 0.3)
+    async with tapping(broker) as (actions, _):
+        monkeypatch.setattr(PanelState, "session_id", "s1")
+        for tap in (
+            lambda: actions.hide(True),
+            lambda: actions.mute(True),
+            lambda: actions.refuse("kari"),
+            lambda: actions.refuse("ola"),
+        ):
+            assert isinstance(await in_thread(tap), Fault), "nobody confirms it"
+        found: dict[str, Message] = {}
+        async with Bus(broker.address, "media2", box="b1") as media:
+
+            async def take(wish: Message, keys: dict[str, str]) -> None:
+                found[type(wish).__name__] = wish
+
+            await media.subscribe(HIDE_WISH, take)
+            await media.subscribe(MUTE_WISH, take)
+            await media.subscribe(REFUSE_WISH, take)
+            async with asyncio.timeout(5):
+                while len(found) < 3:
+                    await asyncio.sleep(0.01)
+        assert found == {
+            "HideWish": HideWish(session="s1", hidden=True),
+            "MuteWish": MuteWish(session="s1", muted=True),
+            "RefuseWish": RefuseWish(session="s1", participants=("kari", "ola")),
+        }
+
+
+def test_who_is_let_in_again_is_not_turned_away_and_a_new_session_begins_empty() -> None:
+    away = TurnedAway()
+    away.refuse("s1", "kari")
+    away.refuse("s1", "ola")
+    away.let_in("s1", "kari")
+    assert away.wish("s1").participants == ("ola",)
+    for number in range(100):
+        away.refuse("s1", str(number))
+    assert away.wish("s1").participants[-1] == "99"
+    assert len(away.wish("s1").participants) == TURNED_AWAY_MAX
+    assert away.wish("s2").participants == ()
