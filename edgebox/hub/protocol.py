@@ -144,6 +144,9 @@ class State(_Message, frozen=True):
     hidden: bool
     """The crew hid the pictures; sound goes on."""
     sending: Sending
+    """To this person: the others may get more."""
+    slow: bool
+    """This person's own connection is why they get less than the others."""
     cabin: Cabin | None
     where: Where | None
     people: tuple[Presence, ...]

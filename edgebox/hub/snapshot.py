@@ -3,6 +3,8 @@
 Somebody who waits to be let in is told of nobody and nothing but themselves.
 """
 
+import msgspec
+
 from edgebox.hub.box import Box
 from edgebox.hub.protocol import Cabin, Gets, Presence, State, Where, You
 from edgebox.hub.room import Person, Room
@@ -18,6 +20,9 @@ def snapshot(box: Box, room: Room, participant: str, now_utc: float) -> State:
     # The box may have moved on from this room's session a moment ago.
     session = box.session if box.session and box.session.id == room.session else None
     flows = session is not None and (rights.sees or rights.hears or rights.speaks or rights.shows)
+    slow = session is not None and any(
+        one.slow and participant_of(one.peer) == participant for one in session.watchers
+    )
     return State(
         now_utc=now_utc,
         vehicle=box.vehicle,
@@ -30,7 +35,8 @@ def snapshot(box: Box, room: Room, participant: str, now_utc: float) -> State:
         camera_count=len(_visible(session, rights)) if session else 0,
         focus_by=session.focus_by if session and rights.sees else "",
         hidden=session.hidden if session and rights.sees else False,
-        sending=session.sending if session and flows else Sending(),
+        sending=_sending(session, slow=slow) if session and flows else Sending(),
+        slow=slow,
         cabin=_cabin(session) if session and (rights.hears or rights.speaks) else None,
         where=_where(box) if rights.position else None,
         people=_people(box, room) if person.admitted else (_presence(person, []),),
@@ -64,6 +70,13 @@ def _visible(session: MediaSession, rights: Rights) -> dict[str, CameraStatus]:
 def _sent(session: MediaSession, rights: Rights) -> tuple[CameraStatus, ...]:
     cameras = _visible(session, rights)
     return tuple(cameras[one] for one in session.sent if one in cameras)
+
+
+def _sending(session: MediaSession, *, slow: bool) -> Sending:
+    """Who takes far less than the others gets single pictures while the others get more."""
+    if not slow or session.sending.level in {"stills", "sound-only", "nothing"}:
+        return session.sending
+    return msgspec.structs.replace(session.sending, level="stills", reason="viewer")
 
 
 def _cabin(session: MediaSession) -> Cabin:

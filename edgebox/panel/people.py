@@ -66,6 +66,7 @@ def _connected(watchers: list[Watcher], audible: bool) -> PersonView:
         speaks=any(one.speaks for one in watchers),
         shows=next((one.peer for one in watchers if one.shows), ""),
         silenced=any(one.silenced for one in watchers),
+        slow=all(one.slow for one in watchers if one.sees),
     )
 
 

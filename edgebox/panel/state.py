@@ -409,7 +409,7 @@ def _who_gets(people: tuple[PersonView, ...]) -> Headline:
     if any(one.sees for one in connected):
         return "live-watched"
     if any(one.state == "lost" for one in people):
-        return "live-unsure"  # what they are sent goes on until their connection is given up
+        return "live-cut"  # they are sent nothing until they answer again
     return "live-heard" if any(one.hears for one in connected) else "live-unwatched"
 
 

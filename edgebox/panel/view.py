@@ -93,6 +93,8 @@ class PersonView(_Value, frozen=True):
     shows: str = ""
     """Peer whose own picture comes in, or empty."""
     silenced: bool = False
+    slow: bool = False
+    """Their own connection is weak: single pictures for them alone."""
 
 
 class SoundView(_Value, frozen=True):

@@ -13,7 +13,6 @@ from babel.numbers import format_decimal
 
 import edgebox
 from edgebox.messages.base import Fault, Role
-from edgebox.panel.health_words import say_health
 from edgebox.panel.view import (
     CameraView,
     InviteView,
@@ -160,7 +159,6 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "notices": _notices(view.notices, words, now_utc),
         "invite": _invite(view.invite, say),
         "vitals": say_vitals(view.vitals, words, now_utc),
-        "health": say_health(view.health, words, now_utc),
         "dark": view.dark,
     }
 
@@ -290,6 +288,10 @@ def _groups(view: View, say: Say) -> list[dict[str, Any]]:
     return shown
 
 
+def _flow(flow: str, one: PersonView, say: Say) -> str:
+    return say("now.sees-singles") if flow == "sees" and one.slow else say(f"now.{flow}")
+
+
 def _person(one: PersonView, say: Say) -> dict[str, Any]:
     """`text` is what is not as it should be; `now` what flows."""
     flows = [name for name in ("sees", "hears", "speaks") if getattr(one, name)]
@@ -301,7 +303,7 @@ def _person(one: PersonView, say: Say) -> dict[str, Any]:
         "role": say(f"role.{one.role}"),
         "state": one.state,
         "text": "" if one.state in {"connected", "present"} else say(f"person.{one.state}"),
-        "now": ", ".join(say(f"now.{flow}") for flow in flows) or say("now.nothing"),
+        "now": ", ".join(_flow(flow, one, say) for flow in flows) or say("now.nothing"),
         "shows": one.shows,
         "silenced": one.silenced,
         "speaks": RIGHTS[one.role].speaks,

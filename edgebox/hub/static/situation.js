@@ -100,7 +100,8 @@ function missing(state, watch) {
 
 // What is sent at this moment and why it is not all; empty if it is.
 export function sending(state) {
-  const { level, reason } = state.sending;
+  const { level } = state.sending;
+  const reason = state.slow ? "own" : state.sending.reason;
   if (!GUIDING.has(level) || state.hidden) return "";
   return [say(`sending.${level}`), reason ? say(`reason.${reason}`) : ""].join(" ").trim();
 }

@@ -77,6 +77,18 @@ def test_cameras_that_are_sent_stand_main_picture_first() -> None:
     assert (state.focus_by, state.hidden, state.sending.level) == ("Ola", True, "reduced")
 
 
+def test_who_gets_single_pictures_alone_is_told_so_and_nobody_else() -> None:
+    box, room = _box()
+    assert box.session is not None
+    kari, ola = box.session.watchers
+    slow = msgspec.structs.replace(kari, slow=True)
+    box.session = msgspec.structs.replace(box.session, watchers=(slow, ola))
+    hers, others = (snapshot(box, room, one, 60.0) for one in (KARI, OLA))
+    assert (hers.slow, hers.sending.level, hers.sending.reason) == (True, "stills", "viewer")
+    sending = others.sending
+    assert (others.slow, sending.level, sending.reason) == (False, "reduced", "capacity")
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_is_told_what_it_has_a_right_to_and_no_more(role: Role) -> None:
     state, rights = snapshot(*_box(role), KARI, 60.0), RIGHTS[role]

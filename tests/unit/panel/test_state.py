@@ -160,10 +160,10 @@ def test_silent_bond_makes_live_unsure() -> None:
     assert heard.view().headline == "live-unsure"
 
 
-def test_who_fell_silent_may_still_see() -> None:
+def test_who_fell_silent_is_sent_nothing() -> None:
     heard = Heard().whole()
     heard.hear(live(watchers=(watcher("Kari", state="lost"), watcher("Ola", "interpreter"))))
-    assert heard.view().headline == "live-unsure"
+    assert heard.view().headline == "live-cut"
     heard.hear(live(watchers=(watcher("Kari", state="lost"), watcher("Ola"))))
     assert heard.view().headline == "live-watched"
 
