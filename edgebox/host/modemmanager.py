@@ -30,6 +30,8 @@ MATCHES = (
     f"type='signal',sender='{DBUS}',member='NameOwnerChanged',arg0='{NAME}'",
 )
 RECONNECT_S = 5.0
+RELOAD_S = 2.0
+"""A ModemManager that did not say what there is is asked again after this."""
 CALL_S = 5.0
 SEND_S = 15.0
 """Handing a message to the network."""
@@ -134,6 +136,9 @@ class ModemManager:
         try:
             self._owner = await self._find_owner(bus)
             objects = await self._find_objects(bus) if self._owner else {}
+            if objects is None:
+                self._reload.set()
+                objects = {}
         finally:
             early, self._loading = self._loading, None
         self._objects.replace(objects)
@@ -147,22 +152,27 @@ class ModemManager:
             return ""
         return str(body[0])
 
-    async def _find_objects(self, bus: MessageBus) -> dict[str, dict[str, dict[str, Any]]]:
+    async def _find_objects(self, bus: MessageBus) -> dict[str, dict[str, dict[str, Any]]] | None:
+        """None: it did not answer, as one that is busy with a modem's reset."""
         try:
             body = await self._call(bus, PATH, f"{DBUS}.ObjectManager", "GetManagedObjects")
         except DeviceError as error:
             logger.warning("modems: %s", error)
-            return {}
+            return None
         return {
             path: {name: _plain(values) for name, values in interfaces.items()}
             for path, interfaces in body[0].items()
         }
 
     async def _wait(self, ended: asyncio.Future[None]) -> None:
-        """For a change, or the end of the connection."""
+        """For a change, the end of the connection, or the time to ask again."""
         changed = asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait((changed, ended), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                (changed, ended),
+                timeout=RELOAD_S if self._reload.is_set() else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
         finally:
             self._changed.clear()
             changed.cancel()

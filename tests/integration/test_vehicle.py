@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -173,6 +174,22 @@ async def test_modems_that_were_there_first_are_found(broker: Broker, dbus: Priv
         await mock.until_there()
         await mock.plug(0, "wwan0")
         async with vehicle(broker, modems=dbus.address) as here:
+            await here.until(lambda one: len(one.modems or ()) == 1)
+
+
+async def test_modems_are_asked_for_again_when_nothing_was_answered_in_time(
+    broker: Broker, dbus: PrivateBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebox.host.modemmanager.CALL_S", 0.3)
+    monkeypatch.setattr("edgebox.host.modemmanager.RELOAD_S", 0.1)
+    async with mocking(dbus) as mock:
+        process = dbus.start_modem_manager()
+        await mock.until_there()
+        await mock.plug(0, "wwan0")
+        process.send_signal(signal.SIGSTOP)
+        async with vehicle(broker, modems=dbus.address) as here:
+            await here.until(lambda one: one.modems == ())
+            process.send_signal(signal.SIGCONT)
             await here.until(lambda one: len(one.modems or ()) == 1)
 
 
