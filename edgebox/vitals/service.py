@@ -83,6 +83,11 @@ class _Vitals:
             return Listener(monitor, attendant, self._recorder).run()
         if monitor.kind == "sdc":
             return SdcConsumer(self._config, monitor, attendant, self._recorder).run()
+        if monitor.kind == "bluetooth":
+            # Costs a vehicle without such a device nothing.
+            from edgebox.vitals.bluetooth import BluetoothDevice
+
+            return BluetoothDevice(monitor, attendant, self._recorder).run()
         if monitor.address:
             return Datagrams(monitor, attendant, self._recorder).run()
         return SerialPort(monitor, attendant, self._recorder).run()

@@ -9,10 +9,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC
 
+import msgspec
+from msgspec import Struct
+
 from edgebox.errors import RemoteProtocolError
 from edgebox.hub import vitals_fhir, vitals_hl7
 from edgebox.hub.vitals_store import BatchRow
 from edgebox.observation import Observation, pack, unpack, unpack_samples
+from edgebox.sim.monitors.bluetooth import BluetoothMonitor
 from edgebox.sim.monitors.dri import DriMonitor
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
@@ -20,7 +24,9 @@ from edgebox.sim.monitors.intellivue import IntelliVueMonitor
 from edgebox.sim.monitors.medibus import MedibusMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import Patient
+from edgebox.vitals import sdc_pipe
 from edgebox.vitals.monitors import dri, hl7, hl7_message
+from edgebox.vitals.monitors.bluetooth import CHARACTERISTICS, Bluetooth
 from edgebox.vitals.monitors.dri import Dri
 from edgebox.vitals.monitors.intellivue import IntelliVue
 from edgebox.vitals.monitors.intellivue_frame import write_frame
@@ -29,6 +35,7 @@ from edgebox.vitals.monitors.masimo import Masimo
 from edgebox.vitals.monitors.medibus import Medibus
 from edgebox.vitals.monitors.mllp import Mllp
 from edgebox.vitals.monitors.nonin import Nonin
+from edgebox.vitals.monitors.sdc import Code, Condition, Metric, Quality, Sdc
 
 NOW_UTC = 1_795_000_000.0
 Target = tuple[Callable[[bytes], None], tuple[bytes, ...]]
@@ -127,6 +134,79 @@ def _dri() -> tuple[bytes, ...]:
     )
 
 
+def take_bluetooth(data: bytes) -> None:
+    """Which characteristic (first byte), then its payload."""
+    device = Bluetooth("m1", UTC)
+    which = sorted(CHARACTERISTICS)[data[0] % len(CHARACTERISTICS)] if data else 0
+    device.receive(which, data[1:], NOW_UTC)
+    _check(device.observations())
+
+
+def _bluetooth() -> tuple[bytes, ...]:
+    """What a simulated device measures."""
+    device = BluetoothMonitor(Patient(), Faults(), UTC)
+    kinds = sorted(CHARACTERISTICS)
+    said = {
+        0x2A5F: device.continuous(),
+        0x2A1C: device.temperature(NOW_UTC),
+        0x2A35: device.pressure(NOW_UTC),
+    }
+    spot = bytes.fromhex("0f61004800ea0703010c1e2d0001000000faf0")
+    return (
+        *(bytes([kinds.index(kind)]) + value for kind, value in said.items()),
+        bytes([kinds.index(0x2A5E)]) + spot,
+    )
+
+
+class SdcStates(Struct, array_like=True):
+    """What a device's reports come down to."""
+
+    metrics: list[Metric]
+    values: list[tuple[str, float | None, Quality]]
+    samples: list[tuple[str, list[float], Quality]]
+    conditions: list[Condition]
+
+
+_sdc_decoder = msgspec.msgpack.Decoder(SdcStates)
+
+
+def take_sdc(data: bytes) -> None:
+    """States as structs, the library's XML left out; and a report of the process."""
+    with suppress(RemoteProtocolError):
+        unpack(sdc_pipe.read(data).content)
+    with suppress(RemoteProtocolError):
+        sdc_pipe.length(data[:4].ljust(4, b"\0"))
+    try:
+        states = _sdc_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeError):
+        return
+    device = Sdc("m1")
+    with suppress(RemoteProtocolError):
+        device.describe(states.metrics)
+    for value in states.values:
+        device.take_value(*value, NOW_UTC)
+    for samples in states.samples:
+        device.take_samples(*samples, NOW_UTC)
+    device.take_conditions(states.conditions, 0.0, NOW_UTC)
+    _check(device.observations())
+
+
+def _sdc() -> tuple[bytes, ...]:
+    """A device with a value, a wave and an alert; and a report with what it says."""
+    good = Quality("Vld", determined_utc=NOW_UTC)
+    states = SdcStates(
+        [
+            Metric("spo2", Code("150456", text="SpO2"), Code("262688")),
+            Metric("ecg", Code("131330"), Code("266418"), period_s=0.004),
+        ],
+        [("spo2", 97.0, good)],
+        [("ecg", [0.005 * n for n in range(20)], good)],
+        [Condition("a", Code("196670", text="SpO2 low"), "Me", NOW_UTC, "spo2")],
+    )
+    report = sdc_pipe.Report("data", content=pack(_VALUES), readable=1)
+    return msgspec.msgpack.encode(states), sdc_pipe.frame(report)[4:]
+
+
 def take_batch(data: bytes) -> None:
     """A batch from a box, as the hub stores and exports it."""
     with suppress(RemoteProtocolError):
@@ -191,5 +271,7 @@ VITALS_TARGETS: dict[str, Target] = {
     "masimo": (take_masimo, (MasimoMonitor(Patient(), Faults(), now=0.0).tick(1.5, NOW_UTC),)),
     "medibus": (take_medibus, _MEDIBUS),
     "dri": (take_dri, _dri()),
+    "bluetooth": (take_bluetooth, _bluetooth()),
+    "sdc": (take_sdc, _sdc()),
     "vitals-batch": (take_batch, (zlib.decompress(pack(_VALUES)), pack(_VALUES))),
 }

@@ -1,8 +1,8 @@
 """`edgebox sim-monitor`: one simulated monitor, with faults by lines on standard input.
 
 HL7 connects to a listener, IntelliVue listens on UDP, and every serial one stands on a pty whose
-path is a link that the configuration can name as `port`. SDC is on loopback, and writes what the
-configuration needs into a directory.
+path is a link that the configuration can name as `port`. SDC, on loopback, and Bluetooth, on a
+D-Bus of its own, write what the configuration needs into a directory.
 """
 
 import asyncio
@@ -48,6 +48,10 @@ async def _talk(kind: str, where: str, zone: ZoneInfo, faults: Faults) -> None:
         from edgebox.sim.monitors import sdc
 
         await sdc.run_in(Path(where).resolve(), patient, faults, LOOPBACK)
+    if kind == "bluetooth":
+        from edgebox.sim.monitors import bluetooth
+
+        await bluetooth.run_in(Path(where).resolve(), patient, faults, zone)
     if not where.startswith("/"):
         raise ConfigError(f"{where}: {kind} needs the path of a pty to make, from / on")
     pty = Pty(Path(where))

@@ -17,6 +17,7 @@ A sum of eight bits lets one damaged record in 256 through: so length, offsets, 
 must fit as well.
 """
 
+import itertools
 import struct
 from dataclasses import dataclass
 
@@ -313,10 +314,10 @@ def _subrecords(record: bytes) -> tuple[int, list[tuple[int, bytes]]]:
         if not at_least <= offset < len(record) - HEADER_BYTES:
             raise RemoteProtocolError("a subrecord out of place")
         starts.append((offset, kind))
-    ends = [offset for offset, _ in starts[1:]] + [len(record) - HEADER_BYTES]
+    bounds = [HEADER_BYTES + offset for offset, _ in starts] + [len(record)]
     return main_type, [
-        (kind, record[HEADER_BYTES + offset : HEADER_BYTES + end])
-        for (offset, kind), end in zip(starts, ends, strict=True)
+        (kind, record[start:end])
+        for (_, kind), (start, end) in zip(starts, itertools.pairwise(bounds), strict=True)
     ]
 
 

@@ -19,6 +19,8 @@ def to_whole(
 
     `resolution`: what one step of `raw` is worth; None: `raw` holds the values themselves.
     """
+    if any(one is not None and abs(one) >= EXACT for one in raw):
+        raise RemoteProtocolError("a sample out of range")
     if resolution is not None and all(one is None or one.is_integer() for one in raw):
         gaps = {GAP_SAMPLE, gap}
         whole = [None if one is None or one in gaps else int(one) for one in raw]

@@ -171,3 +171,11 @@ def test_any_bytes_are_survived(data: bytes) -> None:
     line.receive(data, 0.0, NOW_UTC)
     line.receive(RECORDED, 1.0, NOW_UTC)
     assert values(line.observations())
+
+
+def test_a_record_without_subrecords_says_nothing() -> None:
+    """Found by a million damaged records: it once ended the service."""
+    record = struct.pack("<h14x", 41) + b"\0\0\xff" * 8 + b"\0"
+    line = Dri("m1", waves=True, now=0.0)
+    line.receive(write_record(record), 0.0, NOW_UTC)
+    assert (line.readable, line.damaged, line.observations()) == (1, 0, [])

@@ -112,7 +112,7 @@ def test_samples_that_are_not_valid_are_gaps() -> None:
     assert wave.validity == "invalid"
 
 
-@pytest.mark.parametrize("samples", [[], [1e300], [0.0] * 30_000])
+@pytest.mark.parametrize("samples", [[], [1e300], [1.7e308], [0.0] * 30_000])
 def test_what_cannot_be_a_wave_is_damage(samples: list[float]) -> None:
     one = device()
     one.take_samples("ecg", samples, GOOD, NOW_UTC)
