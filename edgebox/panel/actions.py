@@ -10,6 +10,7 @@ from edgebox.bus import Bus
 from edgebox.config import parse_address
 from edgebox.messages.base import Done, Fault, M, Q, Request, Role, Topic
 from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite
+from edgebox.messages.selftest import RUN_SELF_TEST, RunSelfTest
 from edgebox.messages.session import (
     ADMIT,
     HIDE_PICTURES,
@@ -88,6 +89,9 @@ class Actions(Protocol):
 
     def send_invite(self, id_: str, phone: str) -> Done | Fault:
         """Send the invitation of that id by SMS. The number goes no further and is not kept."""
+
+    def self_test(self) -> Done | Fault:
+        """Begin to test the box."""
 
     def alive(self) -> bool:
         """Whether the loop behind the pages answers."""
@@ -182,6 +186,10 @@ class BusActions:
         """As in Actions."""
         return self._run(self._send_invite(id_, phone))
 
+    def self_test(self) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._self_test())
+
     def alive(self) -> bool:
         """As in Actions."""
         return isinstance(self._run(self._answer_self(), urgent=True), Done)
@@ -209,6 +217,11 @@ class BusActions:
         if self._ending:
             task.cancel()
         return await task
+
+    async def _self_test(self) -> Done | Fault:
+        question = RunSelfTest(reason="crew")
+        answer = await self._bus.request(RUN_SELF_TEST, question, timeout_s=ANSWER_TIMEOUT_S)
+        return answer if isinstance(answer, Fault) else Done()
 
     async def _answer_self(self) -> Done:
         return Done()

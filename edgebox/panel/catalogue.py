@@ -1,4 +1,4 @@
-"""The message catalogues: `translations/<language>/panel.po`, compiled when the panel starts.
+"""The message catalogues: `translations/<language>/*.po`, compiled when the panel starts.
 
 Nothing compiled is kept in the repository, so that a fresh clone, an edited sentence and a
 read-only root file system all work the same way; compiling both takes a few milliseconds.
@@ -19,8 +19,20 @@ COOKIE = "language"
 
 
 def compile_catalogue(language: str) -> Translations:
-    """Read one .po file; a broken one is a bug and raises babel's PoFileError."""
-    with (DIRECTORY / language / "panel.po").open("rb") as file:
+    """Read one language's files; a broken one is a bug and raises babel's PoFileError."""
+    first, *others = (_compile(path, language) for path in files(language))
+    for other in others:
+        first.merge(other)
+    return first
+
+
+def files(language: str) -> list[Path]:
+    """Its catalogues: one, `panel.po`, and one for each large area."""
+    return sorted((DIRECTORY / language).glob("*.po"))
+
+
+def _compile(path: Path, language: str) -> Translations:
+    with path.open("rb") as file:
         catalogue = read_po(file, locale=language, abort_invalid=True)
     compiled = BytesIO()
     write_mo(compiled, catalogue)

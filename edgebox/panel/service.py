@@ -13,6 +13,7 @@ from edgebox.host.service import Service
 from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
 from edgebox.messages.room import ROOM, Room
+from edgebox.messages.selftest import SELF_TEST, SelfTest
 from edgebox.messages.services import (
     ASK_HUB,
     BOX_INFO,
@@ -129,6 +130,7 @@ class _Cabin:
         await self._bus.subscribe(WIPE, self._receive_wipe)
         await self._bus.subscribe(VITALS_STATUS, self._receive_vitals)
         await self._bus.subscribe(VITALS_NOW, self._receive_vitals)
+        await self._bus.subscribe(SELF_TEST, self._receive_self_test)
         await self._bus.watch_bridge(self._receive_bridge)
 
     def _follow_broker(self) -> None:
@@ -175,6 +177,11 @@ class _Cabin:
     ) -> None:
         self._follow_broker()
         self._state.receive_vitals(message)
+        self.show()
+
+    async def _receive_self_test(self, test: SelfTest, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.receive_self_test(test)
         self.show()
 
     async def _receive_pointing(self, pointing: Pointing, keys: dict[str, str]) -> None:

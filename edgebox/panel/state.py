@@ -23,11 +23,13 @@ from edgebox.config import Config
 from edgebox.messages.base import Fault, Role
 from edgebox.messages.bond import BondStatus
 from edgebox.messages.room import Invite, Room
+from edgebox.messages.selftest import SelfTest
 from edgebox.messages.services import ServiceName, ServiceStatus
 from edgebox.messages.session import CameraStatus, MediaSession
 from edgebox.messages.vehicle import Modems
 from edgebox.messages.vitals import VitalsNow, VitalsStatus
 from edgebox.panel.daylight import is_dark
+from edgebox.panel.health import health_view
 from edgebox.panel.meter import Meters
 from edgebox.panel.notices import notices
 from edgebox.panel.parts import parts
@@ -98,6 +100,7 @@ class PanelState:
         self._bridge_down_utc: float | None = None
         self._vitals: VitalsStatus | None = None
         self._board: VitalsNow | None = None
+        self._self_test: SelfTest | None = None
 
     # What is heard
 
@@ -144,6 +147,10 @@ class PanelState:
             self._vitals = message
         else:
             self._board = message
+
+    def receive_self_test(self, test: SelfTest) -> None:
+        """The last one, or how far one has come."""
+        self._self_test = test
 
     def receive_room(self, room: Room) -> None:
         """The hub's word on who is in the room."""
@@ -268,6 +275,7 @@ class PanelState:
             ),
             invite=self._invite_view(now_utc),
             vitals=vitals_view(self._monitors, self._vitals, self._board, now_utc),
+            health=health_view(self._self_test, now_utc, away=self._is_away("support")),
             dark=is_dark(now_utc),
         )
 
@@ -391,6 +399,11 @@ class PanelState:
         """Since when it is away: its last answer, unless the bridge said earlier."""
         known = (self._bridge_down_utc, self._hub_answered_utc)
         return min((utc for utc in known if utc is not None), default=None)
+
+    def _is_away(self, name: ServiceName) -> bool:
+        """It has stopped, or was never heard."""
+        status = self._services.get(name)
+        return status is None or status.state == "stopped"
 
     def _stopped(self) -> tuple[str, ...]:
         """Services that said goodbye, apart from those that have notices of their own."""

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from edgebox.messages.base import Role
+from edgebox.panel.health import HealthView
 from edgebox.panel.vitals import VitalsView
 
 Truth = Literal["known", "starting", "missing", "unknown"]
@@ -198,5 +199,7 @@ class View(_Value, frozen=True):
     invite: InviteView | None
     vitals: VitalsView | None
     """None without a patient monitor in the configuration."""
+    health: HealthView
+    """The last self-test."""
     dark: bool
     """It is night outside."""

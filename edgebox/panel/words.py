@@ -13,6 +13,7 @@ from babel.numbers import format_decimal
 
 import edgebox
 from edgebox.messages.base import Fault, Role
+from edgebox.panel.health_words import say_health
 from edgebox.panel.view import (
     CameraView,
     InviteView,
@@ -159,6 +160,7 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "notices": _notices(view.notices, words, now_utc),
         "invite": _invite(view.invite, say),
         "vitals": say_vitals(view.vitals, words, now_utc),
+        "health": say_health(view.health, words, now_utc),
         "dark": view.dark,
     }
 

@@ -2,6 +2,7 @@
 
 import { ask, askStop, tell } from "./ask.js";
 import { cue } from "./cues.js";
+import { drawHealth, drawHealthLost, prepareHealth } from "./health.js";
 import { drawInvite, drawTimeLeft, prepareInvite } from "./invite.js";
 import { drawMarks, mark, prepareMarks } from "./marks.js";
 import { find, firstState, say, setText, version } from "./page.js";
@@ -27,6 +28,7 @@ function show(state) {
   drawStage(state);
   drawMarks(state);
   drawVitals(state.vitals);
+  drawHealth(state.health);
   fit();
   drawTheme(state.dark);
   cue(state);
@@ -73,12 +75,14 @@ preparePeople();
 prepareInvite();
 prepareSettings();
 prepareVitals();
+prepareHealth();
 preparePanes();
 lockGestures();
 show(firstState);
 follow(show, mark, () => {
   drawLost(say("page.lost"), say("page.lost-detail"));
   drawVitalsLost(say("page.lost"));
+  drawHealthLost(say("page.lost"));
 });
 setInterval(() => {
   drawTime();

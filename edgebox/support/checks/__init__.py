@@ -9,6 +9,7 @@ from edgebox.support.checks.clock import CLOCK
 from edgebox.support.checks.disk_health import DISK_HEALTH
 from edgebox.support.checks.disk_space import DISK_SPACE
 from edgebox.support.checks.gnss import GNSS
+from edgebox.support.checks.headset import HEADSET
 from edgebox.support.checks.hub import HUB
 from edgebox.support.checks.link import LINK
 from edgebox.support.checks.memory import MEMORY
@@ -42,6 +43,7 @@ CHECKS: tuple[AnyCheck, ...] = (
     CAMERA,
     SOUND,
     MONITOR,
+    HEADSET,
     GNSS,
 )
 """Carried out side by side; the order is that of the technician's list."""

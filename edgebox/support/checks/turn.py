@@ -21,9 +21,9 @@ from edgebox.support.checks.verdict import Verdicts, attention, fault, good, unt
 from edgebox.support.surroundings import Surroundings
 from edgebox.support.turn import State, Trial
 
-PASSWORD_S = 4.0
+PASSWORD_S = 3.0
 AGAIN_S = 0.4
-GIVE_UP_S = 4.0
+GIVE_UP_S = 3.0
 SLOW_S = 1.5
 
 

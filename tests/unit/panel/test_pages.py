@@ -78,6 +78,10 @@ class StandInActions:
         self.asked.append(("mute-guest", participant, muted))
         return self.answer
 
+    def self_test(self) -> Done | Fault:
+        self.asked.append(("self-test",))
+        return self.answer
+
     def send_invite(self, id_: str, phone: str) -> Done | Fault:
         self.asked.append(("sms", id_, phone))
         return self.answer

@@ -16,7 +16,7 @@ from edgebox.messages.vitals import MonitorStatus
 from edgebox.observation import VALIDITIES
 from edgebox.panel import view as views
 from edgebox.panel.app import SAID_CODES
-from edgebox.panel.catalogue import DIRECTORY, LANGUAGES, compile_catalogue
+from edgebox.panel.catalogue import LANGUAGES, compile_catalogue, files
 from edgebox.panel.words import (
     OWN_REASONS,
     PAGE_STRINGS,
@@ -28,6 +28,7 @@ from edgebox.panel.words import (
 )
 from edgebox.roles import RIGHTS
 from edgebox.vitals.nomenclature import BY_NAME
+from tests.unit.panel import health_names
 from tests.unit.panel.heard import (
     UTC,
     Heard,
@@ -51,8 +52,13 @@ VALUES = re.compile(r"%\((\w+)\)s|\{(\w+)\}")
 
 
 def catalogue(language: str) -> dict[str, str]:
-    with (DIRECTORY / language / "panel.po").open("rb") as file:
-        return {str(m.id): str(m.string) for m in read_po(file, locale=language) if m.id}
+    found: dict[str, str] = {}
+    for path in files(language):
+        with path.open("rb") as file:
+            read = {str(m.id): str(m.string) for m in read_po(file, locale=language) if m.id}
+        assert not read.keys() & found.keys(), f"{path} says again what another says"
+        found |= read
+    return found
 
 
 def choices(kind: object) -> tuple[str, ...]:
@@ -106,6 +112,7 @@ def names_in_code() -> Iterator[str]:
     yield from (f"validity.{one}" for one in VALIDITIES)
     yield from ("vitals.clock-ahead", "vitals.clock-behind")
     yield from (f"error.{code}" for code in (*SAID_CODES, 500))
+    yield from health_names.names()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -114,6 +121,8 @@ def test_catalogue_has_every_name_and_no_other(language: str) -> None:
     # Measurements without a name here are called as the monitor calls them.
     measured = {f"vital.{one}" for one in BY_NAME}
     used |= measured & set(names)
+    # What is not said for one finding is said for its grade.
+    used |= {f"{one}.todo" for one in used if one.startswith("finding.")} & set(names)
     assert used - set(names) == set(), "asked for and not there"
     assert set(names) - used == set(), "there and never asked for"
     assert all(names.values())
