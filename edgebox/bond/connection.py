@@ -264,9 +264,13 @@ class Connection:
             self._events.append(PathMoved(link, address))
         for link, token in self._roaming.challenges(now):
             self.sender.outlet.control(self.paths[link], [PathChallenge(token)], now)
-        return [
-            one for one in self.sender.outlet.take() if self._roaming.may_send(one[0], len(one[1]))
-        ]
+        going = []
+        for address, packet in self.sender.outlet.take():
+            if self._roaming.may_send(address, len(packet)):
+                going.append((address, packet))
+            else:
+                self.sender.on_held_back(len(packet))
+        return going
 
     def next_event(self) -> Event | None:
         """The oldest event not yet taken."""

@@ -43,7 +43,7 @@ class Allowance:
         self.left = float(most)
 
     def earn(self, size: int) -> None:
-        """Ordinary bytes were sent."""
+        """Ordinary bytes were sent; fewer than none: they were not."""
         self.left = min(self._most, self.left + size * self._share)
 
     def spend(self, size: int) -> bool:

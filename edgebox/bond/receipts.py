@@ -9,12 +9,16 @@ for up to POOR_ACK_S, and go over one link; the far end sees how long they were 
 from edgebox.bond.links import Links
 from edgebox.bond.path import Path
 from edgebox.bond.reception import MAP_BITS, Reception
+from edgebox.bond.schedule import ranked
 from edgebox.bond.wire import ACK_SIZE, CONTROL_SIZE, HEADER_SIZE, IP_UDP_SIZE, TAG_SIZE, Ack
 
 ACK_S = 0.010
 ACK_PACKETS = 16
 ACK_NEWS_S = 0.1
 """Links are acknowledged again this long after their last packet, against lost acknowledgements."""
+FRESH_S = 0.050
+"""One of the links that acknowledgements go over has brought something this lately, if any has:
+the two best may have died together, and nothing else would tell for most of a second."""
 POOR_BPS = 500_000
 POOR_ACK_S = 0.120
 POOR_ACK_PACKETS = 3 * MAP_BITS // 4
@@ -66,7 +70,14 @@ class Receipts:
     def paths(self, now: float) -> list[Path]:
         """Where they go; empty: nowhere yet."""
         best = self._links.best(now)
+        if not any(self._is_fresh(path, now) for path in best):
+            fresh = [path for path in self._links.usable if self._is_fresh(path, now)]
+            best = (ranked(fresh, now)[:1] + best)[:2]
         return best[:1] if self._is_poor() else best
+
+    def _is_fresh(self, path: Path, now: float) -> bool:
+        """Something came over it just now, so it lives, in one direction at least."""
+        return now - self.heard.get(path.link, -1e9) < FRESH_S
 
     def on_sent(self, *, anywhere: bool) -> None:
         """The blocks went over `paths`."""

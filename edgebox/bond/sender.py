@@ -250,6 +250,10 @@ class Sender:
         if copy is Copy.FIRST:
             self._earn(size)
 
+    def on_held_back(self, size: int) -> None:
+        """A packet of this size did not leave after all: nothing is earned with it."""
+        self._earn(-size)
+
     def _earn(self, size: int) -> None:
         self._repair.earn(size)
         self._probing.earn(size)

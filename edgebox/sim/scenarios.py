@@ -96,6 +96,9 @@ SCENARIOS = (
             (12.0, together(rate(0, 1_500_000), rate(1, 1_000_000))),
         ),
     ),
+    Scenario(
+        "two of three die at once", three, ((8.0, together(cut(0), cut(1))),), bitrate_bps=1e6
+    ),
     Scenario("two of three dead", three, ((6.0, cut(0)), (8.0, cut(1)))),
     Scenario(
         "all dead for 10 s",

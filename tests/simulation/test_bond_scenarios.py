@@ -81,6 +81,14 @@ def test_cut_at_sixty_percent_load_stops_the_picture_for_150_ms_at_most(seed: in
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_acknowledgements_find_the_link_that_is_left(seed: int) -> None:
+    """They went over the two best, and those die together."""
+    result = played("two of three die at once", seed)
+    assert gap_ms(result, 3, 20) <= 250
+    assert missing(result, 3, 20) < 0.02
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_sound_survives_a_cut(seed: int) -> None:
     result = played("best link cut", seed)
     assert result.audio_sent >= 1000

@@ -70,3 +70,15 @@ def test_what_could_not_be_sent_is_still_owed() -> None:
     assert not one.paths(5.01)
     one.on_sent(anywhere=False)
     assert len(one.blocks(7.0)) == 1
+
+
+def test_one_of_the_links_that_acknowledge_is_known_to_live() -> None:
+    one = receipts(3e6, 3e6, 3e6)
+    for link, path in one._links.paths.items():
+        at, way_s = 4.9, 0.02 + 0.01 * link
+        path.estimate.on_progress(at, 2 * way_s, way_s, at, 1000, 50)
+        bring(one, 1, 4.99, link)
+    assert [path.link for path in one.paths(5.0)] == [0, 1]
+    bring(one, 1, 5.1, link=2)
+    assert [path.link for path in one.paths(5.1)] == [2, 0]
+    assert [path.link for path in one.paths(6.0)] == [0, 1]
