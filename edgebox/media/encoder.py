@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 KEYFRAME_EVERY_S, KEYFRAME_EVERY_LOW_S = 0.3, 1.0
 LOW_BPS = 400_000
 """Requests that come faster share one keyframe: below LOW_BPS one costs much of a second."""
-STILL_S = 3.0
-"""A still that has not come by now will not."""
+STILL_S = 8.0
+"""A still that has not come by now will not. It takes a fraction of that, unless the box is busy."""
 RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
 UNRESPONSIVE_S = 5.0
 """A process that reports nothing for this long, or whose open camera gave no picture, is killed."""

@@ -534,6 +534,27 @@ async def test_what_the_box_denies_is_said(box: StandInBox, browser: Browser) ->
     assert await page.inner_text("#still-problem") == "Kameraet er ikke tilgjengelig."
 
 
+async def test_a_still_on_its_way_is_asked_for_again_over_the_next_connection(
+    box: StandInBox, browser: Browser
+) -> None:
+    page = await live_doctor(box, browser)
+    await page.click("#take-still")
+    await until(lambda: said(box, TakeStill))
+    box.instance = "instance-2"  # media was restarted
+    await box.say()
+    await until(lambda: len(box.offers) == 2)
+    first_ids = {one.id for one in said(box, TakeStill)}
+
+    async def greeted() -> None:
+        async with asyncio.timeout(15):
+            while {one.id for one in said(box, TakeStill)} == first_ids:
+                box.tell(type="View", camera="front", x=0, y=0, size=1, movable=False)
+                await asyncio.sleep(0.2)
+
+    await greeted()
+    assert await page.locator("#still-problem").is_hidden()
+
+
 @pytest.mark.parametrize(
     ("form", "value", "width", "letters", "text"),
     [

@@ -43,10 +43,18 @@ class Ears:
         watchers = self.session.watchers if self.session else ()
         return next((one for one in watchers if one.name == name), None)
 
-    async def until(self, true: Callable[[], Any], timeout_s: float = 10) -> None:
+    async def until(self, true: Callable[[], Any], timeout_s: float = 20) -> None:
         async with asyncio.timeout(timeout_s):
             while not true():
                 await asyncio.sleep(0.02)
+
+
+MAIN_IS = "document.querySelector('.tile.main')?.dataset.camera === '{}'"
+"""The page's own view: it comes later than the box's, and a tap goes by what the page shows."""
+ENCRYPTED = "document.querySelector('#encryption').textContent.includes('er kryptert fra bilen')"
+STILL = "document.querySelector('#still-image').naturalWidth >= 1280"
+STILL_S = 60
+"""A busy machine's bond offers little, and of that a still takes less than half."""
 
 
 @contextlib.asynccontextmanager
@@ -123,12 +131,12 @@ async def test_whole_mission() -> None:
 
         await hold(panel, "#stop", 1.2)
         await until_true(doctor, "edgebox.situation === 'ended'")
-        assert await doctor.locator("#stage video").count() == 0
+        await until_true(doctor, "!document.querySelector('#stage video')")
 
 
 async def _talk(doctor: Page, box: Ears) -> None:
     await sound_goes_on(doctor)
-    assert "er kryptert fra bilen" in await doctor.inner_text("#encryption")
+    await until_true(doctor, ENCRYPTED)
     await doctor.click("#microphone")
     await box.until(lambda: (one := box.watcher(DOCTOR)) and one.hears and one.speaks)
     await doctor.click("#microphone")
@@ -152,9 +160,10 @@ async def _guide(doctor: Page, box: Ears) -> None:
     await until_true(doctor, "Object.keys(edgebox.parts)[0] === 'outside'")
     await doctor.keyboard.press("2")
     await box.until(lambda: box.session and box.session.sent[0] == "patient")
+    await until_true(doctor, MAIN_IS.format("patient"))
 
     await doctor.click("#take-still")
-    await until_true(doctor, "document.querySelector('#still-image').naturalWidth >= 1280")
+    await until_true(doctor, STILL, STILL_S)
     await doctor.click("#still-close")
 
     await doctor.click("#point")
@@ -201,9 +210,10 @@ async def _pilot(browser: Browser, panel: Page, box: Ears) -> None:
     await until_true(pilot, "edgebox.framesDecoded.outside > 10")
     assert await pilot.evaluate("Object.keys(edgebox.framesDecoded)") == ["outside"]
     assert await pilot.locator("#microphone").is_hidden()
+    await box.until(lambda: (one := box.watcher(PILOT)) and one.sees == ("outside",))
     watcher = box.watcher(PILOT)
     assert watcher is not None
-    assert (watcher.sees, watcher.hears) == (("outside",), False)
+    assert not watcher.hears
     await pilot.context.close()
 
 
@@ -211,11 +221,14 @@ async def _hide(panel: Page, doctor: Page, box: Ears) -> None:
     await panel.click("#hide")
     await until_true(doctor, "edgebox.situation === 'hidden'")
     await box.until(lambda: (one := box.watcher(DOCTOR)) and one.sees == ())
-    assert await doctor.evaluate(
+    await until_true(
+        doctor,
         "[...document.querySelectorAll('#stage video')]"
-        ".every(one => getComputedStyle(one).visibility === 'hidden')"
+        ".every(one => getComputedStyle(one).visibility === 'hidden')",
     )
     await sound_goes_on(doctor)
+    # A second tap shows again only once the panel itself says that they are hidden.
+    await until_true(panel, "document.querySelector('#hide').ariaPressed === 'true'")
     await panel.click("#hide")
     shown_utc = utc()
     await until_frames(doctor, since_utc=shown_utc, count=10)
@@ -244,21 +257,22 @@ async def test_core_of_the_mission_in_firefox() -> None:
         await panel.click("#start")
         await until_firefox(doctor, "edgebox.framesDecoded.patient > 20")
         await until_firefox(doctor, "edgebox.situation === 'live'")
-        assert await doctor.inner_text("#title") == "Direkte"
-        assert "er kryptert fra bilen" in await doctor.inner_text("#encryption")
+        await until_firefox(doctor, "document.querySelector('#title').textContent === 'Direkte'")
+        await until_firefox(doctor, ENCRYPTED)
         await sound_goes_on(doctor)
         await doctor.click("#microphone")
         await box.until(lambda: (one := box.watcher(DOCTOR)) and one.hears and one.speaks)
         await doctor.click("#camera")
-        await box.until(lambda: (one := box.watcher(DOCTOR)) and one.shows, timeout_s=20)
+        await box.until(lambda: (one := box.watcher(DOCTOR)) and one.shows, timeout_s=30)
         await until_firefox(doctor, "edgebox.canGuide")
         await doctor.press("2")
         await box.until(lambda: box.session and box.session.sent[0] == "outside")
+        await until_firefox(doctor, MAIN_IS.format("outside"))
         await doctor.click("#point")
         await doctor.move(".tile.main")
         await box.until(lambda: any(one.on and one.camera == "outside" for one in box.pointed))
         await doctor.click("#take-still")
-        await until_firefox(doctor, "document.querySelector('#still-image').naturalWidth >= 1280")
+        await until_firefox(doctor, STILL, STILL_S)
         await doctor.click("#still-close")
         await panel.click("#hide")
         await until_firefox(doctor, "edgebox.situation === 'hidden'")

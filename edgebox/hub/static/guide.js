@@ -29,6 +29,7 @@ export class Guide {
     switch (message.type) {
       case "View":
         this.views.set(message.camera, message);
+        this.still.again(this); // the first word over a connection
         this.changed();
         break;
       case "Pointed":
@@ -99,6 +100,6 @@ export class Guide {
     this.views.clear();
     this.tracing?.clear();
     this.tiles.forEach((tile) => tile.ink.erase());
-    this.still.fail({ reason: "failed" });
+    this.still.interrupt();
   }
 }

@@ -41,6 +41,18 @@ export class Still {
     this.wait();
   }
 
+  // The connection is no more; over the next one it is asked for anew.
+  interrupt() {
+    if (this.wanted) this.wanted.interrupted = true;
+  }
+
+  again(guide) {
+    if (!this.wanted?.interrupted) return;
+    const { camera, name } = this.wanted;
+    this.wanted = this.parts = this.start = null;
+    this.take(camera, name, guide);
+  }
+
   open() {
     this.show(null);
     write($("still-title"), say("still.title", { camera: this.wanted.name }));
