@@ -7,28 +7,35 @@ front, and on `hub.staff_listen` for the fleet's own people.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
 
 from aiohttp import web
 
 from edgebox.bus import Bus
-from edgebox.config import Config, parse_address, read_secret
+from edgebox.config import Config, parse_address, read_secret, resolve_file
 from edgebox.errors import DeviceError
 from edgebox.host import notify
+from edgebox.hub.desk import Desk
+from edgebox.hub.desk import add_routes as add_desk_routes
 from edgebox.hub.enrolment import Enrolment
 from edgebox.hub.hub import Hub
 from edgebox.hub.links import Links
 from edgebox.hub.signalling import Signalling
 from edgebox.hub.staff import Staff
 from edgebox.hub.store import Store
-from edgebox.hub.vitals_export import Exporter, exporters
+from edgebox.hub.vitals_export import exporters
 from edgebox.hub.vitals_receiver import VitalsReceiver
 from edgebox.hub.vitals_store import VitalsStore
 from edgebox.hub.web import Site
 from edgebox.messages.room import CREATE_INVITE
 from edgebox.messages.selftest import ASK_TURN
+from edgebox.support.audit import open_trail
 
 logger = logging.getLogger(__name__)
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def run(config: Config) -> None:
@@ -54,8 +61,9 @@ async def run(config: Config) -> None:
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
-                async with _staff_pages(config):
-                    await _serve(config, bus, runner, hub, vitals, exports)
+                async with _staff_pages(config, bus) as staff_work:
+                    work = [hub.run, vitals.run, *(one.run for one in exports), *staff_work]
+                    await _serve(config, bus, runner, work)
             finally:
                 notify.stopping()
                 await runner.cleanup()
@@ -65,26 +73,23 @@ async def run(config: Config) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _staff_pages(config: Config) -> AsyncIterator[None]:
-    """The pages for staff and technicians, if they are configured."""
+async def _staff_pages(config: Config, bus: Bus) -> AsyncIterator[list[Work]]:
+    """The pages for staff and technicians, if they are configured; gives what they need run."""
     if not config.hub.staff_listen:
-        yield
+        yield []
         return
     staff = Staff(config)
     app = staff.application()
+    trail = open_trail(resolve_file(config, config.hub.support_audit), time.time())
+    desk = Desk(bus, config.hub, trail, staff.is_welcome, staff.is_revoked)
+    add_desk_routes(app, desk)
+    await desk.start()
     async with staff.serving(app):
         logger.info("staff: listening on %s", config.hub.staff_listen)
-        yield
+        yield [desk.run]
 
 
-async def _serve(
-    config: Config,
-    bus: Bus,
-    runner: web.AppRunner,
-    hub: Hub,
-    vitals: VitalsReceiver,
-    exports: list[Exporter],
-) -> None:
+async def _serve(config: Config, bus: Bus, runner: web.AppRunner, work: Sequence[Work]) -> None:
     host, port = parse_address(config.hub.listen)
     try:
         await web.TCPSite(runner, host, port).start()
@@ -94,10 +99,8 @@ async def _serve(
     notify.ready(f"listening on {config.hub.listen}")
     async with asyncio.TaskGroup() as group:
         group.create_task(_fail_with(bus))
-        group.create_task(hub.run())
-        group.create_task(vitals.run())
-        for export in exports:
-            group.create_task(export.run())
+        for one in work:
+            group.create_task(one())
 
 
 async def _fail_with(bus: Bus) -> None:

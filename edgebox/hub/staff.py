@@ -86,9 +86,11 @@ class Staff:
 
     def is_welcome(self, person: Person) -> bool:
         """Whether an open page of theirs may stay: not revoked, not expired."""
-        return int(person.serial, 16) not in self._revoked.revoked.serials and (
-            time.time() < person.expires_utc
-        )
+        return not self.is_revoked(person.serial) and time.time() < person.expires_utc
+
+    def is_revoked(self, serial: str) -> bool:
+        """Whether this certificate is shut out."""
+        return int(serial, 16) in self._revoked.revoked.serials
 
     @contextlib.asynccontextmanager
     async def serving(self, app: web.Application) -> AsyncIterator[None]:

@@ -251,6 +251,8 @@ gateway_secret = 'turn-secret'
 gateway_authorization = ''
 [support]
 store = 'support.db'
+audit = 'support-audit.jsonl'
+logs = '.'
 """
 
 
@@ -278,6 +280,7 @@ staff_url = 'https://{LOOPBACK}:{ports.staff}'
 staff_ca = 'pki/staff/ca.pem'
 staff_certificate = 'pki/hub.pem'
 staff_private_key = 'pki/hub.key'
+support_audit = 'hub-support-audit.jsonl'
 language = '{language}'
 """
 

@@ -65,7 +65,7 @@ class Actions:
         *,
         ask_test: AskTest,
         last_test: Callable[[], SelfTest | None],
-        make_bundle: MakeBundle,
+        make_bundle: MakeBundle | None,
         redact: journal.Redact,
     ):
         self._config = config
@@ -172,6 +172,8 @@ class Actions:
 
     async def bundle(self, deed: ReadBundle) -> BundlePart | Fault:
         """A part; the first makes the bundle anew."""
+        if self._make_bundle is None:
+            return Fault(reason="not-found", text="this box makes no bundle")
         if deed.offset == 0:
             self._bundle = await self._make_bundle()
         if deed.offset > len(self._bundle):

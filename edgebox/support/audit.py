@@ -51,7 +51,7 @@ class Trail:
 
     def __init__(self, path: Path):
         """Raises AuditError if what is there cannot be continued."""
-        self._path = path
+        self.path = path
         self.entries, self.head = 0, FIRST
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,13 +90,13 @@ class Trail:
         try:
             self._write(msgspec.json.encode(entry) + b"\n")
         except OSError as error:
-            raise AuditError(f"{self._path}: {error.strerror}") from error
+            raise AuditError(f"{self.path}: {error.strerror}") from error
         self.entries, self.head = entry.n, entry.hash
         return entry
 
     def _write(self, line: bytes) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        file = os.open(self._path, flags, 0o600)
+        file = os.open(self.path, flags, 0o600)
         try:
             size = os.fstat(file).st_size
             try:

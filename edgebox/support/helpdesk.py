@@ -10,6 +10,7 @@ import logging
 import secrets
 import time
 from collections import deque
+from pathlib import Path
 from typing import Literal
 
 from edgebox.bus import Bus
@@ -58,7 +59,8 @@ from edgebox.messages.support import (
     SupportSession,
 )
 from edgebox.support.actions import Actions
-from edgebox.support.audit import AuditError, Trail
+from edgebox.support.audit import AuditError, Trail, open_trail
+from edgebox.support.deeds import Noted, describe
 from edgebox.support.session import Refusal, Session, Technician
 
 logger = logging.getLogger(__name__)
@@ -72,10 +74,6 @@ ORDERS_MAX = 4
 REFUSALS_MAX = 20
 REFUSALS_S = 600.0
 """No more refusals than this are written in this time: a flood must not fill the disk."""
-NOTED_MAX = 200
-"""Different things looked at that are written down one by one."""
-WATCHED: frozenset[DeedName] = frozenset({"look", "history", "journal"})
-"""Asked again and again by an open page: written once each."""
 _AUDIT_FAULT = Fault(reason="failed", text="the audit trail cannot be written")
 
 Result = Outlook | LinkHistory | JournalPart | EffectiveConfiguration | BundlePart | Done
@@ -84,17 +82,18 @@ Result = Outlook | LinkHistory | JournalPart | EffectiveConfiguration | BundlePa
 class HelpDesk:
     """Between bus, session, trail and actions."""
 
-    def __init__(self, bus: Bus, box: str, trail: Trail, actions: Actions):
+    def __init__(self, bus: Bus, box: str, trail: Path, actions: Actions):
         self._bus = bus
         self._box = box
-        self._trail = trail
+        self._trail_path = trail
+        self._trail: Trail | None = None
         self._actions = actions
         self._session = Session(lambda: secrets.token_hex(8), lambda: secrets.token_urlsafe(24))
         self._desk = ""
         self._doing: DeedName | None = None
         self._subject = ""
         self._done_at = float("-inf")
-        self._noted: set[tuple[str, str]] = set()
+        self._noted = Noted()
         self._orders = 0
         self._refused_at: deque[float] = deque(maxlen=REFUSALS_MAX)
         self._untold = 0
@@ -182,7 +181,7 @@ class HelpDesk:
         return await self._refuse(refusal, who, "link")
 
     async def _begun(self, how: str) -> Done | Fault:
-        self._noted.clear()
+        self._noted.forget()
         self._doing, self._subject = None, ""
         if not await self._note(how, self._session.technician):
             return await self._end_without_trail()
@@ -204,7 +203,7 @@ class HelpDesk:
             self._orders -= 1
 
     async def _do(self, order: Order, name: DeedName, subject: str) -> Report | Fault:
-        first = self._is_new(order.deed, name, subject)
+        first = self._noted.take(order.deed)
         if first and not await self._note(name, self._session.technician, subject):
             return await self._end_without_trail()
         if name != "look" or time.monotonic() - self._done_at > DOING_S:
@@ -217,17 +216,6 @@ class HelpDesk:
         if still is not None and not isinstance(order.deed, Leave):
             return await self._refuse(still, Technician("", order.serial), f"{name} after the end")
         return result if isinstance(result, Fault) else Report(result=result)
-
-    def _is_new(self, deed: Deed, name: DeedName, subject: str) -> bool:
-        """Whether it is written down."""
-        if isinstance(deed, ReadBundle):
-            return deed.offset == 0
-        if name not in WATCHED:
-            return True
-        if (name, subject) in self._noted or len(self._noted) >= NOTED_MAX:
-            return False
-        self._noted.add((name, subject))
-        return True
 
     async def _result(self, deed: Deed) -> Result | Fault:
         match deed:
@@ -282,7 +270,7 @@ class HelpDesk:
     async def _ended(self, why: End, who: Technician | None, session: str) -> None:
         """Crew and desk learn of it before it is written: the end waits for nothing."""
         self._actions.forget()
-        self._noted.clear()
+        self._noted.forget()
         await self._say()
         await self._note(f"ended: {why}", who, session=session)
 
@@ -292,6 +280,8 @@ class HelpDesk:
         """Write it down and tell the hub; False if it could not be written."""
         who = who or Technician("", "")
         try:
+            # A disk that is full now may be put right: it is tried anew each time.
+            self._trail = self._trail or open_trail(self._trail_path, time.time())
             entry = self._trail.append(
                 what,
                 time.time(),
@@ -328,26 +318,3 @@ class HelpDesk:
             self._untold = 0
             await self._note("refused", who, f"{why}: {what}{more}")
         return Fault(reason="refused", text=why)
-
-
-def describe(deed: Deed) -> tuple[DeedName, str]:
-    """What the crew is shown and the trail says of a deed."""
-    match deed:
-        case Look():
-            return "look", ""
-        case ReadHistory():
-            return "history", f"{deed.hours} h"
-        case ReadJournal():
-            return "journal", " ".join(filter(None, (deed.service, deed.level, deed.text)))
-        case ReadConfiguration():
-            return "configuration", ""
-        case RunCheck():
-            return "check", deed.check
-        case Restart():
-            return "restart", deed.service
-        case ReadBundle():
-            return "bundle", ""
-        case Say():
-            return "chat", ""
-        case Leave():
-            return "leave", ""

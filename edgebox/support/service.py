@@ -24,8 +24,11 @@ from edgebox.messages.selftest import (
     SelfTest,
     SelfTestBegun,
 )
+from edgebox.support.actions import Actions
 from edgebox.support.heard import Heard
+from edgebox.support.helpdesk import HelpDesk
 from edgebox.support.history import History, LinkMinute
+from edgebox.support.journal import veil
 from edgebox.support.listening import Listening
 from edgebox.support.selftest import BusyError, SelfTester
 from edgebox.support.surroundings import Surroundings
@@ -69,11 +72,25 @@ class Support:
         self._listening = Listening(service.bus, self.heard)
         self._boot = self.here.read(BOOT_ID) or ""
         self._asked: asyncio.Queue[tuple[SelfTest, tuple[str, ...]]] = asyncio.Queue(maxsize=1)
+        actions = Actions(
+            self.config,
+            self.bus,
+            self.heard,
+            self.here,
+            history,
+            ask_test=lambda checks: self.ask("technician", checks),
+            last_test=lambda: self.tester.last,
+            make_bundle=None,
+            redact=veil,
+        )
+        trail = Path(self.config.directory) / self.config.support.audit
+        self.helpdesk = HelpDesk(self.bus, self.config.box.id, trail, actions)
 
     async def listen(self) -> None:
         """What others say and ask; and what the last test found, from before a restart."""
         await self._listening.start()
         await self.bus.serve(RUN_SELF_TEST, self._begin)
+        await self.helpdesk.listen()
         if tests := self.history.tests(limit=1):
             self.tester.last = tests[0]
             await self._tell(tests[0])
@@ -86,6 +103,7 @@ class Support:
             self._keep_links(),
             self._test_after_boot(),
             self._run_what_is_asked(),
+            self.helpdesk.run(),
         )
 
     def ask(self, reason: Reason, checks: tuple[str, ...] = ()) -> SelfTest | Fault:

@@ -33,7 +33,7 @@ from edgebox.messages.support import (
     SupportSession,
 )
 from edgebox.support.actions import Actions
-from edgebox.support.audit import Entry, Trail, verify
+from edgebox.support.audit import Entry, verify
 from edgebox.support.heard import Heard
 from edgebox.support.helpdesk import HelpDesk
 from edgebox.support.history import History
@@ -52,7 +52,6 @@ class Rig:
     hub: Bus
     heard: Heard
     history: History
-    trail: Trail
     audit: Path
     session: SupportSession = field(default_factory=lambda: SupportSession(state="off"))
     heads: list[AuditHead] = field(default_factory=list)
@@ -106,13 +105,12 @@ async def rig(broker: Broker, directory: Path) -> AsyncIterator[Rig]:
     config = Config(box=Box(id=BOX), media=Media(camera=(secret,)), directory=str(directory))
     heard = Heard()
     history = History(directory / "history.db")
-    trail = Trail(directory / "audit.jsonl")
     async with (
         Bus(broker.address, "support", box=BOX) as bus,
         Bus(broker.address, "panel", box=BOX) as crew,
         Bus(broker.address, "hub", box=BOX) as hub,
     ):
-        one = Rig(crew, hub, heard, history, trail, directory / "audit.jsonl")
+        one = Rig(crew, hub, heard, history, directory / "audit.jsonl")
 
         def ask_test(checks: tuple[str, ...]) -> SelfTest | Fault:
             one.tests_asked.append(checks)
@@ -132,7 +130,7 @@ async def rig(broker: Broker, directory: Path) -> AsyncIterator[Rig]:
             make_bundle=make_bundle,
             redact=lambda text: text.replace("hunter2", "***"),
         )
-        helpdesk = HelpDesk(bus, BOX, trail, actions)
+        helpdesk = HelpDesk(bus, BOX, one.audit, actions)
         await hub.publish(DESK_INFO, DeskInfo(url="https://desk.test"))
         await crew.subscribe(SUPPORT_SESSION, one.take_session)
         await crew.subscribe(SUPPORT_CHAT, one.take_chat)

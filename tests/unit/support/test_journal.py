@@ -131,3 +131,37 @@ def test_whatever_is_shown_is_one_printable_line(text: str) -> None:
     shown = journal.plain(text)
     assert shown.isprintable()
     assert len(shown) <= journal.TEXT_MAX
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("password=hunter2 for lte", "hunter2"),
+        ('{"token": "abc123"}', "abc123"),
+        ("Authorization: Bearer eyJhbGciOi", "eyJhbGciOi"),
+        ("opened rtsp://user:hunter2@10.0.0.5/1", "hunter2"),
+        ("GET /j?x=Zm9vYmFyYmF6cXV4MTIzNDU2", "Zm9vYmFyYmF6cXV4MTIzNDU2"),
+        ("sms to +47 912 34 567 sent", "912 34 567"),
+        ("sms to 91234567 sent", "91234567"),
+        ("born 01019012345", "01019012345"),
+        ("born 010190 12345", "12345"),
+        ("at 59.91273 10.74609", "59.91273"),
+        ("session 3f9a1b2c4d5e6f708192a3b4c5d6e7f8 ended", "3f9a1b2c4d5e6f708192a3b4c5d6e7f8"),
+    ],
+)
+def test_secrets_numbers_and_positions_are_struck_out(text: str, secret: str) -> None:
+    assert secret not in journal.veil(text)
+    assert "(struck out)" in journal.veil(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bond: link lte-1 down after 12.5 s, loss 0.03, rtt 38 ms",
+        "camera patient: absent: rtsp://camera.local/stream",
+        "12:00:01 media  WARNING encoder h264_v4l2m2m restarted 3 times",
+        "10.0.0.5:8883 refused",
+    ],
+)
+def test_what_helps_stays(text: str) -> None:
+    assert journal.veil(text) == text

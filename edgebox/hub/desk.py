@@ -1,0 +1,388 @@
+"""The support desk: what a technician sees of boxes whose crews let them in.
+
+Who may reach it: the staff listener's `/desk` (staff.py): technicians with a certificate, nobody
+else. What they may do there is decided by the box, each time; the hub adds who they are, refuses
+what is not their own session, and keeps a trail of its own in which each box's trail is anchored.
+Nothing of a room, a picture or a monitor passes here: this part of the hub never listens to them.
+
+The secret of the crew's link stands behind `#`: browsers keep that to themselves, so neither a log
+nor a preview ever has it, and opening the page spends nothing.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import jinja2
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from edgebox.bus import Bus
+from edgebox.config import Hub as HubConfig
+from edgebox.hub import language
+from edgebox.hub.desk_board import Board, BoxEntry
+from edgebox.hub.staff import PERSON, Person
+from edgebox.messages.base import Fault
+from edgebox.messages.services import BOX_INFO, SERVICE_STATUS, BoxInfo, ServiceStatus
+from edgebox.messages.support import (
+    DESK_INFO,
+    OPEN_SUPPORT,
+    REQUEST_SUPPORT,
+    SUPPORT_AUDIT,
+    SUPPORT_CHAT,
+    SUPPORT_ORDER,
+    SUPPORT_SESSION,
+    AuditHead,
+    BundlePart,
+    ChatLine,
+    Deed,
+    DeskInfo,
+    Leave,
+    OpenSupport,
+    Order,
+    ReadBundle,
+    Report,
+    RequestSupport,
+    SupportSession,
+    Token,
+)
+from edgebox.support.audit import AuditError, Trail
+from edgebox.support.deeds import Noted, describe
+
+logger = logging.getLogger(__name__)
+
+B = TypeVar("B")
+
+DIRECTORY = Path(__file__).parent
+ORDER_S = 10.0
+RESTART_S = 25.0
+"""A service that is restarted, or a bundle that is made, takes its time."""
+REVOKED_EVERY_S = 1.0
+BEAT_S = 1.0
+EVENTS_MAX = 100
+BUNDLE_MAX = 64 * 1024 * 1024
+SLOW = {"restart", "bundle"}
+
+
+class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /desk/join/{box}."""
+
+    token: Token
+
+
+class OrderBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /desk/box/{box}/order."""
+
+    deed: Deed
+
+
+class Desk:
+    """Between the technicians' pages and the boxes."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        config: HubConfig,
+        trail: Trail,
+        is_welcome: Callable[[Person], bool],
+        is_revoked: Callable[[str], bool],
+    ):
+        self.board = Board()
+        self._bus = bus
+        self._url = config.staff_url
+        self._language = config.language
+        self._trail = trail
+        self._is_welcome = is_welcome
+        self._is_revoked = is_revoked
+        self._noted: dict[str, Noted] = {}
+        self._pages: dict[str, set[asyncio.Queue[bytes]]] = {}
+        self._static = _static_files()
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("edgebox.hub"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    # The boxes
+
+    async def start(self) -> None:
+        """Listen to the boxes."""
+        await self._bus.watch_bridges(self._take_bridge)
+        await self._bus.subscribe(BOX_INFO, self._take_info)
+        await self._bus.subscribe(SERVICE_STATUS, self._take_service)
+        await self._bus.subscribe(SUPPORT_SESSION, self._take_session)
+        await self._bus.subscribe(SUPPORT_CHAT, self._take_chat)
+        await self._bus.subscribe(SUPPORT_AUDIT, self._take_audit)
+
+    async def run(self) -> None:
+        """End the sessions of technicians who are shut out. Never returns."""
+        while True:
+            await asyncio.sleep(REVOKED_EVERY_S)
+            for box in list(self.board.boxes.values()):
+                session = box.session
+                if session.state == "active" and self._is_revoked(session.serial):
+                    self._note("revoked", box.id, session.technician, session.serial)
+                    order = Order(session=session.id, serial=session.serial, deed=Leave())
+                    await self._bus.request(SUPPORT_ORDER, order, box=box.id, timeout_s=ORDER_S)
+
+    async def _take_bridge(self, box_id: str, up: bool) -> None:
+        if (box := self.board.box(box_id)) is not None:
+            box.bridge = up
+            self._show(box)
+
+    async def _take_info(self, info: BoxInfo, keys: dict[str, str]) -> None:
+        if (box := self.board.box(keys["box"])) is not None:
+            box.vehicle = info.vehicle
+
+    async def _take_service(self, status: ServiceStatus, keys: dict[str, str]) -> None:
+        if keys["service"] != "support" or (box := self.board.box(keys["box"])) is None:
+            return
+        if not box.support:
+            await self._bus.publish(DESK_INFO, DeskInfo(url=self._url), box=box.id)
+        box.support = status.state != "stopped"
+        self._show(box)
+
+    async def _take_session(self, session: SupportSession, keys: dict[str, str]) -> None:
+        if (box := self.board.box(keys["box"])) is not None:
+            if session.id != box.said.id:
+                self._noted.pop(box.id, None)
+            box.said = session
+            self._show(box)
+
+    async def _take_chat(self, line: ChatLine, keys: dict[str, str]) -> None:
+        box = self.board.boxes.get(keys["box"])
+        if box is not None and line.session == box.session.id:
+            self._send(box.id, _event("chat", line))
+
+    async def _take_audit(self, head: AuditHead, keys: dict[str, str]) -> None:
+        detail = f"box trail {head.entries} {head.hash}"
+        self._note(f"box: {head.what}"[:80], keys["box"], head.technician, head.serial, detail)
+
+    def _show(self, box: BoxEntry) -> None:
+        self._send(box.id, _event("box", _shown(box)))
+
+    def _send(self, box_id: str, event: bytes) -> None:
+        """A page that does not read is skipped: it sees the next state."""
+        for queue in self._pages.get(box_id, ()):
+            if not queue.full():
+                queue.put_nowait(event)
+
+    def _note(self, what: str, box: str, who: str, serial: str, detail: str = "") -> bool:
+        try:
+            self._trail.append(what, time.time(), box=box, who=who, serial=serial, detail=detail)
+        except AuditError as error:
+            logger.error("support audit: %s", error)
+            return False
+        return True
+
+    # Pages
+
+    def page(self, request: web.Request, template: str, **values: object) -> web.Response:
+        """A page in the reader's language."""
+        chosen = language.choose(
+            request.query.get("lang", ""),
+            request.headers.get("Accept-Language", ""),
+            self._language,
+        )
+        texts = language.catalogue(chosen)
+        said = {key: text for key, text in texts.items() if key.startswith("desk.")}
+        data = msgspec.json.encode({"texts": said, "language": chosen, **values}).decode()
+        html = self._templates.get_template(template).render(
+            t=texts,
+            language=chosen,
+            static="/desk/static",
+            data=data.replace("<", "\\u003c"),
+            person=request[PERSON].name,
+        )
+        return web.Response(text=html, content_type="text/html")
+
+    async def show_list(self, request: web.Request) -> web.StreamResponse:
+        """All vehicles."""
+        return self.page(request, "desk.html", boxes=self._boxes())
+
+    async def list_boxes(self, request: web.Request) -> web.StreamResponse:
+        """The same as JSON."""
+        return _json(self._boxes())
+
+    def _boxes(self) -> list[dict[str, object]]:
+        return [_shown(box) for box in self.board.shown()]
+
+    async def show_join(self, request: web.Request) -> web.StreamResponse:
+        """Where the crew's link leads; opening it spends nothing."""
+        box = self._box(request)
+        return self.page(request, "desk_join.html", box=_shown(box))
+
+    async def join(self, request: web.Request) -> web.StreamResponse:
+        """Spend the link."""
+        box, person = self._box(request), request[PERSON]
+        body = await _read(request, JoinBody)
+        if not self._note("link", box.id, person.name, person.serial):
+            return _json(_NO_TRAIL)
+        question = OpenSupport(technician=person.name, serial=person.serial, token=body.token)
+        return _json(await self._bus.request(OPEN_SUPPORT, question, box=box.id, timeout_s=ORDER_S))
+
+    async def request_admission(self, request: web.Request) -> web.StreamResponse:
+        """Ask the crew to be let in."""
+        box, person = self._box(request), request[PERSON]
+        if not self._note("request", box.id, person.name, person.serial):
+            return _json(_NO_TRAIL)
+        question = RequestSupport(technician=person.name, serial=person.serial)
+        return _json(
+            await self._bus.request(REQUEST_SUPPORT, question, box=box.id, timeout_s=ORDER_S)
+        )
+
+    async def show_box(self, request: web.Request) -> web.StreamResponse:
+        """One vehicle; everything in it is fetched by orders."""
+        box = self._box(request)
+        return self.page(request, "desk_box.html", box=_shown(box), serial=request[PERSON].serial)
+
+    async def order(self, request: web.Request) -> web.StreamResponse:
+        """Have the box do something."""
+        body = await _read(request, OrderBody)
+        return _json(await self._order(self._box(request), request[PERSON], body.deed))
+
+    async def bundle(self, request: web.Request) -> web.StreamResponse:
+        """The whole bundle as a file."""
+        box, person, content = self._box(request), request[PERSON], b""
+        while True:
+            part = await self._order(box, person, ReadBundle(offset=len(content)))
+            if not isinstance(part, BundlePart):
+                return _json(part, status=409)
+            content += part.data
+            if len(content) >= part.size or not part.data or len(content) > BUNDLE_MAX:
+                break
+        name = "".join(one for one in part.name if one.isalnum() or one in "._-")
+        return web.Response(
+            body=content,
+            content_type="application/octet-stream",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    async def _order(self, box: BoxEntry, person: Person, deed: Deed) -> msgspec.Struct:
+        session = self.board.session_of(box.id, person.serial)
+        name, subject = describe(deed)
+        if session is None:
+            self._note("refused", box.id, person.name, person.serial, f"{name}: no session")
+            return Fault(reason="refused", text="no-session")
+        noted = self._noted.setdefault(box.id, Noted())
+        if noted.take(deed) and not self._note(name, box.id, person.name, person.serial, subject):
+            return _NO_TRAIL
+        order = Order(session=session.id, serial=person.serial, deed=deed)
+        timeout_s = RESTART_S if name in SLOW else ORDER_S
+        answer = await self._bus.request(SUPPORT_ORDER, order, box=box.id, timeout_s=timeout_s)
+        return answer.result if isinstance(answer, Report) else answer
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: the session as the box says it, and the chat."""
+        box, person = self._box(request), request[PERSON]
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        queue: asyncio.Queue[bytes] = asyncio.Queue(EVENTS_MAX)
+        self._pages.setdefault(box.id, set()).add(queue)
+        try:
+            await response.write(_event("box", _shown(box)))
+            while self._is_welcome(person):
+                try:
+                    async with asyncio.timeout(BEAT_S):
+                        event = await queue.get()
+                except TimeoutError:
+                    event = b"event: beat\ndata:\n\n"
+                if self._may_read(box, person, event):
+                    await response.write(event)
+        finally:
+            self._pages[box.id].discard(queue)
+        return response
+
+    def _may_read(self, box: BoxEntry, person: Person, event: bytes) -> bool:
+        """What crew and another technician write to each other is theirs."""
+        is_chat = event.startswith(b"event: chat")
+        return not is_chat or self.board.session_of(box.id, person.serial) is not None
+
+    async def audit(self, request: web.Request) -> web.StreamResponse:
+        """The hub's trail as it is; `edgebox audit` verifies it."""
+        person = request[PERSON]
+        self._note("audit-exported", "", person.name, person.serial)
+        return web.FileResponse(
+            self._trail.path,
+            headers={
+                "Content-Type": "application/jsonl",
+                "Content-Disposition": 'attachment; filename="support-audit.jsonl"',
+            },
+        )
+
+    async def static(self, request: web.Request) -> web.StreamResponse:
+        """A file of the pages."""
+        path = self._static.get(request.match_info["name"])
+        if path is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(path)
+
+    def _box(self, request: web.Request) -> BoxEntry:
+        box = self.board.boxes.get(request.match_info["box"])
+        if box is None:
+            raise web.HTTPNotFound
+        return box
+
+
+_NO_TRAIL = Fault(reason="failed", text="the hub's audit trail cannot be written")
+
+
+def add_routes(app: web.Application, desk: Desk) -> None:
+    """Below `/desk` and `/audit` of the staff application."""
+    app.router.add_get("/desk", desk.show_list)
+    app.router.add_get("/desk/boxes", desk.list_boxes)
+    app.router.add_get("/desk/static/{name}", desk.static)
+    app.router.add_get("/desk/join/{box}", desk.show_join)
+    app.router.add_post("/desk/join/{box}", desk.join)
+    app.router.add_get("/desk/box/{box}", desk.show_box)
+    app.router.add_post("/desk/box/{box}/request", desk.request_admission)
+    app.router.add_post("/desk/box/{box}/order", desk.order)
+    app.router.add_get("/desk/box/{box}/bundle", desk.bundle)
+    app.router.add_get("/desk/box/{box}/events", desk.events)
+    app.router.add_get("/audit", desk.audit)
+
+
+def _shown(box: BoxEntry) -> dict[str, object]:
+    session = box.session
+    return {
+        "id": box.id,
+        "vehicle": box.vehicle or box.id,
+        "reachable": box.reachable,
+        "bridge": box.bridge,
+        "support": box.support,
+        "state": session.state,
+        "askedBy": session.asked_by,
+        "technician": session.technician,
+        "serial": session.serial,
+        "left": session.left_s,
+        "ended": session.ended,
+    }
+
+
+def _event(name: str, data: object) -> bytes:
+    return f"event: {name}\ndata: ".encode() + msgspec.json.encode(data) + b"\n\n"
+
+
+def _json(data: object, status: int = 200) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(data), status=status, content_type="application/json"
+    )
+
+
+async def _read(request: web.Request, kind: type[B]) -> B:
+    """The body as `kind`; anything else is a 400."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        raise web.HTTPBadRequest from None
+
+
+def _static_files() -> dict[str, Path]:
+    shared = [DIRECTORY / "static" / name for name in ("style.css", "icon.svg")]
+    return {path.name: path for path in [*shared, *(DIRECTORY / "desk_static").iterdir()]}

@@ -1,0 +1,58 @@
+"""What the support desk knows of the boxes, from what they say of themselves. Pure."""
+
+from dataclasses import dataclass
+
+from edgebox.messages.support import SupportSession
+
+BOXES_MAX = 10_000
+OFF = SupportSession(state="off")
+
+
+@dataclass
+class BoxEntry:
+    """One box."""
+
+    id: str
+    vehicle: str = ""
+    bridge: bool | None = None
+    support: bool = False
+    """Its support service runs."""
+    said: SupportSession = OFF
+
+    @property
+    def reachable(self) -> bool:
+        """Whether an order could get there."""
+        return self.support and self.bridge is not False
+
+    @property
+    def session(self) -> SupportSession:
+        """Of a process that lives; the word of a dead one is worth nothing."""
+        return self.said if self.support else OFF
+
+
+class Board:
+    """All boxes."""
+
+    def __init__(self) -> None:
+        self.boxes: dict[str, BoxEntry] = {}
+
+    def box(self, id_: str) -> BoxEntry | None:
+        """The entry, made if need be; None when there are too many."""
+        if id_ not in self.boxes and len(self.boxes) >= BOXES_MAX:
+            return None
+        return self.boxes.setdefault(id_, BoxEntry(id_))
+
+    def shown(self) -> list[BoxEntry]:
+        """Those who asked first, then who is being helped, then by name."""
+        order = {"asked": 0, "active": 1, "off": 2}
+        return sorted(
+            (box for box in self.boxes.values() if box.vehicle or box.support),
+            key=lambda box: (order[box.session.state], not box.reachable, box.vehicle, box.id),
+        )
+
+    def session_of(self, id_: str, serial: str) -> SupportSession | None:
+        """The active session of this technician with this box."""
+        box = self.boxes.get(id_)
+        if box is None or box.session.state != "active" or box.session.serial != serial:
+            return None
+        return box.session
