@@ -330,6 +330,7 @@ def say_rights(rights: Rights, say: Say) -> str:
         "rights.all-pictures": "patient" in rights.views,
         "rights.outside-pictures": rights.views == frozenset({"outside"}),
         "rights.hears": rights.hears,
+        "rights.vitals": rights.vitals,
         "rights.position": rights.position,
     }
     may = {
@@ -349,7 +350,9 @@ def _start(view: View, say: Say) -> str:
     """Who will see and hear at the tap; whoever waits only when the crew lets them in."""
     if view.people:
         return say("start.admitted", names=_names(view.people, say))
-    return say("start.guests" if view.guests else "start.nobody")
+    if view.guests:
+        return say("start.guests", names=_names(view.guests, say))
+    return say("start.nobody")
 
 
 def _names(people: tuple[PersonView, ...], say: Say) -> str:

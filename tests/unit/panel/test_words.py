@@ -223,7 +223,7 @@ def test_start_names_who_will_see_and_hear() -> None:
     heard = Heard().whole()
     assert said(heard)["startText"] == "Ingen ser eller hører før du slipper dem inn."
     heard.hear(room(participant("Kari")))
-    assert said(heard)["startText"] == "Ingen er sluppet inn ennå."
+    assert said(heard)["startText"] == "Venter på å slippes inn: Kari (lege)"
     assert said(heard)["waitingTitle"] == "Vil inn: Kari (lege)"
     heard.hear(idle(admitted=(admitted("Kari"), admitted("Ola", "interpreter"))))
     heard.hear(room(participant("Kari"), participant("Ola", "interpreter")))
@@ -267,7 +267,8 @@ def test_what_a_role_gets_is_made_from_its_rights() -> None:
     assert say_rights(RIGHTS["pilot"], say) == "Får: bare bilder utenfra, hvor bilen er."
     assert say_rights(RIGHTS["interpreter"], say) == "Får: lyden fra bilen. Kan: snakke."
     assert say_rights(RIGHTS["technician"], say) == "Får verken bilde eller lyd."
-    assert "alle bilder" in say_rights(RIGHTS["doctor"], say)
+    assert "alle bilder, lyden fra bilen, pasientens målinger" in say_rights(RIGHTS["doctor"], say)
+    assert "pasientens målinger" in say_rights(RIGHTS["observer"], say)
 
 
 def test_notices_beyond_the_screen_are_counted() -> None:
