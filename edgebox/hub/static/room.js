@@ -187,7 +187,7 @@ function refresh() {
   view.showPictures(cameras, watch, { hidden: state.hidden, stills });
   people.show(state);
   if (state.session !== "live" || !state.you.admitted) vitals.clear();
-  vitals.refresh();
+  vitals.refresh(watch.current);
   if (watch.current !== channelPeer) {
     channelPeer = watch.current;
     guide.reset();

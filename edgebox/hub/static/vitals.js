@@ -110,12 +110,12 @@ export class Vitals {
     return true;
   }
 
-  // Several times a second: ages go on without any message.
-  refresh() {
+  // Several times a second: ages go on without any message. peer: the Peer in use, or null.
+  refresh(peer) {
     const now = performance.now();
     const utc = this.clock.utc(now);
     $("vitals").hidden = this.heardAt === null || !this.monitors.length;
-    this.waves.refresh(now);
+    this.waves.refresh(now, peer);
     if ($("vitals").hidden) return;
     const silence_s = (now - this.heardAt) / 1000;
     const cut = silence_s > SILENT_S;

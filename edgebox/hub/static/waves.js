@@ -1,7 +1,10 @@
 // Waves of the patient monitors: ECG at 25 mm/s and 10 mm/mV, in CSS millimetres (96 to an inch).
-// A sample is where its number says it is; what is missing stays empty.
+// A sample is where its number says it is; what is missing stays empty. The right edge is the moment
+// of the picture beside it, as far as that is known: what happens at once stands at one place in both.
+// Samples are later than the picture; they are drawn where they belong, left of the edge.
 
 import { $, element, write } from "./dom.js";
+import { PictureClock } from "./pictureclock.js";
 import { unitText } from "./units.js";
 import { clock, number, say } from "./words.js";
 
@@ -19,6 +22,7 @@ const SILENT_S = 3; // after what is drawn
 const FORGET_S = 15;
 const JUMP_S = 1; // a number that is so far from its time is of a new wave
 const FRAME_MS = 50;
+const TOGETHER_S = 0.1; // nobody sees less
 const ORDER = ["MDC_ECG_ELEC_POTL_II", "MDC_PULS_OXIM_PLETH", "MDC_AWAY_CO2", "MDC_RESP"];
 
 const place = (name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
@@ -79,8 +83,8 @@ class Trace {
     return this.block.name.startsWith("MDC_ECG") && ["mV", "uV"].includes(this.block.unit);
   }
 
-  // {x, value} of what is seen; value null where nothing is.
-  points(right_utc, width) {
+  // {x, value} of what is seen up to `until_utc`; value null where nothing is.
+  points(right_utc, until_utc, width) {
     const { rate_hz, scale, offset, unit } = this.block;
     const factor = unit === "uV" ? 0.001 : 1;
     const left_utc = right_utc - width / PX_PER_S;
@@ -92,7 +96,7 @@ class Trace {
       next = first + samples.length;
       samples.forEach((raw, index) => {
         const at = base_s + (first + index) / rate_hz;
-        if (at < left_utc || at > right_utc) return;
+        if (at < left_utc || at > until_utc) return;
         const value = raw === null ? null : (raw * scale + offset) * factor;
         points.push({ x: width - (right_utc - at) * PX_PER_S, value });
       });
@@ -100,7 +104,8 @@ class Trace {
     return points;
   }
 
-  draw(utc, colours) {
+  // picture_s: how far the picture is behind `utc`; null: not known.
+  draw(utc, picture_s, colours) {
     const width = this.root.clientWidth;
     if (!width) return;
     const ratio = devicePixelRatio || 1;
@@ -112,8 +117,9 @@ class Trace {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, HEIGHT);
     drawGrid(pen, width, colours, this.isEcg);
-    const right_utc = utc - this.delay_s;
-    const points = this.points(right_utc, width);
+    const until_utc = utc - Math.max(this.delay_s, picture_s ?? 0);
+    const right_utc = picture_s === null ? until_utc : utc - picture_s;
+    const points = this.points(right_utc, until_utc, width);
     const y = this.scale(points.filter((one) => one.value !== null).map((one) => one.value));
     pen.strokeStyle = this.block.validity === "valid" ? colours.trace : colours.doubtful;
     pen.lineWidth = 1.6;
@@ -129,7 +135,7 @@ class Trace {
       }
     }
     pen.stroke();
-    this.say(right_utc);
+    this.say(until_utc);
   }
 
   // From a value to its height; ECG has its fixed scale, and moves by half millivolts only.
@@ -148,7 +154,7 @@ class Trace {
     return (value) => HEIGHT - TITLE_PX - 4 - ((value - low) / span) * (HEIGHT - TITLE_PX - 10);
   }
 
-  say(right_utc) {
+  say(until_utc) {
     const { block } = this;
     const key = `vitals.wave.${block.name}`;
     const known = say(key);
@@ -160,7 +166,7 @@ class Trace {
     } else parts.push(say("waves.no-scale"));
     if (block.validity !== "valid") parts.push(say(`vitals.validity.${block.validity}`));
     write(this.title, parts.join(" · "));
-    const silent = right_utc - this.last_utc > SILENT_S;
+    const silent = until_utc - this.last_utc > SILENT_S;
     const words = silent ? say("waves.silent", { time: clock(this.last_utc * 1000) }) : "";
     write(this.note, words);
     this.note.hidden = !words;
@@ -174,6 +180,7 @@ class Trace {
 export class Waves {
   constructor(boxClock) {
     this.boxClock = boxClock;
+    this.picture = new PictureClock();
     this.traces = new Map();
     this.drawnAt = 0;
     this.running = false;
@@ -181,6 +188,7 @@ export class Waves {
 
   clear() {
     this.traces.clear();
+    this.picture.clear();
     $("wave-traces").replaceChildren();
     $("waves").hidden = true;
   }
@@ -206,7 +214,8 @@ export class Waves {
   }
 
   // Now and then: what nobody sends any more goes, and how late it all is.
-  refresh(now) {
+  refresh(now, peer) {
+    this.picture.look(peer, this.boxClock, now);
     for (const [key, trace] of this.traces) {
       if (now - trace.takenAt < FORGET_S * 1000) continue;
       trace.root.remove();
@@ -214,8 +223,17 @@ export class Waves {
     }
     $("waves").hidden = !this.traces.size;
     if (!this.traces.size) return;
-    const delays = [...this.traces.values()].map((trace) => trace.delay_s);
-    write($("waves-late"), say("waves.late", { seconds: number(Math.max(...delays), 1) }));
+    write($("waves-late"), this.lateWords());
+  }
+
+  // How the waves stand to the picture.
+  lateWords() {
+    const delay_s = Math.max(...[...this.traces.values()].map((trace) => trace.delay_s));
+    const picture_s = this.picture.late_s;
+    if (picture_s === null) return say("waves.late", { seconds: number(delay_s, 1) });
+    const behind_s = delay_s - picture_s;
+    if (behind_s < TOGETHER_S) return say("waves.together");
+    return say("waves.behind", { seconds: number(behind_s, 1) });
   }
 
   animate(at) {
@@ -229,7 +247,8 @@ export class Waves {
       ["trace", "doubtful", "grid", "fine"].map((name) => [name, style.getPropertyValue(`--${name}`)]),
     );
     const utc = this.boxClock.utc(performance.now());
-    for (const trace of this.traces.values()) trace.draw(utc, colours);
+    const picture_s = this.picture.late_s;
+    for (const trace of this.traces.values()) trace.draw(utc, picture_s, colours);
   }
 }
 
