@@ -337,10 +337,17 @@ class Bus:
         )
 
     async def _resume(self, client: aiomqtt.Client) -> None:
-        for route in self._routes:
-            await self._subscribe(client, route)
-        for topic, (payload, qos) in list(self._retained.items()):
-            await client.publish(topic, payload, qos=qos, retain=True)
+        subscribed = 0
+        sent: dict[str, tuple[bytes, int]] = {}
+        # More of both may come meanwhile: nobody else sees to it before the client is set.
+        while subscribed < len(self._routes) or sent != self._retained:
+            for route in self._routes[subscribed:]:
+                await self._subscribe(client, route)
+                subscribed += 1
+            for topic, state in list(self._retained.items()):
+                if sent.get(topic) != state:
+                    await client.publish(topic, state[0], qos=state[1], retain=True)
+                    sent[topic] = state
         self._client = client
         self.connected.set()
 

@@ -87,6 +87,26 @@ asyncio.run(main())
 """
 
 
+async def test_what_comes_while_the_bus_connects_is_not_forgotten(broker: Broker) -> None:
+    """States and subscriptions of a service that starts, at each turn of the connection's set-up."""
+    heard: set[str] = set()
+
+    async def note(room: Room, keys: dict[str, str]) -> None:
+        heard.add(keys["box"])
+
+    async with Bus(broker.address, "hub") as hub:
+        turns = 0
+        while not hub.connected.is_set():
+            await hub.publish(ROOM, Room(session="s1", participants=()), box=f"b{turns}")
+            await asyncio.sleep(0)
+            turns += 1
+        async with Bus(broker.address, "other") as other:
+            await other.subscribe(ROOM, note)
+            async with asyncio.timeout(5):
+                while len(heard) < turns:
+                    await asyncio.sleep(0.01)
+
+
 async def test_broker_says_stopped_for_a_killed_service(broker: Broker) -> None:
     seen: asyncio.Queue[ServiceStatus] = asyncio.Queue()
 
