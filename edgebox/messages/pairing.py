@@ -162,3 +162,20 @@ class EndDevice(Message, frozen=True):
 PRESENCE = Request("box/{box}/local/headset/presence", AskPresence, PresenceCode)
 ALLOW_DEVICE = Request("box/{box}/local/headset/allow", AllowDevice, Done)
 END_DEVICE = Request("box/{box}/local/headset/end", EndDevice, Done)
+
+
+class OutsidePair(Message, frozen=True):
+    """What a device outside the vehicle said to the hub, which hands it on and decides nothing."""
+
+    step: Literal["hello", "prove", "heartbeat", "end"]
+    body: Annotated[str, Meta(max_length=8192)]
+
+
+class OutsidePaired(Message, frozen=True):
+    """What the box answers."""
+
+    status: Annotated[int, Meta(ge=200, le=599)]
+    body: Annotated[str, Meta(max_length=8192)]
+
+
+OUTSIDE_PAIR = Request("box/{box}/down/headset/pair", OutsidePair, OutsidePaired)

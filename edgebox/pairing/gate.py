@@ -98,6 +98,11 @@ class Gate:
         """0: none."""
         return self._shelf.registry.version if self._shelf.registry is not None else 0
 
+    def knows(self, device: str) -> bool:
+        """Whether it stands in the registry, for what that is worth: ids are no secret."""
+        registry = self._shelf.registry
+        return registry is not None and device in registry.by_id
+
     # What devices say
 
     def hello(self, hello: Hello, now: float, now_utc: float) -> Challenge:
@@ -231,11 +236,18 @@ class Gate:
         self._vouched.pop(device, None)
         return self._end(device, "elsewhere", now)
 
-    def deny(self, device: str, reason: Literal["elsewhere", "cloned"], now: float) -> list[Ended]:
+    def deny(self, held: Held, reason: Literal["elsewhere", "cloned"], now: float) -> list[Ended]:
         """The hub knows of a newer lease of another box, or of a copy of its key."""
-        ended = self._end(device, reason, now)
-        self._vouched.pop(device, None)
+        if self.leases.of(held.device) is not held:
+            return []
+        ended = self._end(held.device, reason, now)
+        self._vouched.pop(held.device, None)
         return ended
+
+    def refuse_clone(self, admission: Admission, now: float) -> Refused:
+        """Before it got a lease the hub knew of a newer one."""
+        cloned = Decision("refused", "cloned")
+        return self._refuse_known(admission.entry, admission.device, cloned, now)
 
     # Time
 
