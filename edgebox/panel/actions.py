@@ -37,6 +37,17 @@ from edgebox.messages.session import (
     StopVideo,
     StopWish,
 )
+from edgebox.messages.support import (
+    ADMIT_TECHNICIAN,
+    ASK_HELP,
+    CREW_SAYS,
+    END_SUPPORT,
+    AdmitTechnician,
+    AskHelp,
+    CrewSays,
+    EndSupport,
+    HelpLink,
+)
 from edgebox.messages.vehicle import SEND_INVITE, SendInvite
 from edgebox.panel.state import Operation, PanelState
 
@@ -92,6 +103,18 @@ class Actions(Protocol):
 
     def self_test(self) -> Done | Fault:
         """Begin to test the box."""
+
+    def ask_help(self) -> HelpLink | Fault:
+        """Get technical help: a link for a technician."""
+
+    def admit_technician(self, id_: str, serial: str) -> Done | Fault:
+        """Let a technician in, as the crew was shown them."""
+
+    def end_help(self) -> Done | Fault:
+        """No technician is in or waits any more."""
+
+    def say_to_technician(self, text: str) -> Done | Fault:
+        """One line to whoever is in."""
 
     def alive(self) -> bool:
         """Whether the loop behind the pages answers."""
@@ -189,6 +212,23 @@ class BusActions:
     def self_test(self) -> Done | Fault:
         """As in Actions."""
         return self._run(self._self_test())
+
+    def ask_help(self) -> HelpLink | Fault:
+        """As in Actions."""
+        work = self._bus.request(ASK_HELP, AskHelp(), timeout_s=ANSWER_TIMEOUT_S)
+        return self._run(work)
+
+    def admit_technician(self, id_: str, serial: str) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(ADMIT_TECHNICIAN, AdmitTechnician(id=id_, serial=serial)))
+
+    def end_help(self) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(END_SUPPORT, EndSupport()), urgent=True)
+
+    def say_to_technician(self, text: str) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(CREW_SAYS, CrewSays(text=text)))
 
     def alive(self) -> bool:
         """As in Actions."""

@@ -8,7 +8,16 @@ from flask_babel import Babel
 from werkzeug.exceptions import HTTPException
 
 from edgebox.config import Config
-from edgebox.panel import calls, guard, health_page, invitation, page, preferences, status
+from edgebox.panel import (
+    calls,
+    guard,
+    health_page,
+    invitation,
+    page,
+    preferences,
+    status,
+    support_page,
+)
 from edgebox.panel.actions import Actions
 from edgebox.panel.catalogue import Catalogues
 from edgebox.panel.context import Panel, language, words
@@ -25,7 +34,7 @@ def create_app(config: Config, feed: Feed, actions: Actions) -> Flask:
     guard.install(app, config)
     babel = Babel(app, locale_selector=language)
     babel.domain_instance = Catalogues()
-    for module in (page, status, calls, invitation, preferences, health_page):
+    for module in (page, status, calls, invitation, preferences, health_page, support_page):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(HTTPException, _refuse)
     return app

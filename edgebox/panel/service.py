@@ -24,6 +24,7 @@ from edgebox.messages.services import (
     ServiceStatus,
 )
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
+from edgebox.messages.support import SUPPORT_CHAT, SUPPORT_SESSION, ChatLine, SupportSession
 from edgebox.messages.vehicle import MODEMS, Modems
 from edgebox.messages.vitals import VITALS_NOW, VITALS_STATUS, VitalsNow, VitalsStatus
 from edgebox.panel.actions import BusActions
@@ -131,6 +132,8 @@ class _Cabin:
         await self._bus.subscribe(VITALS_STATUS, self._receive_vitals)
         await self._bus.subscribe(VITALS_NOW, self._receive_vitals)
         await self._bus.subscribe(SELF_TEST, self._receive_self_test)
+        await self._bus.subscribe(SUPPORT_SESSION, self._receive_support)
+        await self._bus.subscribe(SUPPORT_CHAT, self._receive_chat)
         await self._bus.watch_bridge(self._receive_bridge)
 
     def _follow_broker(self) -> None:
@@ -177,6 +180,15 @@ class _Cabin:
     ) -> None:
         self._follow_broker()
         self._state.receive_vitals(message)
+        self.show()
+
+    async def _receive_support(self, session: SupportSession, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.support.receive(session, time.monotonic())
+        self.show()
+
+    async def _receive_chat(self, line: ChatLine, keys: dict[str, str]) -> None:
+        self._state.support.receive_chat(line)
         self.show()
 
     async def _receive_self_test(self, test: SelfTest, keys: dict[str, str]) -> None:

@@ -34,6 +34,7 @@ from edgebox.panel.meter import Meters
 from edgebox.panel.notices import notices
 from edgebox.panel.parts import parts
 from edgebox.panel.people import find_guest, plain, waiting, with_us
+from edgebox.panel.support import SupportDesk
 from edgebox.panel.view import (
     BondState,
     CameraView,
@@ -82,6 +83,7 @@ class PanelState:
         self._invite_session = ""
         self._invite_used_by: str | None = None
         self._known_then: frozenset[str] = frozenset()
+        self.support = SupportDesk()
         self._forget(now, None)
 
     def _forget(self, now: float, away_utc: float | None) -> None:
@@ -101,6 +103,7 @@ class PanelState:
         self._vitals: VitalsStatus | None = None
         self._board: VitalsNow | None = None
         self._self_test: SelfTest | None = None
+        self.support.forget()
 
     # What is heard
 
@@ -276,6 +279,7 @@ class PanelState:
             invite=self._invite_view(now_utc),
             vitals=vitals_view(self._monitors, self._vitals, self._board, now_utc),
             health=health_view(self._self_test, now_utc, away=self._is_away("support")),
+            support=self.support.view(now, away=self._is_away("support")),
             dark=is_dark(now_utc),
         )
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from edgebox.messages.base import Role
 from edgebox.panel.health import HealthView
+from edgebox.panel.support_view import SupportView
 from edgebox.panel.vitals import VitalsView
 
 Truth = Literal["known", "starting", "missing", "unknown"]
@@ -201,5 +202,7 @@ class View(_Value, frozen=True):
     """None without a patient monitor in the configuration."""
     health: HealthView
     """The last self-test."""
+    support: SupportView
+    """Who helps from outside."""
     dark: bool
     """It is night outside."""

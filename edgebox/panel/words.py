@@ -14,6 +14,7 @@ from babel.numbers import format_decimal
 import edgebox
 from edgebox.messages.base import Fault, Role
 from edgebox.panel.health_words import say_health
+from edgebox.panel.support_words import say_support
 from edgebox.panel.view import (
     CameraView,
     InviteView,
@@ -56,6 +57,10 @@ PAGE_STRINGS = (
     "sms.short",
     "sms.sending",
     "sms.sent",
+    "support.title",
+    "support.end",
+    "support.refuse",
+    "support.cancel",
 )
 
 NOTICES_MAX = 3
@@ -161,6 +166,7 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "invite": _invite(view.invite, say),
         "vitals": say_vitals(view.vitals, words, now_utc),
         "health": say_health(view.health, words, now_utc),
+        "support": say_support(view.support, say),
         "dark": view.dark,
     }
 

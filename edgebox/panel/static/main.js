@@ -12,6 +12,7 @@ import { draw, drawLost, drawTime, fit } from "./screen.js";
 import { drawTheme, prepareSettings } from "./settings.js";
 import { drawStage, prepareStage } from "./stage.js";
 import { follow } from "./stream.js";
+import { drawSupport, prepareSupport } from "./support.js";
 import { lockGestures, onHold, onTap } from "./tap.js";
 import { drawVitals, drawVitalsLost, prepareVitals } from "./vitals.js";
 
@@ -29,6 +30,7 @@ function show(state) {
   drawMarks(state);
   drawVitals(state.vitals);
   drawHealth(state.health);
+  drawSupport(state.support);
   fit();
   drawTheme(state.dark);
   cue(state);
@@ -76,6 +78,7 @@ prepareInvite();
 prepareSettings();
 prepareVitals();
 prepareHealth();
+prepareSupport();
 preparePanes();
 lockGestures();
 show(firstState);

@@ -14,6 +14,7 @@ from edgebox.config import Config, Panel, Sms
 from edgebox.errors import ConfigError
 from edgebox.messages.base import Done, Fault, Role
 from edgebox.messages.room import Invite
+from edgebox.messages.support import HelpLink
 from edgebox.panel.app import create_app
 from edgebox.panel.feed import CLIENTS_MAX, Feed
 from edgebox.panel.guard import BODY_MAX, require_loopback
@@ -68,6 +69,24 @@ class StandInActions:
 
     def admit(self, participant: str, role: Role) -> Done | Fault:
         self.asked.append(("admit", participant, role))
+        return self.answer
+
+    def ask_help(self) -> HelpLink | Fault:
+        self.asked.append(("help",))
+        if isinstance(self.answer, Fault):
+            return self.answer
+        return HelpLink(id="s1", url="https://desk.test/desk/join/b1#secret", left_s=900.0)
+
+    def admit_technician(self, id_: str, serial: str) -> Done | Fault:
+        self.asked.append(("admit-technician", id_, serial))
+        return self.answer
+
+    def end_help(self) -> Done | Fault:
+        self.asked.append(("end-help",))
+        return self.answer
+
+    def say_to_technician(self, text: str) -> Done | Fault:
+        self.asked.append(("say", text))
         return self.answer
 
     def refuse(self, participant: str) -> Done | Fault:
@@ -376,3 +395,35 @@ def test_listener_must_be_on_loopback(listen: str) -> None:
 @pytest.mark.parametrize("listen", ["127.0.0.1:8080", "127.3.2.1:80", "[::1]:8080"])
 def test_loopback_is_fine(listen: str) -> None:
     require_loopback(Config(panel=Panel(listen=listen)))
+
+
+def test_technical_help_is_asked_for_granted_and_ended(pages: Pages) -> None:
+    answer = pages.post("/support/ask", {}).get_json()
+    assert answer["url"] == "https://desk.test/desk/join/b1#secret"
+    assert answer["path"].startswith("M")
+    admit = {"id": "s1", "serial": "AB12"}
+    assert pages.post("/support/admit", admit).get_json() == {"text": ""}
+    assert pages.post("/support/say", {"reply": "wait"}).get_json() == {"text": ""}
+    assert pages.post("/support/end", {}).get_json() == {"text": ""}
+    assert pages.actions.asked == [
+        ("help",),
+        ("admit-technician", "s1", "AB12"),
+        ("say", "Vent litt"),
+        ("end-help",),
+    ]
+
+
+def test_technical_help_takes_nothing_else(pages: Pages) -> None:
+    for path, body in (
+        ("/support/admit", {"id": "s1", "serial": "nobody"}),
+        ("/support/say", {"reply": "anything"}),
+        ("/support/end", {"now": True}),
+    ):
+        assert pages.post(path, body).status_code == 400
+    assert pages.actions.asked == []
+
+
+def test_technical_help_that_fails_says_so(pages: Pages) -> None:
+    pages.actions.answer = Fault(reason="timeout")
+    for path in ("/support/ask", "/support/end"):
+        assert pages.post(path, {}).get_json()["text"]

@@ -28,7 +28,7 @@ from edgebox.panel.words import (
 )
 from edgebox.roles import RIGHTS
 from edgebox.vitals.nomenclature import BY_NAME
-from tests.unit.panel import health_names
+from tests.unit.panel import health_names, support_names
 from tests.unit.panel.heard import (
     UTC,
     Heard,
@@ -113,6 +113,7 @@ def names_in_code() -> Iterator[str]:
     yield from ("vitals.clock-ahead", "vitals.clock-behind")
     yield from (f"error.{code}" for code in (*SAID_CODES, 500))
     yield from health_names.names()
+    yield from support_names.names()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,0 +1,96 @@
+// Technical help: a bar in the banner on every screen while somebody is in or waits, and a pane to
+// ask for help, let in, end. The link is in this page only, while it is good.
+
+import { ask } from "./ask.js";
+import { find, say, setText } from "./page.js";
+import { preparePane, showPane } from "./panes.js";
+import { onTap } from "./tap.js";
+
+const FRESH_MS = 700;
+
+let latest = { state: "away", id: "", serial: "", chat: [] };
+let link = "";
+let changedAt = 0;
+
+/** Wire bar and pane. */
+export function prepareSupport() {
+  preparePane("support", "support-open");
+  onTap(find("health-help"), () => showPane("support"));
+  onTap(find("support-show"), () => showPane("support"));
+  onTap(find("support-ask"), () => once(find("support-ask"), getHelp));
+  onTap(find("support-admit"), () =>
+    once(find("support-admit"), () => {
+      // A card that has just come takes no tap that was meant for what was there.
+      if (performance.now() - changedAt < FRESH_MS) return null;
+      return ask("/support/admit", { id: latest.id, serial: latest.serial });
+    }),
+  );
+  for (const button of [find("support-end"), find("support-stop")]) {
+    onTap(button, () => once(button, () => ask("/support/end", {})));
+  }
+  for (const button of document.querySelectorAll("#support-replies .reply")) {
+    onTap(button, () => once(button, () => ask("/support/say", { reply: button.dataset.reply })));
+  }
+}
+
+/** Draw what the support service says. */
+export function drawSupport(support) {
+  if (support.state !== latest.state || support.id !== latest.id) changedAt = performance.now();
+  latest = support;
+  const { state } = support;
+  document.body.dataset.support = state;
+  find("support-pane").dataset.state = state;
+  setText(find("support-who"), support.title);
+  setText(find("support-what"), [support.left, support.doing].filter(Boolean).join(" · "));
+  setText(find("support-title"), support.title || say("support.title"));
+  setText(find("support-left"), support.left);
+  setText(find("support-text"), support.text);
+  setText(find("support-doing"), support.doing);
+  const stop = state === "waits" ? "support.refuse" : state === "asked" ? "support.cancel" : "support.end";
+  setText(find("support-end").querySelector(".label"), say(stop));
+  setText(find("support-stop"), say("support.end"));
+  if (state !== "asked") forgetLink();
+  drawChat(support.chat);
+}
+
+function drawChat(lines) {
+  const place = find("support-chat");
+  const key = JSON.stringify(lines);
+  if (place.dataset.drawn === key) return;
+  place.dataset.drawn = key;
+  place.replaceChildren(
+    ...lines.map((line) => {
+      const row = document.createElement("p");
+      const name = document.createElement("b");
+      name.textContent = `${line.name}: `;
+      row.append(name, line.text);
+      return row;
+    }),
+  );
+}
+
+async function getHelp() {
+  const answer = await ask("/support/ask", {});
+  if (!answer || !answer.url) return;
+  link = answer.url;
+  const qr = find("support-qr");
+  qr.setAttribute("viewBox", `0 0 ${answer.side} ${answer.side}`);
+  find("support-qr-path").setAttribute("d", answer.path);
+  qr.removeAttribute("hidden");
+  setText(find("support-url"), link.replace(/^https:\/\//, ""));
+}
+
+function forgetLink() {
+  if (!link) return;
+  link = "";
+  find("support-qr").setAttribute("hidden", "");
+  find("support-qr-path").setAttribute("d", "");
+  setText(find("support-url"), "");
+}
+
+async function once(button, act) {
+  if (button.classList.contains("asked")) return;
+  button.classList.add("asked");
+  await act();
+  button.classList.remove("asked");
+}

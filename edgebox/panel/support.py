@@ -1,0 +1,54 @@
+"""Who helps from outside, as the crew sees it. Pure, told the time."""
+
+import math
+
+from edgebox.messages.support import ChatLine, SupportSession
+from edgebox.panel.people import plain
+from edgebox.panel.support_view import SupportView
+
+CHAT_SHOWN = 3
+STALE_S = 20.0
+"""The support service says an open session anew every 5 s; one that does not is not known."""
+
+
+class SupportDesk:
+    """Folds what the support service says."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing can be heard."""
+        self._session: SupportSession | None = None
+        self._heard_at = float("-inf")
+        self._chat: list[ChatLine] = []
+
+    def receive(self, session: SupportSession, now: float) -> None:
+        """The service's word."""
+        self._session, self._heard_at = session, now
+        self._chat = [line for line in self._chat if line.session == session.id]
+
+    def receive_chat(self, line: ChatLine) -> None:
+        """A line of crew or technician."""
+        if self._session is not None and line.session == self._session.id:
+            self._chat = [*self._chat, line][-CHAT_SHOWN:]
+
+    def view(self, now: float, *, away: bool) -> SupportView:
+        """As of now. `away`: the support service does not run: its session died with it."""
+        session = self._session
+        if away or session is None:
+            return SupportView(state="away")
+        age_s = now - self._heard_at
+        left_s = max(session.left_s - age_s, 0.0)
+        stale = session.state != "off" and age_s > STALE_S
+        return SupportView(
+            state="unsure" if stale else session.state,
+            id=session.id,
+            technician=plain(session.technician),
+            serial=session.serial,
+            minutes=math.ceil(left_s / 60),
+            doing=session.doing,
+            subject=plain(session.subject),
+            ended=session.ended,
+            chat=tuple((line.by, plain(line.text)) for line in self._chat),
+        )

@@ -1,0 +1,70 @@
+"""Technical help: the crew asks for it, lets somebody in, ends it.
+
+The link is a secret: it is in the answer to the page that asked, and nowhere else.
+"""
+
+from typing import Literal
+
+from flask import Blueprint, Response, jsonify
+from msgspec import Struct
+
+from edgebox.messages.base import Done, Fault, Id
+from edgebox.messages.support import Serial
+from edgebox.panel.calls import Nothing
+from edgebox.panel.context import panel, read_body, words
+from edgebox.panel.qr import qr_path
+from edgebox.panel.words import say_fault
+
+blueprint = Blueprint("support", __name__)
+
+Reply = Literal["yes", "no", "wait", "call"]
+"""What a gloved hand can write to the technician."""
+
+
+class Admit(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /support/admit: who, as the page showed them."""
+
+    id: Id
+    serial: Serial
+
+
+class Say(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /support/say."""
+
+    reply: Reply
+
+
+@blueprint.post("/support/ask")
+def ask() -> Response:
+    """Get technical help: the link with its QR code."""
+    read_body(Nothing)
+    answer = panel().actions.ask_help()
+    if isinstance(answer, Fault):
+        return jsonify(text=say_fault(answer, "support", words()))
+    path, side = qr_path(answer.url) if answer.url else ("", 0)
+    return jsonify(text="", id=answer.id, url=answer.url, path=path, side=side)
+
+
+@blueprint.post("/support/admit")
+def admit() -> Response:
+    """Let the technician in who waits."""
+    wanted = read_body(Admit)
+    return _answer(panel().actions.admit_technician(wanted.id, wanted.serial), "support-admit")
+
+
+@blueprint.post("/support/end")
+def end() -> Response:
+    """Whoever is in is out; whoever waits is turned away."""
+    read_body(Nothing)
+    return _answer(panel().actions.end_help(), "support-end")
+
+
+@blueprint.post("/support/say")
+def say() -> Response:
+    """One of a few short replies."""
+    reply = words().say(f"support.reply.{read_body(Say).reply}")
+    return _answer(panel().actions.say_to_technician(reply), "support-say")
+
+
+def _answer(answer: Done | Fault, what: str) -> Response:
+    return jsonify(text=say_fault(answer, what, words()) if isinstance(answer, Fault) else "")

@@ -1,0 +1,22 @@
+"""What the panel shows of technical help, as plain values."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from edgebox.messages.support import DeedName, End
+
+
+class SupportView(Struct, frozen=True, kw_only=True):
+    """As in `SupportSession`; `away`: the service does not run, nobody is in."""
+
+    state: Literal["off", "asked", "active", "away", "unsure"]
+    id: str = ""
+    technician: str = ""
+    serial: str = ""
+    minutes: int = 0
+    """Until it ends by itself, rounded up."""
+    doing: DeedName | None = None
+    subject: str = ""
+    ended: End = ""
+    chat: tuple[tuple[Literal["crew", "technician"], str], ...] = ()

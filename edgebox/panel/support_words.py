@@ -1,0 +1,57 @@
+"""Puts a SupportView into words."""
+
+from collections.abc import Callable
+from typing import Any
+
+from edgebox.panel.support_view import SupportView
+
+Say = Callable[..., str]
+TOLD_SUBJECTS = {"restart", "check"}
+"""Deeds whose subject the crew knows by name."""
+
+
+def say_support(view: SupportView, say: Say) -> dict[str, Any]:
+    """The bar, which every screen shows while somebody is in or waits, and the pane."""
+    waits = view.state == "asked" and bool(view.technician)
+    return {
+        "state": "waits" if waits else view.state,
+        "id": view.id,
+        "serial": view.serial,
+        "title": _title(view, waits, say),
+        "doing": _doing(view, say),
+        "left": say("support.left", minutes=view.minutes) if view.minutes else "",
+        "text": _text(view, waits, say),
+        "chat": [
+            {
+                "by": by,
+                "name": view.technician if by == "technician" else say("support.we"),
+                "text": t,
+            }
+            for by, t in view.chat
+        ],
+    }
+
+
+def _title(view: SupportView, waits: bool, say: Say) -> str:
+    if waits:
+        return say("support.wants", name=view.technician)
+    if view.state in {"active", "unsure"}:
+        return say("support.here", name=view.technician)
+    return say("support.asked") if view.state == "asked" else ""
+
+
+def _doing(view: SupportView, say: Say) -> str:
+    if view.state == "unsure":
+        return say("support.unsure")
+    if view.state != "active":
+        return ""
+    words = say(f"support.doing.{view.doing or 'nothing'}")
+    return f"{words} ({view.subject})" if view.doing in TOLD_SUBJECTS and view.subject else words
+
+
+def _text(view: SupportView, waits: bool, say: Say) -> str:
+    if waits:
+        return say("support.wants.text")
+    if view.state == "off" and view.ended:
+        return say(f"support.ended.{view.ended}")
+    return say(f"support.text.{view.state}")

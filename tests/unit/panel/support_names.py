@@ -1,0 +1,16 @@
+"""Every name of the catalogue that technical help asks for."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+from edgebox.messages.support import DeedName, End
+from edgebox.panel.support_page import Reply
+
+
+def names() -> Iterator[str]:
+    """Those made from states included."""
+    yield from (f"support.doing.{deed}" for deed in (*get_args(DeedName), "nothing"))
+    yield from (f"support.ended.{end}" for end in get_args(End) if end)
+    yield from (f"support.reply.{reply}" for reply in get_args(Reply))
+    yield from (f"support.text.{state}" for state in ("off", "asked", "active", "away", "unsure"))
+    yield from (f"failed.support{what}" for what in ("", "-admit", "-end", "-say"))

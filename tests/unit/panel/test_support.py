@@ -1,0 +1,88 @@
+"""What the crew is shown of a technician: who, how long, what they do; never more than is true."""
+
+from msgspec.structs import replace
+
+from edgebox.messages.support import ChatLine, SupportSession
+from edgebox.panel.catalogue import compile_catalogue
+from edgebox.panel.support import STALE_S, SupportDesk
+from edgebox.panel.support_words import say_support
+from edgebox.panel.words import Words
+
+ACTIVE = SupportSession(
+    state="active",
+    id="s1",
+    asked_by="crew",
+    technician="Kari",
+    serial="AA",
+    left_s=1700.0,
+    doing="restart",
+    subject="vitals",
+)
+
+
+def say(desk: SupportDesk, now: float, *, away: bool = False) -> dict[str, object]:
+    words = Words("nb", compile_catalogue("nb").gettext)
+    return say_support(desk.view(now, away=away), words.say)
+
+
+def line(text: str, session: str = "s1") -> ChatLine:
+    return ChatLine(session=session, by="technician", text=text, at_utc=0.0)
+
+
+def test_who_how_long_and_what() -> None:
+    desk = SupportDesk()
+    desk.receive(ACTIVE, 100.0)
+    said = say(desk, 100.0)
+    assert (said["state"], said["title"]) == ("active", "Tekniker Kari er inne")
+    assert said["doing"] == "starter en del på nytt (vitals)"
+    assert said["left"] == "29 min igjen"
+    assert say(desk, 115.0)["left"] == "29 min igjen"
+
+
+def test_a_technician_who_asks_waits() -> None:
+    desk = SupportDesk()
+    desk.receive(replace(ACTIVE, state="asked", doing=None), 0.0)
+    assert say(desk, 0.0)["state"] == "waits"
+    desk.receive(replace(ACTIVE, state="asked", technician="", serial=""), 1.0)
+    assert say(desk, 1.0)["state"] == "asked"
+
+
+def test_a_session_nobody_confirms_is_not_known() -> None:
+    desk = SupportDesk()
+    desk.receive(ACTIVE, 0.0)
+    assert desk.view(STALE_S + 1, away=False).state == "unsure"
+    assert say(desk, STALE_S + 1)["doing"] == "Får ikke svar akkurat nå"
+
+
+def test_a_service_that_died_holds_no_session() -> None:
+    desk = SupportDesk()
+    desk.receive(ACTIVE, 0.0)
+    assert desk.view(1.0, away=True).state == "away"
+    desk.forget()
+    assert desk.view(1.0, away=False).state == "away"
+
+
+def test_how_it_ended() -> None:
+    desk = SupportDesk()
+    desk.receive(SupportSession(state="off", ended="time"), 0.0)
+    assert say(desk, 9e9)["text"] == "Tiden er ute. Ingen har tilgang."
+    desk.receive(SupportSession(state="off"), 0.0)
+    assert "30 minutter" in str(say(desk, 0.0)["text"])
+
+
+def test_chat_is_of_this_session_and_short() -> None:
+    desk = SupportDesk()
+    desk.receive(ACTIVE, 0.0)
+    for number in range(5):
+        desk.receive_chat(line(f"hei {number}"))
+    desk.receive_chat(line("fra en annen", "s0"))
+    chat = desk.view(0.0, away=False).chat
+    assert [text for _, text in chat] == ["hei 2", "hei 3", "hei 4"]
+    desk.receive(replace(ACTIVE, id="s2"), 1.0)
+    assert desk.view(1.0, away=False).chat == ()
+
+
+def test_a_hostile_name_is_one_plain_line() -> None:
+    desk = SupportDesk()
+    desk.receive(replace(ACTIVE, technician="Ka\u202eri\n\x1b[2J"), 0.0)
+    assert desk.view(0.0, away=False).technician.isprintable()
