@@ -88,7 +88,7 @@ asyncio.run(main())
 
 
 async def test_what_comes_while_the_bus_connects_is_not_forgotten(broker: Broker) -> None:
-    """States and subscriptions of a service that starts, at each turn of the connection's set-up."""
+    """What a service says while it starts, at each turn of the set-up."""
     heard: set[str] = set()
 
     async def note(room: Room, keys: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ from edgebox.messages.pairing import (
     Enrolled,
 )
 from edgebox.pairing import enrolment, keys
-from edgebox.pairing.registry import Device
+from edgebox.pairing.registry import Device, Mode
 from tests.conftest import Broker
 from tests.integration.pairing_rig import (
     PairingBox,
@@ -41,14 +41,14 @@ from tests.unit.pairing.fleet import DAY_S, Fleet
 pytestmark = pytest.mark.browser
 
 
-def entry(mode: str = "assigned", box: str = "box-1") -> Device:
+def entry(mode: Mode = "assigned", box: str = "box-1") -> Device:
     """Without its key."""
     return Device(
         key=b"",
         name="Headset 3",
         mode=mode,
         box=box,
-        expires_utc=time.time() + 300 * DAY_S,  # type: ignore[arg-type]
+        expires_utc=time.time() + 300 * DAY_S,
     )
 
 
