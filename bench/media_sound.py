@@ -18,17 +18,16 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page
 
-from bench.main_job import (
+from bench.call import (
     CUT_S,
     PROFILES,
     READ_LATENCY,
     SETTLE_S,
     SMALL,
-    busiest_link,
-    invite,
+    cut_busiest,
     set_all_links,
     spread,
-    stop_video,
+    timed_starts,
 )
 from bench.report import machine, table
 from tests.demo import (
@@ -43,9 +42,9 @@ from tests.demo import (
 from tests.integration.sound_page import CALL_JS, beeps_played
 from tests.integration.test_main_job import JOIN, START
 
-STARTS = 10
-CUTS = 5
-MEASURE_S = 15.0
+STARTS = 6
+CUTS = 4
+MEASURE_S = 12.0
 POOR_BPS = (800_000, 300_000, 100_000, 60_000)
 BEEP_LATE_MAX_S = 0.8
 
@@ -127,23 +126,13 @@ async def conversation() -> AsyncIterator[tuple[RunningDemo, Page, Path]]:
 
 async def bench_start() -> None:
     """Tap on the panel to the first sound at the doctor's, who waits in the room."""
-    times_s = []
-    async with demo() as running, chromium() as browser:
-        set_all_links(running, **PROFILES["RTT 60 ms, clean"])
-        panel = await browser.new_page(viewport={"width": 800, "height": 480})
-        await panel.goto(running.panel)
-        link = running.room
-        for _ in range(STARTS):
-            doctor = await join(browser, link)
-            await until_true(doctor, "window.edgebox?.situation === 'waiting'")
-            await asyncio.sleep(1)
-            tapped_utc = utc()
-            await panel.click(START)
-            await until_true(doctor, "window.__heard.first > 0")
-            times_s.append(await doctor.evaluate("window.__heard.first") / 1000 - tapped_utc)
-            await doctor.context.close()
-            await stop_video(panel)
-            link = await invite(panel)
+
+    async def first_utc(doctor: Page, tapped_utc: float) -> float:
+        await until_true(doctor, "window.__heard.first > 0")
+        heard_ms: float = await doctor.evaluate("window.__heard.first")
+        return heard_ms / 1000
+
+    times_s = await timed_starts(STARTS, join, first_utc)
     print(f"\nStart tap to first sound, RTT 60 ms, {STARTS} starts\n")
     print(table(["p50", "p95", "worst"], [[f"{t:.2f} s" for t in spread(times_s)]]))
 
@@ -165,17 +154,18 @@ async def bench_delay() -> None:
                 for shown, delay in await doctor.evaluate("window.__latency")
                 if shown >= start_utc * 1000
             ]
-            apart_ms = [beep - statistics.median(pictures) for beep in out_ms]
-            worst_ms = max(apart_ms, key=abs)
+            apart_ms = [beep - statistics.median(pictures) for beep in out_ms] if pictures else []
+            worst_ms = max(apart_ms, key=abs, default=None)
             rows.append(
                 [
                     name,
-                    *(f"{statistics.median(delays):.0f} ms" for delays in (out_ms, in_ms)),
-                    *(f"{max(delays):.0f} ms" for delays in (out_ms, in_ms)),
-                    f"{statistics.median(pictures):.0f} ms",
-                    f"{statistics.median(apart_ms):+.0f} ms, worst {worst_ms:+.0f} ms",
+                    *(shown(middle(delays)) for delays in (out_ms, in_ms)),
+                    *(shown(max(delays, default=None)) for delays in (out_ms, in_ms)),
+                    shown(middle(pictures)),
+                    f"{shown(middle(apart_ms))}, worst {shown(worst_ms)}",
                 ]
             )
+            print(rows[-1], flush=True)
     print("\nMouth to ear\n")
     header = ["links", "cabin to doctor", "doctor to cabin", "worst", "worst", "glass to glass"]
     print(table([*header, "sound after picture"], rows))
@@ -187,7 +177,7 @@ async def bench_poor() -> None:
     async with conversation() as (running, doctor, heard):
         for total_bps in POOR_BPS:
             set_all_links(running, rate_bps=total_bps // 3, delay_ms=30, loss=0.0)
-            await asyncio.sleep(2 * SETTLE_S)
+            await asyncio.sleep(SETTLE_S)
             before, start_utc = await counts(doctor), utc()
             await asyncio.sleep(MEASURE_S)
             share, rate_bps = in_time(before, await counts(doctor), MEASURE_S)
@@ -198,7 +188,7 @@ async def bench_poor() -> None:
                     f"{total_bps // 1000} kbit/s",
                     f"{share:.1%}",
                     f"{rate_bps / 1000:.0f} kbit/s",
-                    *(f"{statistics.median(d):.0f} ms" if d else "-" for d in (out_ms, in_ms)),
+                    *(shown(middle(delays)) for delays in (out_ms, in_ms)),
                     *(f"{len(d)} of {MEASURE_S:.0f}" for d in (out_ms, in_ms)),
                 ]
             )
@@ -211,16 +201,11 @@ async def bench_cut() -> None:
     """The busiest of three links goes silent: share of sound that still came in time."""
     shares = []
     async with conversation() as (running, doctor, _):
-        set_all_links(running, **PROFILES["RTT 60 ms, clean"])
-        await asyncio.sleep(SETTLE_S)
-        for _ in range(CUTS):
-            name = await busiest_link(running)
+        async for name in cut_busiest(running, CUTS):
             before = await counts(doctor)
             running.set_link(name, cut=True)
             await asyncio.sleep(CUT_S)
             shares.append(in_time(before, await counts(doctor), CUT_S)[0])
-            running.set_link(name, cut=False)
-            await asyncio.sleep(SETTLE_S)
     print(f"\nBusiest of three links cut, {CUTS} times: sound in time during {CUT_S:g} s after\n")
     print(table(["median", "worst"], [[f"{statistics.median(shares):.1%}", f"{min(shares):.1%}"]]))
 
@@ -234,6 +219,16 @@ def late_ms(beeps: list[float], since_utc: float) -> list[float]:
     """How long after the full second each beep was heard."""
     late = [(at - since_utc, at % 1) for at in beeps]
     return [delay * 1000 for after, delay in late if after > 1 and delay < BEEP_LATE_MAX_S]
+
+
+def middle(values: list[float]) -> float | None:
+    """None of none."""
+    return statistics.median(values) if values else None
+
+
+def shown(delay_ms: float | None) -> str:
+    """For a table."""
+    return "-" if delay_ms is None else f"{delay_ms:.0f} ms"
 
 
 async def counts(doctor: Page) -> list[float]:
