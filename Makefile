@@ -57,6 +57,7 @@ lint: setup ## Static checks
 
 test-units: setup ## The systemd units in a booted container (root; needs mmdebstrap, systemd-container)
 	@image-build/install-packages.sh image-build/packages/boot.txt
+	$(PY) -m tests.boot.machine
 	$(PY) -m pytest tests/boot $(ARGS)
 
 bench: setup ## Figures of the main job on this machine: ARGS="start latency cut step load"

@@ -85,11 +85,11 @@ def show_bond_status(config: Config, *, once: bool, as_json: bool) -> None:
         asyncio.run(_until_signal(status_watch.show_live(config)))
 
 
-def make_authority(config: Config, directory: Path, name: str) -> list[str]:
+def make_authority(config: Config, name: str) -> list[str]:
     """The fleet's authority and the hub's certificate; what was made."""
     from edgebox.authority import command
 
-    return command.init(config, directory, name)
+    return command.init(config, name)
 
 
 def draw_voucher(config: Config, box: str, vehicle: str, hours: float) -> tuple[list[str], str]:

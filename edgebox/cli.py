@@ -99,12 +99,16 @@ class MonitorChoice(StrEnum):
     MEDIBUS = "medibus"
     DRI = "dri"
     NONIN = "nonin"
+    SDC = "sdc"
+    BLUETOOTH = "bluetooth"
 
 
 @cli.command("sim-monitor")
 def sim_monitor(
     kind: MonitorChoice,
-    where: Annotated[str, typer.Argument(help="host:port, or the path of a pty to make.")],
+    where: Annotated[
+        str, typer.Argument(help="host:port, or the path of a pty (sdc, bluetooth: a directory).")
+    ],
     timezone: Annotated[str, typer.Option(help="What its clock shows.")] = "Europe/Oslo",
 ) -> None:
     """A simulated patient monitor; faults by lines on standard input. docs/monitors.md."""
@@ -136,12 +140,11 @@ def bond_status(
 
 @authority_cli.command("init")
 def authority_init(
-    directory: Annotated[Path, typer.Argument(help="Where keys and certificates shall lie.")],
     name: Annotated[str, typer.Option(help="The fleet's name, in its certificate.")],
     config: HubConfigPath = DEFAULT_HUB_CONFIG,
 ) -> None:
     """Make the fleet's authority and the hub's certificate where there are none."""
-    _say(app.make_authority(load(config), directory, name))
+    _say(app.make_authority(load(config), name))
 
 
 @authority_cli.command("voucher")

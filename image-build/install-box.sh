@@ -12,7 +12,12 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 
 install_units edgebox.target edgebox.slice edgebox-live.slice edgebox-kiosk.service \
     edgebox-bus.service edgebox-bond.service edgebox-media.service edgebox-panel.service \
-    edgebox-vehicle.service edgebox-vitals.service
+    edgebox-vehicle.service edgebox-vitals.service \
+    edgebox-identity.path edgebox-identity.service edgebox-voucher.service edgebox-usb@.service \
+    edgebox-renewal.timer edgebox-renewal.service
+install -D -m 755 "$here/image-build/usb-voucher" "$root/opt/edgebox/libexec/usb-voucher"
+install -D -m 644 "$here/config/udev/70-edgebox-usb.rules" -t "$root/usr/lib/udev/rules.d"
+install -D -m 644 "$here/config/polkit/50-edgebox.rules" -t "$root/usr/share/polkit-1/rules.d"
 install -D -m 755 "$here/image-build/kiosk" "$root/opt/edgebox/libexec/kiosk"
 
 install -d -m 700 "$root/etc/edgebox/credentials"
@@ -25,4 +30,4 @@ install_once 600 /dev/null "$root/etc/edgebox/credentials/sms-token"
 
 # Debian starts its own with a configuration that is not ours.
 systemctl --root="$root" --quiet mask mosquitto.service
-systemctl --root="$root" --quiet enable edgebox.target
+systemctl --root="$root" --quiet enable edgebox.target edgebox-identity.path edgebox-renewal.timer

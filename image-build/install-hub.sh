@@ -11,14 +11,21 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/image-build/common.sh"
 
 install_units edgebox-hub.target edgebox-hub.slice edgebox-hub-bus.service \
-    edgebox-hub-web.service edgebox-hub-bond.service edgebox-hub-turn.service
+    edgebox-hub-web.service edgebox-hub-bond.service edgebox-hub-turn.service \
+    edgebox-hub-authority.service
 
 install -D -m 644 "$here/systemd/sysctl-hub.conf" "$root/usr/lib/sysctl.d/60-edgebox-hub.conf"
 
 etc=$root/etc/edgebox-hub
 install -d -m 700 "$etc/credentials"
+# Known before its first start: the operator makes the fleet's keys there.
+owner=$(awk -F: '$1 == "edgebox-hub-authority" { print $3 }' "$root/etc/passwd")
+group=$(awk -F: '$1 == "edgebox-hub" { print $3 }' "$root/etc/group")
+install -d -m 750 -o "$owner" -g "$group" "$root/var/lib/edgebox-hub-authority"
+revoked=$root/var/lib/edgebox-hub-authority/revoked
+[ -e "$revoked" ] || install -m 644 -o "$owner" -g "$group" /dev/null "$revoked"
 install_once 644 "$here/config/edgebox.toml" "$etc/hub.toml" \
-    "s/^role = \"box\"/role = \"hub\"/; s/hub\.example\.org/$hub/g"
+    "s/^role = \"box\"/role = \"hub\"/; s#^revoked = .*#revoked = \"/var/lib/edgebox-hub-authority/revoked\"#; s/hub\.example\.org/$hub/g"
 install_once 644 "$here/config/mosquitto/hub.conf" "$etc/mosquitto/hub.conf"
 install_once 644 "$here/config/mosquitto/hub.acl" "$etc/mosquitto/hub.acl"
 install_once 644 "$here/config/coturn/turnserver.conf" "$etc/coturn/turnserver.conf" \

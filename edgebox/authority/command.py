@@ -6,14 +6,13 @@ from pathlib import Path
 
 from edgebox.authority import keys
 from edgebox.authority.register import Issued
-from edgebox.config import Config
+from edgebox.config import Config, resolve_file
 from edgebox.errors import ConfigError
 
 
-def init(config: Config, directory: Path, name: str) -> list[str]:
+def init(config: Config, name: str) -> list[str]:
     """Make the authority's and the hub's keys and certificates where there are none."""
-    made = keys.make(directory, name, keys.hub_host(config))
-    return [f"made {path}" for path in made] or [f"{directory}: all there, nothing changed"]
+    return [f"made {path}" for path in keys.make(config, name)] or ["all there, nothing changed"]
 
 
 def voucher(config: Config, box: str, vehicle: str, hours: float) -> tuple[list[str], str]:
@@ -40,7 +39,7 @@ def replace(config: Config, box: str, hours: float) -> tuple[list[str], str]:
         raise ConfigError(f"no box {box!r} was ever given a voucher; see `edgebox authority list`")
     if not config.bond.revoked:
         raise ConfigError("bond.revoked is empty: there is no file to shut the old box out by")
-    path = Path(config.bond.revoked)
+    path = resolve_file(config, config.bond.revoked)
     now_utc = time.time()
     shut_out = register.revoke(box, now_utc)
     _append(path, [f"serial:{serial}  # {box}, {_date(now_utc)}" for serial in shut_out])
@@ -62,6 +61,7 @@ def _append(path: Path, lines: list[str]) -> None:
     if before and not before.endswith("\n"):
         before += "\n"
     new = path.with_name(path.name + ".new")
+    new.touch(mode=0o644)
     new.write_text(before + "".join(f"{line}\n" for line in lines))
     new.replace(path)
 

@@ -3,12 +3,11 @@
     fleet-ca.pem fleet-ca.key    the authority
     hub.pem hub.key              the hub's bond, key exchange and broker; the host name is in it
 
-Keys are PKCS 8 PEM without a password, mode 0600: the directory belongs to the authority's user
-alone, and who keeps the key elsewhere (an HSM's export, an offline machine) puts only what is
-needed there.
+Keys are PKCS 8 PEM without a password, mode 0600: the authority's user alone reads them.
 """
 
 import os
+import pwd
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,7 +31,7 @@ def hub_host(config: Config) -> str:
 
 def open_register(config: Config) -> Register:
     """Raises DeviceError."""
-    return Register(Path(config.authority.register))
+    return Register(_directory(config) / "register.db")
 
 
 def open_desk(config: Config) -> Desk:
@@ -42,8 +41,8 @@ def open_desk(config: Config) -> Desk:
 
 def load(config: Config) -> Authority:
     """The authority's files. Raises ConfigError naming the one that is wrong."""
-    certificate_path = resolve_file(config, config.authority.certificate)
-    key_path = resolve_file(config, config.authority.private_key)
+    certificate_path = _directory(config) / "fleet-ca.pem"
+    key_path = _directory(config) / "fleet-ca.key"
     try:
         certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
         key = serialization.load_pem_private_key(key_path.read_bytes(), None)
@@ -61,9 +60,10 @@ def load(config: Config) -> Authority:
     return Authority(certificate, key)
 
 
-def make(directory: Path, name: str, hub: str) -> list[Path]:
+def make(config: Config, name: str) -> list[Path]:
     """Make what is missing in the directory; gives what was made. Never replaces a key."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory, hub = _directory(config), hub_host(config)
+    directory.mkdir(mode=0o750, parents=True, exist_ok=True)
     now_utc = time.time()
     made: list[Path] = []
     ca_path, ca_key_path = directory / "fleet-ca.pem", directory / "fleet-ca.key"
@@ -85,6 +85,22 @@ def make(directory: Path, name: str, hub: str) -> list[Path]:
         )
         made += _write(hub_key_path, key_pem(key), hub_path, pem(certificate))
     return made
+
+
+def _directory(config: Config) -> Path:
+    """Raises ConfigError when it is somebody else's: what root left there, its user cannot use."""
+    directory = resolve_file(config, config.authority.directory)
+    if directory.exists() and directory.stat().st_uid != os.geteuid():
+        owner = _user(directory.stat().st_uid)
+        raise ConfigError(f"{directory} belongs to {owner}: run this as `sudo -u {owner} ...`")
+    return directory
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"
 
 
 def _read(certificate: Path, key: Path) -> Authority:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from edgebox.host.daemons import TlsFiles
 from edgebox.sim import pki
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +161,10 @@ def box_system(directory: Path, *arguments: str, links: str = LOOPBACK) -> Path:
         file.write(links + CAMERA)
     name = arguments[0] if arguments else "box-1"
     tls = pki.box_credentials(directory / "pki", name)
-    _lay_out(tls, root / "etc/edgebox/credentials", "device")
+    credentials = root / "etc/edgebox/credentials"
+    shutil.copy(tls.ca, credentials / "fleet-ca.pem")
+    identity = credentials / "identity.pem"
+    identity.write_bytes(tls.certificate.read_bytes() + tls.private_key.read_bytes())
     return root
 
 
@@ -170,7 +172,10 @@ def hub_system(directory: Path, *arguments: str) -> Path:
     """Root of a hub. `arguments`: of install-hub.sh."""
     root = _system(directory / "hub", "hub", *arguments)
     tls = pki.hub_credentials(directory / "pki", arguments or ("hub.example.org",))
-    _lay_out(tls, root / "etc/edgebox-hub/credentials", "hub")
+    credentials = root / "etc/edgebox-hub/credentials"
+    shutil.copy(tls.ca, credentials / "fleet-ca.pem")
+    shutil.copy(tls.certificate, credentials / "hub.pem")
+    shutil.copy(tls.private_key, credentials / "hub.key")
     return root
 
 
@@ -181,12 +186,6 @@ def _system(root: Path, kind: str, *arguments: str) -> Path:
     script = ROOT / f"image-build/install-{kind}.sh"
     subprocess.run([script, root, *arguments], check=True, capture_output=True)
     return root
-
-
-def _lay_out(tls: TlsFiles, credentials: Path, name: str) -> None:
-    for suffix, source in ((".pem", tls.certificate), (".key", tls.private_key)):
-        shutil.copy(source, credentials / f"{name}{suffix}")
-    shutil.copy(tls.ca, credentials / "fleet-ca.pem")
 
 
 @contextlib.contextmanager
@@ -215,3 +214,9 @@ def booted(root: Path, network: str = "") -> Iterator[Machine]:
     finally:
         machine.power_off()
         shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    # Before the tests: no test's time limit holds for the packages of a whole system.
+    for each in LISTS:
+        base_system(each)

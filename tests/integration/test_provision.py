@@ -60,14 +60,12 @@ bus = "{broker.address}"
 database = "sqlite:///{directory}/hub.db"
 turn_secret = "turn-secret"
 [authority]
-register = "{directory}/authority/register.db"
-certificate = "keys/fleet-ca.pem"
-private_key = "keys/fleet-ca.key"
+directory = "authority"
 """
     )
     (directory / "turn-secret").write_text("tests-only")
     config = load(path)
-    make_authority(config, directory / "keys", "Test fleet")
+    make_authority(config, "Test fleet")
     work = [asyncio.ensure_future(run(config)) for run in (hub_service.run, authority_service.run)]
     try:
         await _until_listening(port)
