@@ -193,12 +193,16 @@ class Encoder:
             writer.write(pipe.record(pipe.ORDER, self._start))
             writer.write(pipe.record(pipe.ORDER, self._orders))
             self._last_report_at = self._captured_at = time.monotonic()
+            self._begin()
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(self._watch(process))
                 await self._read(reader)
                 watch.cancel()
         finally:
             writer.close()
+
+    def _begin(self) -> None:
+        """A new process runs."""
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.json.Decoder(pipe.Report)

@@ -13,6 +13,7 @@ interpreter lock in all of it.
 
 import ctypes
 import logging
+import math
 import os
 import signal
 import socket
@@ -21,7 +22,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import av
 import msgspec
@@ -30,15 +31,14 @@ from edgebox.errors import DeviceError
 from edgebox.host import notify
 from edgebox.media import pipe
 from edgebox.media.cameras import open_source
+from edgebox.media.cameras.headset import Codec, HeadsetSource, Inbox
 from edgebox.media.cameras.source import AccessUnit, CameraGoneError, Picture, Source
-from edgebox.media.codec import hardware_works
+from edgebox.media.codec import CLOCK_HZ, hardware_works
 from edgebox.media.cut import WHOLE, Part
 from edgebox.media.pipeline import Output, PicturePipeline, StreamPipeline
 from edgebox.media.still import jpeg_of
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T", pipe.Start, pipe.Orders)
 
 PR_SET_PDEATHSIG = 1
 REPORT_EVERY_S = 0.5
@@ -47,6 +47,8 @@ REOPEN_FIRST_S, REOPEN_MAX_S = 0.25, 2.0
 BACKLOG_MAX = 90
 """Access units that may wait; more means that this machine cannot keep up."""
 FPS_WINDOW = 31
+ASK_EVERY_S = 1.0
+"""A headset's own keyframe is wanted no more often: each costs bits that pictures need."""
 SILENT_S = 2.0
 """An open camera that gives nothing for this long is not ready."""
 
@@ -84,10 +86,11 @@ class Mailbox:
 class Capture(threading.Thread):
     """Keeps the camera open and its items coming."""
 
-    def __init__(self, start: pipe.Start, mailbox: Mailbox):
+    def __init__(self, start: pipe.Start, mailbox: Mailbox, inbox: Inbox):
+        """`inbox`: what a headset sends; other cameras are opened."""
         super().__init__(name="capture", daemon=True)
         self._camera, self._directory = start.camera, Path(start.directory)
-        self._mailbox = mailbox
+        self._mailbox, self._inbox = mailbox, inbox
         self._taken: deque[float] = deque(maxlen=FPS_WINDOW)
         self.report = pipe.Report("starting")
         self.taken_at = 0.0
@@ -98,7 +101,7 @@ class Capture(threading.Thread):
         while True:
             captured = self.report.captured
             try:
-                self._read_all(open_source(self._camera, self._directory))
+                self._read_all(self._open())
             except CameraGoneError as error:
                 self._set(state="absent", detail=str(error)[:200])
             except DeviceError as error:
@@ -107,6 +110,11 @@ class Capture(threading.Thread):
                 wait_s = REOPEN_FIRST_S
             time.sleep(wait_s)
             wait_s = min(REOPEN_MAX_S, wait_s * 2)
+
+    def _open(self) -> Source:
+        if self._camera.kind != "headset":
+            return open_source(self._camera, self._directory)
+        return HeadsetSource(self._inbox, patient=self.report.state == "absent")
 
     def _read_all(self, source: Source) -> None:
         self._taken.clear()
@@ -142,7 +150,7 @@ class Worker:
     def __init__(self, channel: socket.socket):
         self._channel = channel
         self._incoming: BinaryIO = channel.makefile("rb")
-        start = _read_record(self._incoming, pipe.Start)
+        start = msgspec.json.decode(_read_raw(self._incoming)[2], type=pipe.Start)
         camera = self._camera = start.camera
         # Now, not when somebody waits for the first picture.
         self._hardware = start.hardware == "auto" and hardware_works(
@@ -150,7 +158,10 @@ class Worker:
         )
         self._orders = pipe.Orders()
         self._mailbox = Mailbox()
-        self._capture = Capture(start, self._mailbox)
+        self._inbox = Inbox()
+        self._capture = Capture(start, self._mailbox, self._inbox)
+        self._asks = 0
+        self._asked_at = -math.inf
         self._pipeline: PicturePipeline | StreamPipeline | None = None
         self._bitrate_bps = 0
         self._keyframes = 0
@@ -177,9 +188,14 @@ class Worker:
     def _read_orders(self) -> None:
         while True:
             try:
-                self._orders = _read_record(self._incoming, pipe.Orders)
+                kind, codec, body, pts = _read_raw(self._incoming)
             except EOFError:
                 os._exit(0)
+            if kind == pipe.UNIT:
+                name: Codec = "VP8" if codec else "H264"
+                self._inbox.put(pts / CLOCK_HZ, name, body)
+            else:
+                self._orders = msgspec.json.decode(body, type=pipe.Orders)
 
     def _take(self, item: Picture | AccessUnit) -> None:
         orders, now = self._orders, time.monotonic()
@@ -212,8 +228,15 @@ class Worker:
                 outputs = pipeline.take(item, keyframe=keyframe, now=now)
             case PicturePipeline(), Picture():
                 outputs = pipeline.take(item, keyframe=keyframe, now=now)
+        if isinstance(pipeline, StreamPipeline) and pipeline.wants_keyframe:
+            self._ask(now)
         for output in outputs:
             self._write(output)
+
+    def _ask(self, now: float) -> None:
+        if now - self._asked_at >= ASK_EVERY_S:
+            self._asked_at = now
+            self._asks += 1
 
     def _pipeline_for(self, item: Picture | AccessUnit) -> PicturePipeline | StreamPipeline:
         kind = PicturePipeline if isinstance(item, Picture) else StreamPipeline
@@ -262,6 +285,7 @@ class Worker:
 
     def _report(self) -> None:
         report, now = self._capture.report, time.monotonic()
+        report = msgspec.structs.replace(report, asks=self._asks)
         if report.state == "ready" and now - self._capture.taken_at > SILENT_S:
             report = msgspec.structs.replace(
                 report, state="failed", detail="the camera is open but gives no pictures"
@@ -283,13 +307,13 @@ class Worker:
         )
 
 
-def _read_record(incoming: BinaryIO, kind: type[T]) -> T:
-    """The next order. Raises EOFError when the owner has gone."""
+def _read_raw(incoming: BinaryIO) -> tuple[int, int, bytes, int]:
+    """Kind, second byte, body and time. Raises EOFError when the owner has gone."""
     header = incoming.read(pipe.HEADER.size)
     if len(header) < pipe.HEADER.size:
         raise EOFError
-    _, _, length, _ = pipe.HEADER.unpack(header)
-    return msgspec.json.decode(incoming.read(length), type=kind)
+    kind, second, length, pts = pipe.HEADER.unpack(header)
+    return kind, second, incoming.read(length), pts
 
 
 def _end_with_thread(problem: threading.ExceptHookArgs) -> None:

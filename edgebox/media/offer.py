@@ -35,6 +35,7 @@ MEDIA = re.compile(r"m=([a-z]{1,16}) (\d{1,5}) ([A-Z/]{1,32})((?: [A-Za-z0-9-]{1
 SCTP_PORT = re.compile(r"\d{1,5}")
 H264_PARAMETERS = "level-asymmetry-allowed=1;packetization-mode=1"
 CONNECTION_LINE = re.compile(r"^c=.*\r\n", re.MULTILINE)
+H264_LINE = re.compile(r"^(a=fmtp:\d+ [^\r\n]*packetization-mode=1[^\r\n]*)\r\n", re.MULTILINE)
 OPUS_LINE = re.compile(r"^a=rtpmap:(\d+) opus/48000/2\r\n", re.MULTILINE)
 
 Use = Literal["", "picture", "guest", "sound", "data"]
@@ -51,6 +52,12 @@ class Allowed:
     hears: bool = False
     speaks: bool = False
     shows: bool = False
+    shows_kbps: int = GUEST_PICTURE_KBPS
+    """What the answer allows the page's own camera."""
+    shows_h264: bool = False
+    """H.264 alone from a page's own camera that can send it: viewers get it as it came."""
+    start_kbps: int = 0
+    """What Chromium begins with, instead of rising for many seconds; 0: as it likes."""
     data: bool = False
 
 
@@ -84,6 +91,7 @@ class Offer:
         head = Attributes(lines[: starts[0]])
         ends = [*starts[1:], len(lines)]
         parts = [lines[start:end] for start, end in zip(starts, ends, strict=True)]
+        self._allowed = allowed
         self.sections: list[Section] = []
         reader = _Reader(head, allowed)
         for part in parts:
@@ -114,7 +122,7 @@ class Offer:
         head, *answered = re.split(r"^(?=m=)", answer, flags=re.MULTILINE)
         served = iter(answered)
         return head + "".join(
-            _completed(section, next(served)) if section.use else _rejection(section)
+            _completed(section, next(served), self._allowed) if section.use else _rejection(section)
             for section in self.sections
         )
 
@@ -165,7 +173,8 @@ class _Reader:
                 codecs = _video_lines(attributes, self._allowed.picture_codecs)
                 return "sendonly", self._media("video", mid, "recvonly", attributes, codecs)
             case "guest":
-                codecs = _video_lines(attributes, ("H264", "VP8"))
+                only = _video_lines(attributes, ("H264",)) if self._allowed.shows_h264 else {}
+                codecs = only or _video_lines(attributes, ("H264", "VP8"))
                 lines = self._media("video", mid, "sendonly", attributes, codecs)
                 return "recvonly", lines + (sdp.source_lines(attributes) if lines else [])
             case "sound":
@@ -253,10 +262,13 @@ def _video_lines(attributes: Attributes, wanted: tuple[PictureCodec, ...]) -> di
     return found
 
 
-def _completed(section: Section, answered: str) -> str:
+def _completed(section: Section, answered: str, allowed: Allowed) -> str:
     """What the library leaves out: Opus's parameters (RFC 7587, 6.1), a limit (RFC 8866, 5.8)."""
     if section.use == "guest":
-        return CONNECTION_LINE.sub(rf"\g<0>b=AS:{GUEST_PICTURE_KBPS}\r\n", answered, count=1)
+        if allowed.start_kbps:
+            start = f";x-google-start-bitrate={allowed.start_kbps}"
+            answered = H264_LINE.sub(lambda found: found[1] + start + "\r\n", answered)
+        return CONNECTION_LINE.sub(rf"\g<0>b=AS:{allowed.shows_kbps}\r\n", answered, count=1)
     if section.use != "sound":
         return answered
     return OPUS_LINE.sub(

@@ -4,12 +4,14 @@ Both sides send records on a stream socket, big endian:
 
 | bytes | content                                                          |
 |-------|------------------------------------------------------------------|
-| 1     | kind: 1 frame, 2 report, 4 still (to the owner), 3 order         |
-| 1     | frame: 1 for a keyframe, else 0                                  |
+| 1     | kind: 1 frame, 2 report, 4 still (to the owner), 3 order, 5 unit |
+|       | (to the process)                                                 |
+| 1     | frame: 1 for a keyframe, else 0; unit: 0 for H.264, 1 for VP8    |
 | 4     | length of the body                                               |
-| 8     | frame: presentation time, 1/90000 s of the monotonic clock       |
-| n     | body: an Annex B access unit, JSON of Report, Start or Orders,   |
-|       | or a still: Still as JSON, a line feed, and its JPEG             |
+| 8     | frame, unit: time it was taken, 1/90000 s, monotonic clock       |
+| n     | body: an Annex B access unit (or a VP8 frame, RFC 6386), JSON of |
+|       | Report, Start or Orders, or a still: Still as JSON, a line feed, |
+|       | and its JPEG                                                     |
 """
 
 import struct
@@ -23,7 +25,8 @@ from edgebox.config import Camera
 from edgebox.media.cut import WHOLE, Part
 
 HEADER = struct.Struct("!BBIQ")
-FRAME, REPORT, ORDER, STILL = 1, 2, 3, 4
+FRAME, REPORT, ORDER, STILL, UNIT = 1, 2, 3, 4, 5
+UNIT_CODECS = ("H264", "VP8")
 BODY_MAX = 16 * 1024 * 1024
 
 
@@ -74,6 +77,8 @@ class Report(Struct, frozen=True, tag=True):
     encoder: str = ""
     captured: int = 0
     """Pictures the camera gave since the process started."""
+    asks: int = 0
+    """Rises by one for each keyframe that is wanted of a camera that can be asked."""
 
 
 class Still(Struct, frozen=True, tag=True):
@@ -100,6 +105,11 @@ class Frame:
 def frame_header(data: bytes, pts: int, *, keyframe: bool) -> bytes:
     """What stands before `data` on the socket."""
     return HEADER.pack(FRAME, keyframe, len(data), pts)
+
+
+def unit_record(codec: str, data: bytes, pts: int) -> bytes:
+    """A whole record with what a headset sent. `codec`: of UNIT_CODECS."""
+    return HEADER.pack(UNIT, UNIT_CODECS.index(codec), len(data), pts) + data
 
 
 def still_record(still: Still, jpeg: bytes) -> bytes:

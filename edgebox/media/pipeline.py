@@ -144,6 +144,8 @@ class StreamPipeline:
         self._profile_fits = True
         self._reordered = False
         self.forwarding = False
+        self.wants_keyframe = False
+        """It could forward again, from a keyframe of the camera on."""
 
     @property
     def encoder_name(self) -> str:
@@ -178,6 +180,7 @@ class StreamPipeline:
             self.forwarding = fits
         elif keyframe or not fits:
             self.forwarding = False
+        self.wants_keyframe = fits and not self.forwarding
         if self.forwarding:
             return [Output(int(unit.at * CLOCK_HZ), unit.data, own_keyframe)]
         # The viewer's decoder refers to pictures of the camera's stream: start anew.

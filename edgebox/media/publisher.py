@@ -78,6 +78,8 @@ class Call:
     """Takes what comes from the other end's camera."""
     opened: Callable[[RTCDataChannel], None] = lambda channel: None
     """The other end opened this data channel."""
+    picture_limit_bps: Callable[[], int] | None = None
+    """What the other end is told to send of it at most, now; None: what the answer said."""
 
 
 class Connection:
@@ -110,6 +112,7 @@ class Connection:
         self._gate = Gate(lambda: sum(one.encoder.ordered_bps for one in self.tracks.values()))
         self._guest_tracks: list[PictureTrack] = []
         self._held = False
+        self._relayed = False
         self.state: Literal["connecting", "connected", "closed"] = "connecting"
 
     @property
@@ -132,6 +135,7 @@ class Connection:
             iceTransportPolicy=RTCIceTransportPolicy.RELAY,
             bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
         )
+        self._relayed = True
         return await self._answer(offer, RTCPeerConnection(configuration), host=None)
 
     async def answer_on(self, offer: Offer, host: str) -> str:
@@ -299,6 +303,9 @@ class Connection:
         if picture is not None:
             aiortc_hooks.receive_packets(transceiver.receiver, _picture_taker(picture))
             picture.ask = lambda: self._ask_for_keyframe(transceiver.receiver)
+        if self._call.picture_limit_bps is not None:
+            limit = self._call.picture_limit_bps
+            aiortc_hooks.limit_rate(transceiver.receiver, limit, heed_estimate=self._relayed)
 
     def _add_sound(self, pc: RTCPeerConnection, section: Section) -> None:
         voice = self._call.voice

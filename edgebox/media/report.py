@@ -48,7 +48,9 @@ def problem_of(session: MediaSession) -> str:
     if not session.cameras:
         return "no camera is configured"
     gone = {"absent", "failed"}
-    missing = [one.name for one in session.cameras if one.state in gone]
+    # A headset that was put down is no fault of the box.
+    here = [one for one in session.cameras if one.kind != "headset"]
+    missing = [one.name for one in here if one.state in gone]
     problems = [f"no picture from {', '.join(missing)}"] if missing else []
     if session.sound.microphone in gone or session.sound.loudspeaker in gone:
         problems.append(session.sound.detail)

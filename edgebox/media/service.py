@@ -25,6 +25,7 @@ from edgebox.media.admission import Admission
 from edgebox.media.bulletin import Bulletin
 from edgebox.media.encoder import Encoder
 from edgebox.media.guidance import Guidance, Surroundings
+from edgebox.media.headset import Headsets
 from edgebox.media.pictures import Pictures
 from edgebox.media.preview import Preview
 from edgebox.media.ptz import movers
@@ -36,6 +37,17 @@ from edgebox.media.watch import Watchers
 from edgebox.media.wishes import Wish, Wishes
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.bond import BOND_STATUS, BondStatus
+from edgebox.messages.headset import (
+    HEADSET_CANDIDATE,
+    HEADSET_CLOSE,
+    HEADSET_ENDED,
+    HEADSET_OFFER,
+    HeadsetAnswer,
+    HeadsetCandidate,
+    HeadsetClose,
+    HeadsetEnded,
+    HeadsetOffer,
+)
 from edgebox.messages.session import (
     ADMIT,
     HIDE_PICTURES,
@@ -100,7 +112,7 @@ class _MediaService:
     def __init__(self, service: Service, config: Config):
         self._service = service
         self._bus = service.bus
-        self._encoders = {
+        self._encoders: dict[str, Encoder] = {
             camera.id: Encoder(
                 camera, config.directory, config.media.hardware_encoder, self._changed
             )
@@ -138,6 +150,16 @@ class _MediaService:
             lambda: self._guidance.channels,
             lambda guest: self._admission.find(guest.participant, guest.role) is not None,
         )
+        self._headsets = Headsets(
+            config,
+            self._encoders,
+            self._session,
+            self._cabin,
+            self._headsets_changed,
+            self._headset_ended,
+            service.progress,
+        )
+        self._telling: set[asyncio.Task[bool]] = set()
         self._preview = Preview(
             config, self._sent_encoders, self._watchers.guest_picture, self._stop
         )
@@ -154,6 +176,7 @@ class _MediaService:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._preview.serve())
             stack.push_async_callback(self._watchers.finish)
+            stack.push_async_callback(self._headsets.finish)
             encoders = [encoder.run() for encoder in self._encoders.values()]
             turning = [mover.run() for mover in self._movers.values()]
             await self._service.run(
@@ -161,6 +184,7 @@ class _MediaService:
                 self._check(),
                 self._cabin.run(),
                 self._bulletin.run(),
+                self._headsets.run(),
                 *encoders,
                 *turning,
             )
@@ -179,6 +203,9 @@ class _MediaService:
         await self._bus.serve(WATCH, self._watch)
         await self._bus.subscribe(WATCH_CANDIDATE, self._watch_candidate)
         await self._bus.subscribe(WATCH_CLOSE, self._watch_close)
+        await self._bus.serve(HEADSET_OFFER, self._headset_offer)
+        await self._bus.subscribe(HEADSET_CANDIDATE, self._headset_candidate)
+        await self._bus.subscribe(HEADSET_CLOSE, self._headset_close)
         await self._bus.subscribe(VITALS_STATUS, self._vitals_status)
         await self._bus.subscribe(VITALS_NOW, self._vitals_now)
         await self._bus.subscribe(VITALS_LIVE, self._vitals_live)
@@ -201,6 +228,7 @@ class _MediaService:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETAINED_S):
                 last = await self._resumed
+                self._headsets.resume(last)
                 self._session.resume(last)
                 self._admission.resume(last)
                 self._cabin.mute(last.sound.muted)
@@ -310,6 +338,29 @@ class _MediaService:
     async def _watch_close(self, message: WatchClose, keys: dict[str, str]) -> None:
         self._watchers.close(message)
 
+    # Headsets
+
+    async def _headset_offer(
+        self, offer: HeadsetOffer, keys: dict[str, str]
+    ) -> HeadsetAnswer | Fault:
+        return await self._headsets.offer(offer)
+
+    async def _headset_candidate(self, message: HeadsetCandidate, keys: dict[str, str]) -> None:
+        await self._headsets.candidate(message)
+
+    async def _headset_close(self, message: HeadsetClose, keys: dict[str, str]) -> None:
+        self._headsets.close(message)
+
+    def _headsets_changed(self) -> None:
+        """A camera more or less divides the bits anew; its pictures coming or going do not."""
+        if self._resumed.done():
+            self._apply()
+
+    def _headset_ended(self, peer: str) -> None:
+        task = asyncio.create_task(self._bus.publish(HEADSET_ENDED, HeadsetEnded(peer=peer)))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
     async def _applied(self) -> Done:
         self._apply()
         await self._publish()
@@ -381,6 +432,7 @@ class _MediaService:
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             self._watchers.check()
+            self._headsets.check(time.monotonic())
             self._vitals.check(self._pictures.sending.total_bps, time.monotonic())
             self._vitals.flush(time.monotonic(), time.time())
             self._divide()

@@ -49,6 +49,17 @@ class Session:
         if not self._cameras:
             self.state = "idle"
 
+    def add(self, camera: str) -> None:
+        """A camera that was not configured is there now: it is sent after the others."""
+        if camera not in self._cameras:
+            self._cameras += (camera,)
+            self.selected += (camera,)
+
+    def remove(self, camera: str) -> None:
+        """It is no camera of this vehicle any more."""
+        self._cameras = tuple(one for one in self._cameras if one != camera)
+        self.selected = tuple(one for one in self.selected if one != camera) or self._cameras
+
     def start(self, cameras: Sequence[str], now_utc: float) -> Fault | None:
         """Go live with these cameras; none means as last time. Live already: only select."""
         if not self._cameras:
@@ -72,7 +83,7 @@ class Session:
         unknown = [camera for camera in wanted if camera not in self._cameras]
         if unknown:
             return Fault(reason="not-found", text=f"no camera {', '.join(unknown)}"[:200])
-        if wanted[0] != self.selected[0]:
+        if wanted[0] != next(iter(self.selected), ""):
             self.focus_by = ""
         self.selected = wanted
         return None

@@ -45,11 +45,9 @@ class HeadsetCandidate(Message, frozen=True):
 
 
 class HeadsetClose(Message, frozen=True):
-    """End a connection. Its picture is cut before anything else is done."""
+    """End a connection. Its picture is cut at once; its camera stays, and is absent."""
 
     peer: Id
-    forget: bool = False
-    """The device is no camera of this vehicle any more; else it stays one that is absent."""
 
 
 class HeadsetEnded(Message, frozen=True):
@@ -65,16 +63,13 @@ HEADSET_ENDED = Topic("box/{box}/local/headset/ended", HeadsetEnded)
 
 
 class Headset(Message, frozen=True):
-    """One device that has a lease."""
+    """One device whose WHIP session stands. Whether a picture comes in, its camera's state says."""
 
     device: Id
     name: Text
     digits: Annotated[str, Meta(max_length=2)]
-    state: Literal["paired", "live"]
-    """`live`: its WHIP session stands. Whether a picture comes in says the camera's own state."""
     since_utc: float
-    camera: str = ""
-    """Its camera's id while `live`."""
+    camera: Id
     outside: bool = False
     """It comes through the hub, not over the access point."""
 
@@ -84,8 +79,9 @@ class CertificateStatus(Message, frozen=True):
 
     kind: Literal["none", "public", "fleet"] = "none"
     """`public`: known to every browser. `fleet`: only to devices that trust the fleet's CA."""
-    state: Literal["good", "half", "expired", "missing"] = "missing"
-    """`half`: more than half of its time is over and no newer one has come."""
+    state: Literal["good", "half", "expired", "missing", "off"] = "missing"
+    """`half`: more than half of its time is over and no newer one has come. `off`: no access point
+    is configured."""
     until_utc: float = 0.0
     name: Text = ""
 
@@ -125,3 +121,25 @@ class OutsideResponse(Message, frozen=True):
 
 
 OUTSIDE_WHIP = Request("box/{box}/down/headset/whip", OutsideRequest, OutsideResponse)
+
+
+Pem = Annotated[str, Meta(max_length=65_536)]
+
+
+class CertificateWish(Message, frozen=True):
+    """The box's certificate signing request (PKCS 10, PEM) for its listener on the access point.
+
+    The key never leaves the box. The hub has it signed by a public authority (DNS-01).
+    """
+
+    request: Pem
+
+
+class IssuedCertificate(Message, frozen=True):
+    """What came of it: the certificate and those between it and the authority, PEM."""
+
+    chain: Pem
+
+
+CERTIFICATE_WISH = Topic("box/{box}/up/headset/csr", CertificateWish, retained=True)
+ISSUED_CERTIFICATE = Topic("box/{box}/down/headset/certificate", IssuedCertificate, retained=True)

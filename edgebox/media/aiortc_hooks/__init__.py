@@ -10,6 +10,7 @@ from aiortc.codecs import h264 as aiortc_h264
 
 from edgebox.errors import LocalProtocolError
 from edgebox.media.aiortc_hooks.data import CHUNKS_MAX, bound_data, drop_binary
+from edgebox.media.aiortc_hooks.rate import limit_rate
 from edgebox.media.aiortc_hooks.receiving import (
     Arrived,
     ask_for_keyframe,
@@ -49,6 +50,7 @@ __all__ = [
     "gather_only",
     "install",
     "keep_consent",
+    "limit_rate",
     "prepare_turn",
     "receive_packets",
     "report_capture",

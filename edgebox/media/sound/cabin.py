@@ -38,7 +38,8 @@ Sink = Callable[[records.Sound], None]
 class Voice:
     """One person's sound, both ways. `leave` ends it."""
 
-    def __init__(self, cabin: "Cabin", number: int, *, hears: bool, speaks: bool):
+    def __init__(self, cabin: "Cabin", number: int, *, hears: bool, speaks: bool, near: bool):
+        self.near = near
         self._cabin = cabin
         self._budget, self._budget_at = float(PACKETS_PER_S), 0.0
         self.number = number
@@ -111,14 +112,14 @@ class Cabin:
 
     # What others ask for
 
-    def join(self, *, hears: bool, speaks: bool) -> Voice | None:
-        """A person who may hear or speak; None when there are too many."""
+    def join(self, *, hears: bool, speaks: bool, near: bool = False) -> Voice | None:
+        """A person who may hear or speak; None when there are too many. `near`: in the cabin."""
         free = set(range(1, records.GUESTS_MAX + 1)) - set(self._voices)
         if not free:
             return None
         # Not one that was just given back: packets of its last owner may be on their way.
         later = [number for number in free if number > max(self._voices, default=0)]
-        voice = Voice(self, min(later or free), hears=hears, speaks=speaks)
+        voice = Voice(self, min(later or free), hears=hears, speaks=speaks, near=near)
         self._voices[voice.number] = voice
         self.arrange()
         return voice
@@ -134,6 +135,7 @@ class Cabin:
         voices = self._voices.values()
         self._order(
             speaking=tuple(v.number for v in voices if v.speaks and not v.silenced),
+            near=tuple(v.number for v in voices if v.near),
             mixes=tuple(sorted({v.mix for v in voices if v.hears})),
         )
 
@@ -177,7 +179,10 @@ class Cabin:
         if self._report.microphone == "ready" and not self._orders.muted:
             return True
         others = (voice for voice in self._voices.values() if voice is not listener)
-        return any(voice.speaks and not voice.silenced for voice in others)
+        return any(
+            voice.speaks and not voice.silenced and not (voice.near and self._orders.muted)
+            for voice in others
+        )
 
     @property
     def voices(self) -> tuple[int, ...]:

@@ -1,8 +1,10 @@
 """Mixes what cabin and guests say, once for each who hears (no I/O, told the time).
 
 Nobody hears themselves: a guest's mix holds the cabin and the other guests, the loudspeaker's mix
-all guests. What the microphone picks up of the loudspeaker is taken out by WebRTC's audio
-processing (docs/decisions/0003-echo.md), which also suppresses noise.
+all guests but those who are in the cabin themselves, with a headset. Remote help hears these beside
+the cabin's microphone, which hears the patient better: a headset's leaves out all but its wearer.
+What the microphone picks up of the loudspeaker is taken out by WebRTC's audio processing
+(docs/decisions/0003-echo.md), which also suppresses noise.
 """
 
 from collections import deque
@@ -58,6 +60,7 @@ class _Guest:
         self._decoded: deque[Samples] = deque()
         self._count = 0
         self._voice_at = float("-inf")
+        self._echo: AudioProcessor | None = None
 
     def block(self, now: float) -> Samples | None:
         """The next BLOCK samples; None if there is nothing to hear."""
@@ -77,6 +80,13 @@ class _Guest:
         if float(np.sqrt(np.mean(np.square(block, dtype=np.float32)))) > VOICE_RMS:
             self._voice_at = now
         return block
+
+    def without_echo(self, block: Samples, played: Samples) -> Samples:
+        """For one in the cabin, whose microphone hears the loudspeaker, too."""
+        if self._echo is None:
+            self._echo = AudioProcessor(sample_rate=RATE_HZ, echo_cancellation=True)
+        cleaned: Samples = self._echo.process(block, played)
+        return cleaned
 
     def has_voice(self, now: float) -> bool:
         """Did sound come lately that is not silence?"""
@@ -142,9 +152,11 @@ class Mixer:
         """What the loudspeaker plays next, and packets. `near`: BLOCK samples heard until `now`."""
         guests = {number: guest.block(now) for number, guest in self._guests.items()}
         heard = {number: block for number, block in guests.items() if block is not None}
+        near_by = self._orders.near
         far = np.zeros(BLOCK, np.int32)
-        for block in heard.values():
-            far += block
+        for number, block in heard.items():
+            if number not in near_by:
+                far += block
         played = _clipped(far)
         self._advance(now)
         packets: list[Mixed] = []
@@ -152,6 +164,13 @@ class Mixer:
             if near is not None:
                 near = self._echo.process(near, played)
             cabin = None if self._orders.muted else near
+            if self._orders.muted:
+                heard = {number: block for number, block in heard.items() if number not in near_by}
+            else:
+                for number in near_by:
+                    if number in heard:
+                        heard[number] = self._guests[number].without_echo(heard[number], played)
+                        far = far + heard[number]
             for mix in self._orders.mixes:
                 packets += self._mixed(mix, cabin, far, heard)
         return played, packets

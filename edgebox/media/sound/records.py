@@ -51,6 +51,9 @@ class Orders(Struct, frozen=True, tag=True):
     """Nothing of the cabin goes into any mix."""
     speaking: tuple[int, ...] = ()
     """Guests who are heard in the cabin and by the others."""
+    near: tuple[int, ...] = ()
+    """Those of them who are in the cabin themselves: the others hear them, the loudspeaker does
+    not repeat them, and the cabin's mute mutes them."""
     mixes: tuple[int, ...] = ()
     """Whom to make a mix for: a guest, who does not hear themselves, or EVERYBODY."""
     bitrate_bps: int = 32_000

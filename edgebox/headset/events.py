@@ -1,0 +1,142 @@
+"""What a headset's page is told: who looks, what they point at, whether its own session stands.
+
+One JSON object a line on a response that does not end (NDJSON); a bearer asked for it. A page that
+does not read is cut off. Nothing of a patient is in it but what remote help draws on this very
+picture.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from edgebox.bus import Bus
+from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
+from edgebox.messages.session import MEDIA_SESSION, MediaSession
+
+WAITING_MAX = 500
+PAGES_MAX = 16
+
+Event = dict[str, Any]
+
+
+class Page:
+    """One open page of a device."""
+
+    def __init__(self, device: str):
+        self.device = device
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MAX)
+
+    def tell(self, event: Event) -> None:
+        """Soon; a page that does not read ends."""
+        if self._lines.full():
+            self.end()
+        else:
+            self._lines.put_nowait(msgspec.json.encode(event) + b"\n")
+
+    def end(self) -> None:
+        """Nothing more after what is on its way."""
+        while self._lines.full():
+            self._lines.get_nowait()
+        self._lines.put_nowait(None)
+
+    async def next_line(self, timeout_s: float) -> bytes | None:
+        """The next; an empty one now and then, which tells a dead connection; None at the end."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._lines.get()
+        except TimeoutError:
+            return b"\n"
+
+
+class Events:
+    """From the bus to all pages."""
+
+    def __init__(self, bus: Bus, camera_of: Callable[[str], str]):
+        """`camera_of`: the camera a device is now, or empty."""
+        self._bus = bus
+        self._camera_of = camera_of
+        self._pages: set[Page] = set()
+        self._session: MediaSession | None = None
+
+    async def listen(self) -> None:
+        """Follow session and marks."""
+        await self._bus.subscribe(MEDIA_SESSION, self._take_session)
+        await self._bus.subscribe(POINTING, self._take_pointing)
+        await self._bus.subscribe(STROKE, self._take_stroke)
+        await self._bus.subscribe(WIPE, self._take_wipe)
+
+    def open(self, device: str) -> Page | None:
+        """None when there are too many."""
+        if len(self._pages) >= PAGES_MAX:
+            return None
+        page = Page(device)
+        self._pages.add(page)
+        page.tell(self._view(device))
+        return page
+
+    def close(self, page: Page) -> None:
+        """It has gone."""
+        self._pages.discard(page)
+
+    def session_changed(self, device: str, begun: bool) -> None:
+        """A WHIP session of this device began or ended."""
+        for page in self._of(device):
+            if not begun:
+                page.tell({"type": "ended"})
+            page.tell(self._view(device))
+
+    def lease_ended(self, device: str) -> None:
+        """Its pages hear nothing more."""
+        for page in self._of(device):
+            page.tell({"type": "ended"})
+            page.end()
+
+    async def _take_session(self, session: MediaSession, keys: dict[str, str]) -> None:
+        before, self._session = self._session, session
+        for page in list(self._pages):
+            view = self._view(page.device)
+            if before is None or view != self._view(page.device, before):
+                page.tell(view)
+
+    def _view(self, device: str, session: MediaSession | None = None) -> Event:
+        """Who is sent this device's picture now, and who hears the cabin."""
+        session = session or self._session
+        camera = self._camera_of(device)
+        if session is None:
+            return {"type": "view", "session": "unknown", "camera": "", "sees": [], "hears": []}
+        state = next((one.state for one in session.cameras if one.id == camera), "absent")
+        there = [one for one in session.watchers if one.state == "connected"]
+        return {
+            "type": "view",
+            "session": session.state,
+            "hidden": session.hidden,
+            "muted": session.sound.muted,
+            "camera": state,
+            "sees": [one.name for one in there if camera in one.sees],
+            "hears": [one.name for one in there if one.hears],
+        }
+
+    async def _take_pointing(self, mark: Pointing, keys: dict[str, str]) -> None:
+        event = {"type": "point", "on": mark.on, "x": mark.x, "y": mark.y, "by": mark.name}
+        self._tell_camera(mark.camera, event)
+
+    async def _take_stroke(self, mark: Stroke, keys: dict[str, str]) -> None:
+        event = {
+            "type": "line",
+            "stroke": f"{mark.participant}.{mark.stroke}",
+            "points": mark.points,
+        }
+        self._tell_camera(mark.camera, event)
+
+    async def _take_wipe(self, mark: Wipe, keys: dict[str, str]) -> None:
+        self._tell_camera(mark.camera, {"type": "wipe"})
+
+    def _tell_camera(self, camera: str, event: Event) -> None:
+        for page in list(self._pages):
+            if self._camera_of(page.device) == camera:
+                page.tell(event)
+
+    def _of(self, device: str) -> list[Page]:
+        return [page for page in self._pages if page.device == device]

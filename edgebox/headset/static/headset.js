@@ -1,0 +1,187 @@
+// The page on headset, phone and tablet: pairs by itself, sends its camera by itself, says who looks.
+
+import { Camera } from "./camera.js";
+import { Events } from "./events.js";
+import { Marks } from "./marks.js";
+import { pair } from "./pair.js";
+import { Publisher } from "./publish.js";
+import { Scanner } from "./scanner.js";
+import { scans, speak } from "./speech.js";
+
+const WHERE_EVERY_MS = 10_000;
+const { texts } = JSON.parse(document.getElementById("start").textContent);
+const at = (id) => document.getElementById(id);
+const say = (key, values = {}) =>
+  (texts[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+
+const own = { stopped: false, muted: false }; // what the wearer asked for
+let paired = { state: "starting", reason: "", vehicle: "", digits: "", belongs: "" };
+let view = null; // newest event of type "view"
+let wakeLock = null;
+
+const camera = new Camera(update);
+const pairing = pair(follow);
+const bearer = () => pairing.bearer();
+const publisher = new Publisher(bearer, update);
+const events = new Events(bearer, hear);
+const marks = new Marks(at("marks"), at("picture"));
+const scanner = new Scanner(at("picture"), (text) => pairing.presence(text));
+
+function follow(state) {
+  paired = state;
+  update();
+}
+
+function hear(event) {
+  if (event.type === "view") view = event;
+  else if (event.type === "ended") publisher.restart();
+  else if (event.type === "lost") view = null;
+  else marks.take(event);
+  update();
+}
+
+// Everything that is shown and done follows from pairing, the camera and what the wearer asked for.
+function update() {
+  const visible = document.visibilityState === "visible";
+  const scanning = ["unenrolled", "waiting"].includes(paired.state);
+  const sending = paired.state === "paired" && !own.stopped;
+  if (visible && (sending || scanning)) camera.open();
+  else if (own.stopped && camera.stream) camera.close();
+  camera.mute(own.muted);
+  const picture = at("picture");
+  if (picture.srcObject !== camera.stream) picture.srcObject = camera.stream;
+  publisher.give(sending && camera.live ? camera.stream : null);
+  events.follow(paired.state === "paired");
+  scanner.run(scanning && camera.live);
+  if (paired.state !== "paired") {
+    marks.clear();
+    view = null;
+  }
+  keepAwake(visible && paired.state === "paired");
+  show(scanning);
+}
+
+function situation() {
+  if (paired.state === "refused") return [`refused.${paired.reason}`, { vehicle: paired.belongs }];
+  if (paired.state === "waiting" && paired.reason === "code") return ["waiting.code", {}];
+  if (paired.state === "unenrolled" && paired.reason === "ticket") return ["unenrolled.ticket", {}];
+  if (paired.state !== "paired") return [paired.state, { vehicle: paired.vehicle }];
+  if (own.stopped) return ["stopped", {}];
+  if (camera.trouble) return [`camera.${camera.trouble}`, {}];
+  if (publisher.state !== "live") return ["connecting", {}];
+  return ["live", {}];
+}
+
+function show(scanning) {
+  const [key, values] = situation();
+  const known = texts[`${key}.head`] === undefined ? "refused.other" : key;
+  document.body.dataset.state = known.split(".")[0];
+  at("vehicle").textContent = paired.vehicle || say("title");
+  at("digits").textContent = paired.digits ? paired.digits : "";
+  at("digits").hidden = !paired.digits;
+  at("headline").textContent = say(`${known}.head`, values);
+  at("advice").textContent = say(`${known}.advice`, values);
+  at("scan").hidden = !scanning;
+  at("off").hidden = camera.live;
+  at("off").textContent = say("no-picture");
+  at("audience").textContent = audience();
+  showCommands();
+}
+
+// Who sees and hears, by name; never more than is true.
+function audience() {
+  if (paired.state !== "paired" || publisher.state !== "live" || own.stopped) return "";
+  if (!view || view.session === "unknown") return say("audience.unknown");
+  if (view.session !== "live") return say("audience.idle");
+  if (view.hidden) return say("audience.hidden");
+  if (!view.sees.length) return say("audience.nobody");
+  return say("audience.sees", { names: view.sees.join(", ") });
+}
+
+function commands() {
+  if (paired.state !== "paired") return [];
+  const { torch, zoom } = camera.offers;
+  const found = [own.stopped ? "start" : "stop"];
+  if (!own.stopped && camera.stream?.getAudioTracks().length) found.push(own.muted ? "unmute" : "mute");
+  if (!own.stopped && torch) found.push(camera.torchOn ? "dark" : "torch");
+  if (!own.stopped && zoom) found.push("closer", "wider");
+  return [...found, "wrong"];
+}
+
+const ACTIONS = {
+  start: () => (own.stopped = false),
+  stop: () => (own.stopped = true),
+  mute: () => (own.muted = true),
+  unmute: () => (own.muted = false),
+  torch: () => camera.torch(),
+  dark: () => camera.torch(),
+  closer: () => camera.zoom(true),
+  wider: () => camera.zoom(false),
+  wrong: () => pairing.wrongCar(),
+};
+
+let shown = "";
+function showCommands() {
+  const wanted = commands();
+  if (wanted.join() === shown) return;
+  shown = wanted.join();
+  at("commands").replaceChildren(
+    ...wanted.map((name) => {
+      const button = document.createElement("button");
+      button.dataset.command = name;
+      speak(button, say(`command.${name}`));
+      button.onclick = () => {
+        ACTIONS[name]();
+        update();
+      };
+      return button;
+    }),
+  );
+}
+
+// A page that is not looked at for long is put to sleep by the system, and its camera with it.
+async function keepAwake(wanted) {
+  if (!wanted || wakeLock || !navigator.wakeLock) return;
+  wakeLock = {};
+  wakeLock = await navigator.wakeLock.request("screen").catch(() => null);
+  wakeLock?.addEventListener("release", () => {
+    wakeLock = null;
+  });
+}
+
+// After sleep, on another network, worn again: nobody tells more than that something changed.
+function awake() {
+  update();
+  if (document.visibilityState === "visible") publisher.check();
+}
+
+// From outside the vehicle: is it in reach again? The name leads to the box then.
+let where = "";
+async function locate() {
+  const found = await fetch("/where", { cache: "no-store" })
+    .then((response) => (response.ok ? response.text() : ""))
+    .catch(() => "");
+  if (found && where && found !== where) publisher.restart();
+  where = found || where;
+}
+
+for (const kind of ["visibilitychange", "resume"]) document.addEventListener(kind, awake);
+for (const kind of ["pageshow", "online", "focus"]) addEventListener(kind, awake);
+navigator.connection?.addEventListener?.("change", awake);
+setInterval(locate, WHERE_EVERY_MS);
+locate();
+
+scans(at("code"), say("scan"));
+speak(at("send"), say("command.send"));
+at("code").addEventListener("input", () => {
+  // The headset's scanner fills the field at once; a hand types one letter after the other.
+  if (at("code").value.length > 20) at("scan").requestSubmit();
+});
+at("scan").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (at("code").value) pairing.presence(at("code").value.trim());
+  at("code").value = "";
+});
+
+window.headset = { camera, publisher, events }; // for tests and the technician's console
+update();
