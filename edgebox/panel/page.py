@@ -6,8 +6,9 @@ from flask import Blueprint, render_template
 
 import edgebox
 from edgebox.panel.context import language, panel, words
+from edgebox.panel.people_words import say_rights
 from edgebox.panel.preferences import cues, theme
-from edgebox.panel.words import INVITE_ROLES, page_strings, say_rights, say_view
+from edgebox.panel.words import INVITE_ROLES, page_strings, say_view
 from edgebox.roles import RIGHTS
 
 blueprint = Blueprint("page", __name__)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from edgebox.messages.base import Role
 from edgebox.messages.room import Participant, Room
 from edgebox.messages.session import Admitted, MediaSession, Watcher
-from edgebox.panel.view import PersonView
+from edgebox.panel.view import Headline, PersonView
 
 BEST_FIRST = ("connected", "connecting", "lost")
 
@@ -51,6 +51,16 @@ def waiting(session: MediaSession, room: Room) -> tuple[PersonView, ...]:
 def find_guest(guests: Iterable[PersonView], participant: str, role: Role) -> PersonView | None:
     """Who waits under that id, if still with the role the crew was shown."""
     return next((one for one in guests if (one.id, one.role) == (participant, role)), None)
+
+
+def who_gets(people: tuple[PersonView, ...]) -> Headline:
+    """The headline while everything works."""
+    connected = [one for one in people if one.state == "connected"]
+    if any(one.sees for one in connected):
+        return "live-watched"
+    if any(one.state == "lost" for one in people):
+        return "live-cut"  # they are sent nothing until they answer again
+    return "live-heard" if any(one.hears for one in connected) else "live-unwatched"
 
 
 def _connected(watchers: list[Watcher], audible: bool) -> PersonView:

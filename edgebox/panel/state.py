@@ -30,23 +30,21 @@ from edgebox.messages.vehicle import Modems
 from edgebox.messages.vitals import VitalsNow, VitalsStatus
 from edgebox.panel.daylight import is_dark
 from edgebox.panel.health import health_view
+from edgebox.panel.invited import Invited
 from edgebox.panel.meter import Meters
 from edgebox.panel.notices import notices
 from edgebox.panel.parts import parts
-from edgebox.panel.people import find_guest, plain, waiting, with_us
+from edgebox.panel.people import find_guest, plain, waiting, who_gets, with_us
 from edgebox.panel.support import SupportDesk
 from edgebox.panel.view import (
     BondState,
     CameraView,
     Headline,
     HubState,
-    InviteState,
-    InviteView,
     PersonView,
-    SoundView,
     Truth,
     View,
-    invite_id,
+    sound_view,
 )
 from edgebox.panel.vitals import vitals_view
 
@@ -79,10 +77,7 @@ class PanelState:
         self._choice: tuple[str, ...] = ()
         self._chosen_at = float("-inf")
         self._last_sent: tuple[str, ...] = ()
-        self._invite: Invite | None = None
-        self._invite_session = ""
-        self._invite_used_by: str | None = None
-        self._known_then: frozenset[str] = frozenset()
+        self._invited = Invited()
         self.support = SupportDesk()
         self._forget(now, None)
 
@@ -158,11 +153,7 @@ class PanelState:
     def receive_room(self, room: Room) -> None:
         """The hub's word on who is in the room."""
         self._room = room
-        if self._invite is None or self._invite_used_by is not None:
-            return
-        for one in room.participants:
-            if one.role == self._invite.role and one.id not in self._known_then:
-                self._invite_used_by = plain(one.name)
+        self._invited.receive_room(room)
 
     def receive_hub(self, now: float, now_utc: float) -> None:
         """The hub has answered."""
@@ -177,11 +168,7 @@ class PanelState:
 
     def receive_invite(self, invite: Invite, session: str) -> None:
         """A link the crew asked for has been made."""
-        self._invite = invite
-        self._invite_session = session
-        self._invite_used_by = None
-        people = self._room.participants if self._room is not None else ()
-        self._known_then = frozenset(one.id for one in people)
+        self._invited.receive(invite, session, self._room)
 
     # What the crew wants
 
@@ -227,8 +214,7 @@ class PanelState:
 
     def invite_url(self, id_: str) -> str | None:
         """The link of the invitation last made, if that is its id."""
-        invite = self._invite
-        return invite.url if invite is not None and invite_id(invite.url) == id_ else None
+        return self._invited.url(id_)
 
     # What is shown
 
@@ -241,7 +227,7 @@ class PanelState:
         people = self._people(session, hub)
         sending = _names_sent(live, cameras) if live else ()
         links = self._meters.views(known=bond != "unknown")
-        sound = _sound(session) if session else None
+        sound = sound_view(session) if session else None
         return View(
             screen=self._screen,
             truth=truth,
@@ -276,7 +262,7 @@ class PanelState:
                 locked=self._meters.locked(),
                 stopped=self._stopped(),
             ),
-            invite=self._invite_view(now_utc),
+            invite=self._invited.view(self.session_id, now_utc),
             vitals=vitals_view(self._monitors, self._vitals, self._board, now_utc),
             health=health_view(self._self_test, now_utc, away=self._is_away("support")),
             support=self.support.view(now, away=self._is_away("support")),
@@ -324,7 +310,7 @@ class PanelState:
             return "live-cut"
         if session is not None and session.hidden:
             return "live-hidden"
-        return _who_gets(people)
+        return who_gets(people)
 
     def _camera_views(self, session: MediaSession | None, now: float) -> tuple[CameraView, ...]:
         """While live, `sent` is media's word; otherwise it is what a start would send."""
@@ -365,22 +351,6 @@ class PanelState:
             return None
         return room
 
-    def _invite_view(self, now_utc: float) -> InviteView | None:
-        invite = self._invite
-        if invite is None:
-            return None
-        state: InviteState = "expired" if now_utc >= invite.expires_utc else "open"
-        if self._invite_used_by is not None:
-            state = "used"
-        elif self._session is not None and self._session.id != self._invite_session:
-            state = "void"
-        return InviteView(
-            id=invite_id(invite.url),
-            state=state,
-            role=invite.role,
-            used_by=self._invite_used_by or "",
-        )
-
     def _bond_state(self, now: float) -> BondState:
         fresh = self._broker_up and now - self._bond_at <= BOND_FRESH_S
         return self._bond.state if self._bond is not None and fresh else "unknown"
@@ -419,20 +389,6 @@ class PanelState:
 def _speaks_for(status: ServiceStatus, session: MediaSession) -> bool:
     """The session was published by the media that runs now."""
     return status.state != "stopped" and status.instance == session.instance
-
-
-def _who_gets(people: tuple[PersonView, ...]) -> Headline:
-    connected = [one for one in people if one.state == "connected"]
-    if any(one.sees for one in connected):
-        return "live-watched"
-    if any(one.state == "lost" for one in people):
-        return "live-cut"  # they are sent nothing until they answer again
-    return "live-heard" if any(one.hears for one in connected) else "live-unwatched"
-
-
-def _sound(session: MediaSession) -> SoundView:
-    sound = session.sound
-    return SoundView(microphone=sound.microphone, loudspeaker=sound.loudspeaker, muted=sound.muted)
 
 
 def _names_sent(session: MediaSession, cameras: tuple[CameraView, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from edgebox.messages.base import Role
+from edgebox.messages.session import MediaSession
 from edgebox.panel.health import HealthView
 from edgebox.panel.support_view import SupportView
 from edgebox.panel.vitals import VitalsView
@@ -206,3 +207,9 @@ class View(_Value, frozen=True):
     """Who helps from outside."""
     dark: bool
     """It is night outside."""
+
+
+def sound_view(session: MediaSession) -> SoundView:
+    """From media's own word."""
+    sound = session.sound
+    return SoundView(microphone=sound.microphone, loudspeaker=sound.loudspeaker, muted=sound.muted)

@@ -14,6 +14,14 @@ from babel.numbers import format_decimal
 import edgebox
 from edgebox.messages.base import Fault, Role
 from edgebox.panel.health_words import say_health
+from edgebox.panel.people_words import (
+    say_count,
+    say_groups,
+    say_guest,
+    say_person,
+    say_start,
+    say_waiting,
+)
 from edgebox.panel.support_words import say_support
 from edgebox.panel.view import (
     CameraView,
@@ -21,11 +29,9 @@ from edgebox.panel.view import (
     LinkView,
     NoticeView,
     PartsView,
-    PersonView,
     View,
 )
 from edgebox.panel.vitals_words import say_vitals
-from edgebox.roles import RIGHTS, Rights
 
 INVITE_ROLES: tuple[Role, ...] = ("doctor", "pilot", "interpreter", "bystander", "observer")
 """Whom the crew can invite. A technician gets nothing here: they have the support desk."""
@@ -64,12 +70,6 @@ PAGE_STRINGS = (
 )
 
 NOTICES_MAX = 3
-NAMED_MAX = 5
-"""People the banner names; who else is there is counted, and named under the people's button."""
-NAMES_MAX = 2
-"""The same in a sentence."""
-NAME_MAX = 28
-"""Letters of a name that are shown."""
 
 OWN_REASONS = {
     ("admit", "not-found"): "guest-gone",
@@ -152,12 +152,12 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "hidden": view.hidden,
         "hideText": say("hide.show" if view.hidden else "hide.hide"),
         "sound": _sound(view, say),
-        "groups": _groups(view, say),
-        "startText": _start(view, say),
-        "waitingTitle": _waiting_title(view, say),
-        "people": [_person(one, say) for one in view.people],
-        "peopleText": _count(view, say),
-        "guests": [_guest(one, say) for one in view.guests],
+        "groups": say_groups(view, say),
+        "startText": say_start(view, say),
+        "waitingTitle": say_waiting(view, say),
+        "people": [say_person(one, say) for one in view.people],
+        "peopleText": say_count(view, say),
+        "guests": [say_guest(one, say) for one in view.guests],
         "session": view.session,
         "calling": _calling(view),
         "links": [_link(link, words) for link in view.links],
@@ -263,133 +263,11 @@ def _sound(view: View, say: Say) -> dict[str, Any]:
     }
 
 
-def _groups(view: View, say: Say) -> list[dict[str, Any]]:
-    """Who gets what now: sees and hears, only sees, only hears, nothing, and who is not there."""
-    if view.screen != "live":
-        return []
-    groups: dict[str, list[PersonView]] = {
-        "both": [],
-        "sees": [],
-        "hears": [],
-        "neither": [],
-        "coming": [],
-    }
-    gets = {(True, True): "both", (True, False): "sees", (False, True): "hears"}
-    for one in view.people:
-        if one.state == "connected":
-            groups[gets.get((one.sees, one.hears), "neither")].append(one)
-        elif one.state in {"connecting", "lost"}:
-            groups["coming"].append(one)
-    shown, left = [], NAMED_MAX
-    for name, group in groups.items():
-        named, left = group[:left], max(left - len(group), 0)
-        more = len(group) - len(named)
-        if group:
-            shown.append(
-                {
-                    "title": say(f"gets.{name}"),
-                    "kind": name,
-                    "people": [_person(one, say) for one in named],
-                    "more": say("gets.more", count=more) if more else "",
-                }
-            )
-    return shown
-
-
-def _flow(flow: str, one: PersonView, say: Say) -> str:
-    return say("now.sees-singles") if flow == "sees" and one.slow else say(f"now.{flow}")
-
-
-def _person(one: PersonView, say: Say) -> dict[str, Any]:
-    """`text` is what is not as it should be; `now` what flows."""
-    flows = [name for name in ("sees", "hears", "speaks") if getattr(one, name)]
-    if one.silenced:
-        flows.append("silenced")
-    return {
-        "id": one.id,
-        "name": _name(one, say),
-        "role": say(f"role.{one.role}"),
-        "state": one.state,
-        "text": "" if one.state in {"connected", "present"} else say(f"person.{one.state}"),
-        "now": ", ".join(_flow(flow, one, say) for flow in flows) or say("now.nothing"),
-        "shows": one.shows,
-        "silenced": one.silenced,
-        "speaks": RIGHTS[one.role].speaks,
-        "silenceText": say("people.unsilence" if one.silenced else "people.silence"),
-    }
-
-
-def _guest(one: PersonView, say: Say) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "role": one.role,
-        "name": _name(one, say),
-        "roleText": say(f"role.{one.role}"),
-        "gets": say_rights(RIGHTS[one.role], say),
-        "admissible": RIGHTS[one.role] != Rights(),
-    }
-
-
-def say_rights(rights: Rights, say: Say) -> str:
-    """What a role gets, made from what it really gets."""
-    gets = {
-        "rights.all-pictures": "patient" in rights.views,
-        "rights.outside-pictures": rights.views == frozenset({"outside"}),
-        "rights.hears": rights.hears,
-        "rights.vitals": rights.vitals,
-        "rights.position": rights.position,
-    }
-    may = {
-        "rights.speaks": rights.speaks,
-        "rights.shows": rights.shows,
-        "rights.guides": rights.guides,
-    }
-    said = [
-        say(frame, what=", ".join(say(name) for name, given in parts.items() if given))
-        for frame, parts in (("rights.gets", gets), ("rights.may", may))
-        if any(parts.values())
-    ]
-    return " ".join(said) or say("rights.nothing")
-
-
-def _start(view: View, say: Say) -> str:
-    """Who will see and hear at the tap; whoever waits only when the crew lets them in."""
-    if view.people:
-        return say("start.admitted", names=_names(view.people, say))
-    if view.guests:
-        return say("start.guests", names=_names(view.guests, say))
-    return say("start.nobody")
-
-
-def _names(people: tuple[PersonView, ...], say: Say) -> str:
-    """As many as fit below each other; the rest is counted."""
-    named = [f"{_name(one, say)} ({say(f'role.{one.role}')})" for one in people[:NAMES_MAX]]
-    more = len(people) - len(named)
-    return ", ".join([*named, *([say("gets.more", count=more)] if more else [])])
-
-
-def _name(one: PersonView, say: Say) -> str:
-    name = one.name or say("person.unnamed")
-    return name if len(name) <= NAME_MAX else f"{name[: NAME_MAX - 1]}…"
-
-
-def _count(view: View, say: Say) -> str:
-    return say("people.count", count=len(view.people))
-
-
 def _calling(view: View) -> str:
     """How the connection is, for sound cues: empty while there is none to speak of."""
     if view.screen != "live" or view.truth != "known" or view.bond == "unknown":
         return ""
     return "up" if view.bond == "up" else "lost"
-
-
-def _waiting_title(view: View, say: Say) -> str:
-    if view.truth != "known" or view.hub != "up":
-        return say(f"waiting.unknown-{view.screen}")
-    if view.guests:
-        return say("waiting.here", names=_names(view.guests, say))
-    return "" if view.screen == "live" else say("waiting.nobody")
 
 
 def _link(link: LinkView, words: Words) -> dict[str, Any]:

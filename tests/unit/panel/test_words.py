@@ -17,13 +17,13 @@ from edgebox.observation import VALIDITIES
 from edgebox.panel import view as views
 from edgebox.panel.app import SAID_CODES
 from edgebox.panel.catalogue import LANGUAGES, compile_catalogue, files
+from edgebox.panel.people_words import say_rights
 from edgebox.panel.words import (
     OWN_REASONS,
     PAGE_STRINGS,
     SAY_THEMSELVES,
     Words,
     say_fault,
-    say_rights,
     say_view,
 )
 from edgebox.roles import RIGHTS
@@ -87,7 +87,7 @@ def names_in_code() -> Iterator[str]:
     yield from (f"gets.{one}" for one in ("both", "sees", "hears", "neither", "coming", "more"))
     yield from (f"now.{one}" for one in ("sees", "hears", "speaks", "silenced", "nothing"))
     yield from (f"theme.{one}" for one in ("auto", "day", "night"))
-    yield from re.findall(r"\"(rights\.[a-z-]+)\"", (SOURCES / "words.py").read_text())
+    yield from re.findall(r"\"(rights\.[a-z-]+)\"", (SOURCES / "people_words.py").read_text())
     yield from ("mute.on", "mute.off", "mute.broken", "hide.hide", "hide.show")
     yield from ("people.silence", "people.unsilence", "start.guests", "start.nobody")
     yield from (f"link.{state}" for state in choices(views.LinkState))
