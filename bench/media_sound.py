@@ -254,9 +254,11 @@ BENCHES = {
 def main() -> None:
     """Run those named, or all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("which", nargs="*", choices=[*BENCHES, []], default=list(BENCHES))
+    # Without any argument argparse looks for the default itself among the choices.
+    parser.add_argument("which", nargs="*", choices=[*BENCHES, []], default=[])
+    asked = parser.parse_args()
     print(machine())
-    for name in parser.parse_args().which:
+    for name in asked.which or BENCHES:
         asyncio.run(BENCHES[name]())
 
 
