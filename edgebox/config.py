@@ -468,6 +468,13 @@ class Hub(_Section, frozen=True):
     staff_private_key: str = "credential:staff.key"
     staff_revoked: str = ""
     """File of certificates that are shut out (`serial:HEX` lines), read again when it changes."""
+    registry_certificate: str = ""
+    """Who signs the list of the fleet's headsets: a certificate of the fleet's authority with the
+    unit `registry`. Empty: no headsets, and no page for them."""
+    registry_key: str = "credential:registry.key"
+    """Its private key."""
+    registry_ca: str = "credential:fleet-ca.pem"
+    """The fleet's authority, which devices are told to believe when they are enrolled."""
     support_audit: str = "/var/lib/edgebox-hub/support-audit.jsonl"
     """What technicians did, and how each box's own trail ends: `edgebox audit` verifies it."""
     audit_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 365

@@ -17,9 +17,12 @@ from edgebox.bus import Bus
 from edgebox.config import Config, parse_address, read_secret, resolve_file
 from edgebox.errors import DeviceError
 from edgebox.host import notify
+from edgebox.hub import fleet_pages, pair_relay
 from edgebox.hub.desk import Desk
 from edgebox.hub.desk import add_routes as add_desk_routes
 from edgebox.hub.enrolment import Enrolment
+from edgebox.hub.fleet import Fleet, Signer
+from edgebox.hub.fleet_store import FleetStore
 from edgebox.hub.hub import Hub
 from edgebox.hub.links import Links
 from edgebox.hub.signalling import Signalling
@@ -43,6 +46,7 @@ async def run(config: Config) -> None:
     turn_secret = read_secret(config, config.hub.turn_secret)
     store = Store(config.hub.database)
     vitals_store = VitalsStore(config.hub.vitals_database or config.hub.database)
+    fleet_store = FleetStore(config.hub.database)
     exports = exporters(config, vitals_store)
     try:
         async with Bus(config.hub.bus, "hub") as bus:
@@ -58,10 +62,11 @@ async def run(config: Config) -> None:
             site = Site(config.hub, hub, links, signalling)
             application = site.application()
             Enrolment(bus).add_routes(application)
+            fleet = await _fleet(config, bus, fleet_store, application)
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
-                async with _staff_pages(config, bus) as staff_work:
+                async with _staff_pages(config, bus, fleet) as staff_work:
                     work = [hub.run, vitals.run, *(one.run for one in exports), *staff_work]
                     await _serve(config, bus, runner, work)
             finally:
@@ -70,23 +75,40 @@ async def run(config: Config) -> None:
     finally:
         await store.close()
         await vitals_store.close()
+        await fleet_store.close()
+
+
+async def _fleet(
+    config: Config, bus: Bus, store: FleetStore, application: web.Application
+) -> Fleet | None:
+    """The fleet's headsets, if somebody signs their list; they reach it by the public listener."""
+    if not config.hub.registry_certificate:
+        return None
+    signer = Signer(config)
+    fleet = Fleet(bus, store, signer, config.hub.audit_keep_days)
+    await fleet.start()
+    pair_relay.add_routes(application, bus, fleet, signer.authority)
+    return fleet
 
 
 @contextlib.asynccontextmanager
-async def _staff_pages(config: Config, bus: Bus) -> AsyncIterator[list[Work]]:
+async def _staff_pages(config: Config, bus: Bus, fleet: Fleet | None) -> AsyncIterator[list[Work]]:
     """The pages for staff and technicians, if they are configured; gives what they need run."""
+    fleet_work: list[Work] = [fleet.run] if fleet is not None else []
     if not config.hub.staff_listen:
-        yield []
+        yield fleet_work
         return
     staff = Staff(config)
     app = staff.application()
     trail = open_trail(resolve_file(config, config.hub.support_audit), time.time())
     desk = Desk(bus, config.hub, trail, staff.is_welcome, staff.is_revoked)
     add_desk_routes(app, desk)
+    if fleet is not None:
+        fleet_pages.add_routes(app, fleet, config.hub.language)
     await desk.start()
     async with staff.serving(app):
         logger.info("staff: listening on %s", config.hub.staff_listen)
-        yield [desk.run]
+        yield [desk.run, *fleet_work]
 
 
 async def _serve(config: Config, bus: Bus, runner: web.AppRunner, work: Sequence[Work]) -> None:
