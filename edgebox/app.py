@@ -18,7 +18,7 @@ from edgebox.host.supervise import Program, Supervisor
 DEFAULT_ETC = Path("/etc/edgebox")
 DEFAULT_CONFIG = DEFAULT_ETC / "edgebox.toml"
 DEFAULT_HUB_CONFIG = Path("/etc/edgebox-hub/hub.toml")
-BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support")
+BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support", "headset")
 
 Main = Callable[[Config], Coroutine[Any, Any, None]]
 
@@ -65,6 +65,13 @@ def run_monitor(kind: str, where: str, zone: str) -> None:
 
     notify.set_up_logging("monitor")
     asyncio.run(_until_signal(command.run(kind, where, zone)))
+
+
+def run_headset(url: str, profile: str, code: str, address: str) -> None:
+    """A simulated headset."""
+    from edgebox.sim import headset
+
+    asyncio.run(_until_signal(headset.run(url, profile, code, address)))
 
 
 def run_links(path: Path) -> None:

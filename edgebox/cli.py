@@ -39,6 +39,7 @@ class ServiceChoice(StrEnum):
     PANEL = "panel"
     VEHICLE = "vehicle"
     SUPPORT = "support"
+    HEADSET = "headset"
     HUB = "hub"
     AUTHORITY = "authority"
     ALL = "all"
@@ -113,6 +114,23 @@ def sim_monitor(
 ) -> None:
     """A simulated patient monitor; faults by lines on standard input. docs/monitors.md."""
     app.run_monitor(kind.value, where, timezone)
+
+
+@cli.command("sim-headset")
+def sim_headset(
+    url: Annotated[str, typer.Argument(help="The headset page, such as the demo prints it.")],
+    profile: Annotated[
+        str, typer.Option(help="Directory of the device's own: the same is the same device.")
+    ] = "",
+    code: Annotated[
+        str, typer.Option(help="Of enrolment: the text of the code that fleet staff shows.")
+    ] = "",
+    address: Annotated[
+        str, typer.Option(help="Where the page's name is, if no DNS of yours says so.")
+    ] = "",
+) -> None:
+    """A simulated headset: the real page in a headless Chromium with a fake camera."""
+    app.run_headset(url, profile, code, address)
 
 
 @cli.command("sim-links")

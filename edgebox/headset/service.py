@@ -52,6 +52,8 @@ LOOK_EVERY_S = 20.0
 async def run(config: Config) -> None:
     """Run until cancelled. Raises ConfigError."""
     async with Service("headset", config) as service:
+        if not config.headset.listen:
+            await _stay_off(service)
         door = pairing.PairedDoor(service)
         await door.start()
 
@@ -59,6 +61,17 @@ async def run(config: Config) -> None:
             pairing.add_routes(app, door)
 
         await serve(service, config, door, add_routes, door.run())
+
+
+async def _stay_off(service: Service) -> None:
+    """No access point is configured: nothing is listened on, and that is said. Until cancelled."""
+    status = HeadsetStatus(certificate=CertificateStatus(state="off"))
+    await service.bus.publish(HEADSET_STATUS, status)
+    while True:
+        await service.bus.connected.wait()
+        await service.set_state("running", "no access point is configured")
+        service.progress()
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def serve(
@@ -108,8 +121,6 @@ class _HeadsetService:
     # The listener
 
     async def _listen(self) -> None:
-        if not self._section.listen:
-            return
         host, port = parse_address(self._section.listen)
         if not is_address(host):
             raise ConfigError("headset.listen: give the access point's address, not a name")
@@ -162,9 +173,8 @@ class _HeadsetService:
 
     async def _look(self) -> None:
         """Now and then, and when a newer one came: load the best, say how it stands."""
-        if self._section.listen:
-            wish = CertificateWish(request=self._public.request())
-            await self._bus.publish(CERTIFICATE_WISH, wish)
+        wish = CertificateWish(request=self._public.request())
+        await self._bus.publish(CERTIFICATE_WISH, wish)
         while True:
             self._newer.clear()
             self._choose()
@@ -176,9 +186,6 @@ class _HeadsetService:
                     await self._newer.wait()
 
     def _choose(self) -> None:
-        if not self._section.listen:
-            self._certificate = CertificateStatus(state="off")
-            return
         now_utc = time.time()
         best = certificate.choose(self._credentials, self._section.name, now_utc)
         self._certificate = certificate.status(best, self._section.name, now_utc)

@@ -43,7 +43,9 @@ from edgebox.sim.sms_gateway import sms_gateway
 BOX = "demo-box"
 READY_S = 45.0
 VIEW_HZ = 4
-SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support")
+SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support", "headset")
+HEADSET_NAME = "headset.localhost"
+"""Loopback stands for the access point; browsers look for this name there without any DNS."""
 LINK_NAMES = {"lte-1": "Telenor", "lte-2": "Telia", "nr-1": "Ice"}
 LINK_LANES = {
     "lte-1": "trace = 'lte:11:4000000'\ndelay_ms = 25\nloss = 0.002\n",
@@ -78,6 +80,7 @@ class Ports:
     sms: int
     monitor: int
     staff: int
+    headset: int
 
 
 def choose_ports(first: int) -> Ports:
@@ -92,7 +95,7 @@ def choose_ports(first: int) -> Ports:
                 f"Stop it, or choose other ports with --port"
             )
     rest: list[int] = []
-    while len(rest) < 14:
+    while len(rest) < 15:
         if (port := free_port()) not in rest:
             rest.append(port)
     return Ports(
@@ -112,6 +115,7 @@ def choose_ports(first: int) -> Ports:
         sms=rest[11],
         monitor=rest[12],
         staff=rest[13],
+        headset=rest[14],
     )
 
 
@@ -240,6 +244,12 @@ address = '{LOOPBACK}:{ports.monitor}'
 [panel]
 listen = '{LOOPBACK}:{ports.panel}'
 language = '{language}'
+[headset]
+listen = '{LOOPBACK}:{ports.headset}'
+name = '{HEADSET_NAME}'
+fleet_certificate = 'pki/headset/hub.pem'
+fleet_key = 'pki/headset/hub.key'
+state = 'headset'
 [modems]
 bus = 'off'
 [gpsd]
@@ -394,6 +404,7 @@ def programs(
 def _engines(directory: Path, ports: Ports, secret: str) -> dict[str, Sequence[str]]:
     """Certificates, both brokers and the TURN server."""
     keys = directory / "pki"
+    pki.hub_credentials(keys / "headset", (HEADSET_NAME, LOOPBACK))
     for unit, person in STAFF.items():
         pki.staff_credentials(keys / "staff", unit, person, unit)
     return {
@@ -469,6 +480,7 @@ async def run(cameras: Sequence[Camera], sound: Sound, first_port: int, language
         _say(f"panel: http://{LOOPBACK}:{ports.panel}/")
         _say(f"room: {room}")
         _say(f"control: http://{LOOPBACK}:{ports.control}/")
+        _say(f"headset: https://{HEADSET_NAME}:{ports.headset}/")
         if not console.is_terminal:
             await supervisor.failed()
         view = DemoView(_staff_hint(ports, directory))

@@ -12,7 +12,7 @@ from tests.boot.machine import ROOT, Machine, booted, box_system, hub_system
 
 pytestmark = pytest.mark.privileged
 
-SERVICES = ("bus", "bond", "media", "panel")
+SERVICES = ("bus", "bond", "media", "panel", "headset")
 HUB_SERVICES = ("hub-bus", "hub-web", "hub-bond", "hub-turn")
 WATCHED = ("bond", "media", "panel")
 EXPOSURE_MAX = 1.5
