@@ -1,8 +1,15 @@
 """Processes of our own that end with their owner, whatever happens to either."""
 
 import asyncio
+import contextlib
+import socket
 import sys
+import time
+from typing import NoReturn, Protocol
 
+RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
+LOOK_EVERY_S = 1.0
+READ_AHEAD = 1 << 20
 END_S = 0.5
 """A process ends by itself when its socket closes; one that hangs is killed after this."""
 
@@ -41,3 +48,72 @@ async def end(process: asyncio.subprocess.Process) -> str:
         process.kill()
     code = await waiting
     return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+class Owner(Protocol):
+    """Of a process that `keep` keeps running."""
+
+    def begun(self, writer: asyncio.StreamWriter) -> None:
+        """A process runs; what it has to know first may be written."""
+        ...
+
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        """Take what it says until it ends."""
+        ...
+
+    def is_hung(self, now: float) -> bool:
+        """It does nothing any more. Asked once a second."""
+        ...
+
+    def ended(self, how: str) -> None:
+        """It ended, or was killed because it hung; another one is started soon."""
+        ...
+
+
+async def keep(module: str, owner: Owner) -> NoReturn:
+    """Run the module, and again when it ends, until cancelled."""
+    wait_s = RESTART_FIRST_S
+    while True:
+        started_at = time.monotonic()
+        owner.ended(await _run(module, owner))
+        if time.monotonic() - started_at > 10 * RESTART_MAX_S:
+            wait_s = RESTART_FIRST_S
+        await asyncio.sleep(wait_s)
+        wait_s = min(RESTART_MAX_S, wait_s * 2)
+
+
+async def _run(module: str, owner: Owner) -> str:
+    """Start one and serve it until it ends. Returns how it ended."""
+    ours, theirs = socket.socketpair()
+    with contextlib.ExitStack() as unless_started, theirs:
+        unless_started.callback(ours.close)
+        process = await start(module, theirs.fileno())
+        unless_started.pop_all()
+    try:
+        await _serve(process, ours, owner)
+    finally:
+        ours.close()  # which ends it; killing one that has ended would lose its exit code
+        ended = await end(process)
+    return ended
+
+
+async def _serve(process: asyncio.subprocess.Process, ours: socket.socket, owner: Owner) -> None:
+    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_AHEAD)
+    try:
+        owner.begun(writer)
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(_watch(process, owner))
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionResetError):
+                await owner.read(reader)
+            watch.cancel()
+    finally:
+        writer.close()
+
+
+async def _watch(process: asyncio.subprocess.Process, owner: Owner) -> None:
+    """Kill it when it hangs; reading then ends."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        if owner.is_hung(time.monotonic()):
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()

@@ -6,7 +6,6 @@ The process runs from the start of the service, so that starting to send costs n
 import asyncio
 import contextlib
 import logging
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,8 +25,7 @@ KEYFRAME_EVERY_S, KEYFRAME_EVERY_LOW_S = 0.3, 1.0
 LOW_BPS = 400_000
 """Requests that come faster share one keyframe: below LOW_BPS one costs much of a second."""
 STILL_S = 8.0
-"""A still that has not come by now will not. It takes a fraction of that, unless the box is busy."""
-RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
+"""A still that has not come by now will not. Only a busy box takes more than a fraction of it."""
 UNRESPONSIVE_S = 5.0
 """A process that reports nothing for this long, or whose open camera gave no picture, is killed."""
 BITRATE_WINDOW_S = 1.0
@@ -157,77 +155,45 @@ class Encoder:
 
     async def run(self) -> None:
         """Keep a process running until cancelled."""
-        wait_s = RESTART_FIRST_S
-        while True:
-            started_at = time.monotonic()
-            try:
-                ended = await self._run_process()
-            finally:
-                self._writer = None
-            logger.warning("camera %s: encoder process ended (%s)", self.camera.id, ended)
-            detail = f"its encoder process ended ({ended}) and starts anew"
-            self._set_report(pipe.Report("starting", detail))
-            if time.monotonic() - started_at > 10 * RESTART_MAX_S:
-                wait_s = RESTART_FIRST_S
-            await asyncio.sleep(wait_s)
-            wait_s = min(RESTART_MAX_S, wait_s * 2)
+        await child.keep("edgebox.media.encoder_process", self)
 
-    async def _run_process(self) -> str:
-        """Start one and serve it until it ends. Returns how it ended."""
-        ours, theirs = socket.socketpair()
-        with contextlib.ExitStack() as unless_started, theirs:
-            unless_started.callback(ours.close)
-            process = await child.start("edgebox.media.encoder_process", theirs.fileno())
-            unless_started.pop_all()
-        try:
-            await self._serve(process, ours)
-        finally:
-            ours.close()  # which ends it; killing one that has ended would lose its exit code
-            ended = await child.end(process)
-        return ended
+    def begun(self, writer: asyncio.StreamWriter) -> None:
+        """For child.keep."""
+        self._writer = writer
+        writer.write(pipe.record(pipe.ORDER, self._start))
+        writer.write(pipe.record(pipe.ORDER, self._orders))
+        self._last_report_at = self._captured_at = time.monotonic()
+        self._begin()
 
-    async def _serve(self, process: asyncio.subprocess.Process, ours: socket.socket) -> None:
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)
-        try:
-            self._writer = writer
-            writer.write(pipe.record(pipe.ORDER, self._start))
-            writer.write(pipe.record(pipe.ORDER, self._orders))
-            self._last_report_at = self._captured_at = time.monotonic()
-            self._begin()
-            async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self._watch(process))
-                await self._read(reader)
-                watch.cancel()
-        finally:
-            writer.close()
+    def ended(self, how: str) -> None:
+        """For child.keep."""
+        self._writer = None
+        logger.warning("camera %s: encoder process ended (%s)", self.camera.id, how)
+        detail = f"its encoder process ended ({how}) and starts anew"
+        self._set_report(pipe.Report("starting", detail))
+
+    def is_hung(self, now: float) -> bool:
+        """For child.keep: it says nothing, or the open camera gives no picture."""
+        is_open = self.report.width > 0 and self.report.state != "absent"
+        silent = is_open and now - self._captured_at > UNRESPONSIVE_S
+        return silent or now - self._last_report_at > UNRESPONSIVE_S
 
     def _begin(self) -> None:
         """A new process runs."""
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        """For child.keep."""
         decoder = msgspec.json.Decoder(pipe.Report)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionResetError):
-            while True:
-                header = await reader.readexactly(pipe.HEADER.size)
-                kind, keyframe, length, pts = pipe.HEADER.unpack(header)
-                body = await reader.readexactly(length)
-                if kind == pipe.FRAME:
-                    self._take_frame(pipe.Frame(body, pts, bool(keyframe)))
-                elif kind == pipe.STILL:
-                    self._take_still(body)
-                else:
-                    self._take_report(decoder.decode(body))
-
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        """Kill it when it hangs; reading then ends."""
         while True:
-            await asyncio.sleep(1)
-            now = time.monotonic()
-            is_open = self.report.width > 0 and self.report.state != "absent"
-            silent = is_open and now - self._captured_at > UNRESPONSIVE_S
-            if silent or now - self._last_report_at > UNRESPONSIVE_S:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+            header = await reader.readexactly(pipe.HEADER.size)
+            kind, keyframe, length, pts = pipe.HEADER.unpack(header)
+            body = await reader.readexactly(length)
+            if kind == pipe.FRAME:
+                self._take_frame(pipe.Frame(body, pts, bool(keyframe)))
+            elif kind == pipe.STILL:
+                self._take_still(body)
+            else:
+                self._take_report(decoder.decode(body))
 
     def _take_frame(self, frame: pipe.Frame) -> None:
         if not self._orders.encode:

@@ -5,9 +5,7 @@ person with a right to sound is a Voice here: what they say is passed in, what t
 """
 
 import asyncio
-import contextlib
 import logging
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,7 +21,6 @@ from edgebox.messages.session import SoundStatus
 
 logger = logging.getLogger(__name__)
 
-RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
 UNRESPONSIVE_S = 3.0
 """A process that takes no step for this long is killed."""
 BITRATE_WINDOW_S = 1.0
@@ -220,68 +217,37 @@ class Cabin:
 
     async def run(self) -> None:
         """Keep a process running until cancelled."""
-        wait_s = RESTART_FIRST_S
-        while True:
-            started_at = time.monotonic()
-            try:
-                ended = await self._run_process()
-            finally:
-                self._writer = None
-            logger.warning("sound process ended (%s)", ended)
-            detail = f"the sound process ended ({ended}) and starts anew"
-            self._take_report(records.Report(detail=detail))
-            if time.monotonic() - started_at > 10 * RESTART_MAX_S:
-                wait_s = RESTART_FIRST_S
-            await asyncio.sleep(wait_s)
-            wait_s = min(RESTART_MAX_S, wait_s * 2)
+        await child.keep("edgebox.media.sound.process", self)
 
-    async def _run_process(self) -> str:
-        """Start one and serve it until it ends. Returns how it ended."""
-        ours, theirs = socket.socketpair()
-        with contextlib.ExitStack() as unless_started, theirs:
-            unless_started.callback(ours.close)
-            process = await child.start("edgebox.media.sound.process", theirs.fileno())
-            unless_started.pop_all()
-        try:
-            await self._serve(process, ours)
-        finally:
-            ours.close()
-            ended = await child.end(process)
-        return ended
+    def begun(self, writer: asyncio.StreamWriter) -> None:
+        """For child.keep."""
+        writer.write(records.record(records.ORDER, self._start))
+        writer.write(records.record(records.ORDER, self._orders))
+        self._writer = writer
+        self._step_at = time.monotonic() + UNRESPONSIVE_S
 
-    async def _serve(self, process: asyncio.subprocess.Process, ours: socket.socket) -> None:
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        try:
-            writer.write(records.record(records.ORDER, self._start))
-            writer.write(records.record(records.ORDER, self._orders))
-            self._writer = writer
-            self._step_at = time.monotonic() + UNRESPONSIVE_S
-            async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self._watch(process))
-                await self._read(reader)
-                watch.cancel()
-        finally:
-            writer.close()
+    def ended(self, how: str) -> None:
+        """For child.keep."""
+        self._writer = None
+        logger.warning("sound process ended (%s)", how)
+        detail = f"the sound process ended ({how}) and starts anew"
+        self._take_report(records.Report(detail=detail))
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    def is_hung(self, now: float) -> bool:
+        """For child.keep: it takes no step."""
+        return now - self._step_at > UNRESPONSIVE_S
+
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        """For child.keep."""
         decoder = msgspec.json.Decoder(records.Report)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionResetError):
-            while True:
-                header = await reader.readexactly(records.HEADER.size)
-                kind, mix, order, length, pts = records.HEADER.unpack(header)
-                body = await reader.readexactly(length)
-                if kind == records.SOUND:
-                    self._give(mix, order, records.Sound(body, pts))
-                else:
-                    self._take_report(decoder.decode(body))
-
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        """Kill it when it hangs; reading then ends."""
         while True:
-            await asyncio.sleep(1)
-            if time.monotonic() - self._step_at > UNRESPONSIVE_S:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+            header = await reader.readexactly(records.HEADER.size)
+            kind, mix, order, length, pts = records.HEADER.unpack(header)
+            body = await reader.readexactly(length)
+            if kind == records.SOUND:
+                self._give(mix, order, records.Sound(body, pts))
+            else:
+                self._take_report(decoder.decode(body))
 
     def _give(self, mix: int, order: int, sound: records.Sound) -> None:
         newer = (order - self._obeyed_from) % records.NUMBERS
