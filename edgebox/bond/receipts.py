@@ -19,7 +19,7 @@ ACK_NEWS_S = 0.1
 FRESH_S = 0.050
 """One of the links that acknowledgements go over has brought something this lately, if any has:
 the two best may have died together, and nothing else would tell for most of a second."""
-POOR_BPS = 500_000
+POOR_BPS = 250_000
 POOR_ACK_S = 0.120
 POOR_ACK_PACKETS = 3 * MAP_BITS // 4
 ACK_SHARE = 0.15

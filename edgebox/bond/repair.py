@@ -11,13 +11,14 @@ from collections.abc import Callable
 from edgebox.bond.datagram import Datagram
 from edgebox.bond.links import Links
 from edgebox.bond.meter import Allowance
-from edgebox.bond.path import SILENCE_S, Path, PathState
+from edgebox.bond.path import SILENCE_S, STALL_S, Path, PathState
 from edgebox.bond.schedule import choose
 from edgebox.bond.wire import OVERHEAD, Copy
 
 EXPECTED_S = 0.030
 """Beyond queue and round trip: the acknowledgement's own delay and some jitter."""
 AGAIN_S = 0.030
+AGAIN_LEAST_S = 0.005
 RESCUES_MAX = 2
 RESCUE_SHARE = 0.25
 RESCUE_BURST = 64_000
@@ -66,9 +67,24 @@ class Repair:
                 continue
             if (crowded or now < datagram.expected_at) and self._is_moving(datagram, now):
                 # It waits in a queue that moves. A copy would only take the place of another.
-                self._watch_until(datagram, now + AGAIN_S)
+                self._watch_until(datagram, self._again_at(datagram, now, crowded=crowded))
             else:
                 self.rescue(datagram, now)
+
+    def _again_at(self, datagram: Datagram, now: float, *, crowded: bool) -> float:
+        """When to look again; as soon as it is overdue where acknowledgements fail to come."""
+        again_at = now + AGAIN_S
+        if crowded or not self._is_silent(datagram, now):
+            return again_at
+        return min(again_at, max(datagram.expected_at, now + AGAIN_LEAST_S))
+
+    def _is_silent(self, datagram: Datagram, now: float) -> bool:
+        """No link that carries a copy has brought an acknowledgement lately, though it should."""
+        return all(
+            path.silence_s(now) > STALL_S
+            for path in self._links.paths.values()
+            if datagram.links >> path.link & 1
+        )
 
     def _is_moving(self, datagram: Datagram, now: float) -> bool:
         """A link that carries a copy still brings acknowledgements."""
