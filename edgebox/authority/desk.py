@@ -6,6 +6,7 @@ Every refusal of a fresh box reads alike: somebody who tries box ids learns noth
 import logging
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edgebox.authority.register import Issued, Open, Register
@@ -81,7 +82,7 @@ class Desk:
         try:
             present = x509.load_pem_x509_certificate(asked.certificate.encode())
             key = present.public_key()
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
             raise RemoteProtocolError("the present certificate is not readable") from error
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise RemoteProtocolError("the present certificate is not one of ours")

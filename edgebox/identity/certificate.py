@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -84,7 +84,13 @@ def check_issued(
         issued = x509.load_pem_x509_certificate(certificate.encode())
         signer = x509.load_pem_x509_certificate(authority.encode())
         issued.verify_directly_issued_by(signer)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (
+        ValueError,
+        TypeError,
+        InvalidSignature,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+    ) as error:
         raise RemoteProtocolError("the certificate is not the authority's") from error
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, box)])
     found = issued.public_key()

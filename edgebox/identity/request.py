@@ -40,7 +40,7 @@ def key_of(request: str) -> ec.EllipticCurvePublicKey:
         parsed = x509.load_pem_x509_csr(request.encode())
         key = parsed.public_key()
         is_signed = parsed.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise RemoteProtocolError("certificate request: not readable") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise RemoteProtocolError("certificate request: the key is not P-256")

@@ -55,7 +55,13 @@ class Authority:
             units = _values(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME)
             begins = certificate.not_valid_before_utc.timestamp()
             ends = certificate.not_valid_after_utc.timestamp()
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+        except (
+            ValueError,
+            TypeError,
+            InvalidSignature,
+            UnsupportedAlgorithm,
+            x509.InvalidVersion,
+        ) as error:
             raise RemoteProtocolError("not a certificate of this fleet") from error
         if not isinstance(key, ec.EllipticCurvePublicKey) or len(names) != 1 or len(units) > 1:
             raise RemoteProtocolError("a certificate of another kind")

@@ -1,3 +1,5 @@
+import base64
+import contextlib
 from itertools import count
 
 import pytest
@@ -13,6 +15,9 @@ from edgebox.identity.request import is_signed, key_of, make_key, make_request, 
 
 NOW_UTC = 1_800_000_000.0
 DAY_S = 86_400.0
+DER = serialization.Encoding.DER
+REQUEST = make_request(make_key(), "box-1")
+AUTHORITY = make_authority(make_key(), "Fleet", NOW_UTC)
 
 
 def test_request_carries_the_key() -> None:
@@ -44,6 +49,28 @@ def test_request_that_somebody_else_signed_is_refused() -> None:
 def test_any_text_is_no_request(text: str) -> None:
     with pytest.raises(RemoteProtocolError):
         key_of(text)
+
+
+@given(st.integers(0, 2000), st.integers(1, 255))
+def test_a_changed_byte_of_a_request_or_certificate(where: int, change: int) -> None:
+    """Whatever the libraries make of it, one error comes out."""
+    der = bytearray(x509.load_pem_x509_csr(REQUEST.encode()).public_bytes(DER))
+    der[where % len(der)] ^= change
+    with contextlib.suppress(RemoteProtocolError):
+        key_of(_pem("CERTIFICATE REQUEST", bytes(der)))
+    issued = bytearray(AUTHORITY.certificate.public_bytes(DER))
+    issued[where % len(issued)] ^= change
+    with contextlib.suppress(RemoteProtocolError):
+        check_issued(
+            _pem("CERTIFICATE", bytes(issued)),
+            pem(AUTHORITY.certificate),
+            AUTHORITY.key.public_key(),
+            "box-1",
+        )
+
+
+def _pem(what: str, der: bytes) -> str:
+    return f"-----BEGIN {what}-----\n{base64.encodebytes(der).decode()}-----END {what}-----\n"
 
 
 def test_signature() -> None:
