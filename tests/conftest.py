@@ -4,6 +4,7 @@ import base64
 import getpass
 import hashlib
 import hmac
+import os
 import shutil
 import socket
 import subprocess
@@ -12,9 +13,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from edgebox.sim.ports import free_port
+
+# How long an example takes says something of the machine, not of the code. CI tries the same
+# examples each time: new ones are looked for where somebody reads what they show.
+hypothesis.settings.register_profile(
+    "edgebox",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+    database=None,
+)
+hypothesis.settings.load_profile("edgebox")
 
 
 class Broker:
