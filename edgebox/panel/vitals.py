@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from edgebox.config import Monitor
-from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus
+from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus, VitalsStoreStatus
 from edgebox.observation import Numeric, Validity
 
 CLOCK_WRONG_S = 5.0
@@ -30,6 +30,9 @@ FIRST = (
     "MDC_PULS_OXIM_PULS_RATE",
 )
 Standing = Validity | Literal["stale"]
+Storing = Literal["fine", "filling", "dropping-waves", "dropping-values", "failed"]
+FILLING_SHARE = 0.8
+"""Of the store's limit: what will go first is said before it does."""
 
 
 class ValueView(Struct, frozen=True, kw_only=True):
@@ -41,6 +44,8 @@ class ValueView(Struct, frozen=True, kw_only=True):
     value: float | None
     standing: Standing
     age_s: int
+    source: str = ""
+    """The monitor, where another one measures the same."""
     measured_utc: float | None = None
     """Of a value measured once: when, by the monitor's clock, else when it came."""
 
@@ -66,6 +71,8 @@ class VitalsView(Struct, frozen=True, kw_only=True):
     values: tuple[ValueView, ...] = ()
     alarms: tuple[str, ...] = ()
     """The monitors' own words, newest first."""
+    storing: Storing = "fine"
+    """How the box keeps what the hub does not have yet."""
 
 
 def vitals_view(
@@ -80,17 +87,37 @@ def vitals_view(
     if status is None:
         return VitalsView(known=False)
     numerics = board.numerics if board is not None else ()
-    stale_after_s = {one.id: one.stale_after_s for one in status.monitors}
+    known = {one.id: one for one in status.monitors}
+    numerics = tuple(sorted((one for one in numerics if one.device in known), key=_place))
+    repeated = _repeated(numerics)
     return VitalsView(
         known=True,
         monitors=tuple(_monitor(one, numerics, now_utc) for one in status.monitors),
         values=tuple(
-            _value(one, stale_after_s[one.device], now_utc)
-            for one in sorted(numerics, key=_place)
-            if one.device in stale_after_s
+            _value(one, known[one.device], now_utc, named=one.name in repeated) for one in numerics
         ),
         alarms=tuple(one.text for one in board.alarms) if board is not None else (),
+        storing=_storing(status.store),
     )
+
+
+def _storing(store: VitalsStoreStatus) -> Storing:
+    if store.failed:
+        return "failed"
+    if store.dropped_numerics:
+        return "dropping-values"
+    if store.dropped_waves:
+        return "dropping-waves"
+    full = store.limit_bytes and store.used_bytes >= FILLING_SHARE * store.limit_bytes
+    return "filling" if full else "fine"
+
+
+def _repeated(numerics: tuple[Numeric, ...]) -> frozenset[str]:
+    """Names of what more than one monitor measures."""
+    sources: dict[str, set[str]] = {}
+    for one in numerics:
+        sources.setdefault(one.name, set()).add(one.device)
+    return frozenset(name for name, devices in sources.items() if len(devices) > 1)
 
 
 def _monitor(status: MonitorStatus, numerics: tuple[Numeric, ...], now_utc: float) -> MonitorView:
@@ -108,8 +135,8 @@ def _monitor(status: MonitorStatus, numerics: tuple[Numeric, ...], now_utc: floa
     )
 
 
-def _value(one: Numeric, stale_after_s: float, now_utc: float) -> ValueView:
-    old = now_utc - one.received_utc > stale_after_s and not one.episodic
+def _value(one: Numeric, monitor: MonitorStatus, now_utc: float, *, named: bool) -> ValueView:
+    old = now_utc - one.received_utc > monitor.stale_after_s and not one.episodic
     measured_utc = one.received_utc if one.source_utc is None else one.source_utc
     return ValueView(
         name=one.name,
@@ -119,6 +146,7 @@ def _value(one: Numeric, stale_after_s: float, now_utc: float) -> ValueView:
         standing="stale" if old and one.value is not None else one.validity,
         # Whole seconds of the clock: all ages change at the same moment.
         age_s=max(0, int(now_utc) - int(one.received_utc)),
+        source=monitor.name if named else "",
         measured_utc=measured_utc if one.episodic else None,
     )
 

@@ -27,6 +27,7 @@ def say_vitals(view: VitalsView | None, words: "Words", now_utc: float) -> dict[
         "demo": say("vitals.demo") if any(one.demo for one in view.monitors) else "",
         "clock": " ".join(_clock(one, words) for one in view.monitors if one.clock_ahead_s),
         "values": [_value(one, words, now_utc) for one in view.values],
+        "store": "" if view.storing == "fine" else say(f"vitals.store.{view.storing}"),
         "alarms": [f"«{text}»" for text in view.alarms[:ALARMS_MAX]],
     }
 
@@ -36,6 +37,8 @@ def _value(one: ValueView, words: "Words", now_utc: float) -> dict[str, str]:
     name = say(f"vital.{one.name}")
     if name == f"vital.{one.name}":
         name = one.label or one.name
+    if one.source:
+        name = f"{name} · {one.source}"
     pattern, value = "0.0" if one.unit == "Cel" else "0.#", "- -"
     if one.value is not None:
         value = str(format_decimal(one.value, pattern, locale=words.language))

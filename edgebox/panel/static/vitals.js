@@ -14,12 +14,15 @@ export function prepareVitals() {
 /** Draw what the state says of the monitors. */
 export function drawVitals(vitals) {
   if (!vitals || !find("vitals-tile")) return;
-  const { silent, trouble, demo } = vitals;
-  drawTile(silent ? [] : vitals.values, silent ? trouble : "", silent ? "" : `${demo} ${trouble}`.trim());
+  const { silent, trouble, demo, store } = vitals;
+  // What matters most beside the values: the pane has all of it.
+  const beside = [demo, trouble].filter(Boolean).join(" · ") || store;
+  drawTile(silent ? [] : vitals.values, silent ? trouble : "", silent ? "" : beside);
   setText(find("vitals-sources"), vitals.sources);
   setText(find("vitals-demo"), vitals.demo);
   setText(find("vitals-clock"), vitals.clock);
   setText(find("vitals-trouble"), vitals.trouble);
+  setText(find("vitals-store"), vitals.store);
   drawValues(find("vitals-values"), vitals.values.slice(0, IN_PANE));
   const more = vitals.values.length - IN_PANE;
   const alarms = vitals.alarms.length ? `${say("vitals.alarms")} ${vitals.alarms.join(" ")}` : "";
@@ -33,7 +36,7 @@ export function drawVitalsLost(words) {
   drawTile([], words, "");
   drawValues(find("vitals-values"), []);
   setText(find("vitals-trouble"), words);
-  for (const id of ["vitals-alarms", "vitals-clock"]) setText(find(id), "");
+  for (const id of ["vitals-alarms", "vitals-clock", "vitals-store"]) setText(find(id), "");
 }
 
 function drawTile(values, words, demo) {

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edgebox.config import Config, Monitor, Vitals
-from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus
+from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus, VitalsStoreStatus
 from edgebox.observation import Alarm, Numeric
 from edgebox.panel.catalogue import compile_catalogue
 from edgebox.panel.state import PanelState
@@ -119,3 +119,38 @@ def test_without_a_monitor_no_tile_and_without_word_no_value() -> None:
     shown = state.view(1.0, UTC + 1).vitals
     assert shown == VitalsView(known=False)
     assert said(shown)["trouble"] == "Vet ikke hva pasientmonitoren sier nå."
+
+
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        (VitalsStoreStatus(used_bytes=10, limit_bytes=100), ""),
+        (
+            VitalsStoreStatus(used_bytes=90, limit_bytes=100),
+            "eldste kurver slettes først",
+        ),
+        (VitalsStoreStatus(dropped_waves=3), "de eldste kurvene er slettet. Tallene er beholdt"),
+        (VitalsStoreStatus(dropped_waves=3, dropped_numerics=1), "de eldste tallene er slettet"),
+        (VitalsStoreStatus(failed="disk full", dropped_waves=3), "kan ikke lagres"),
+    ],
+)
+def test_what_the_full_store_does_is_said(store: VitalsStoreStatus, words: str) -> None:
+    told = msgspec.structs.replace(status(), store=store)
+    found = vitals_view((MONITOR,), told, VitalsNow(at_utc=UTC, numerics=(numeric(),)), UTC)
+    assert found is not None
+    text = said(found)["store"]
+    assert words in text
+    assert bool(text) == bool(words)
+
+
+def test_what_two_monitors_measure_says_whose_it_is() -> None:
+    other = msgspec.structs.replace(status().monitors[0], id="o", name="Oksymeter")
+    both = VitalsStatus(at_utc=UTC, monitors=(*status().monitors, other))
+    board = VitalsNow(
+        at_utc=UTC,
+        numerics=(numeric(), numeric(device="o", value=71.0), numeric(name="MDC_TEMP", unit="Cel")),
+    )
+    found = vitals_view((MONITOR,), both, board, UTC)
+    assert found is not None
+    names = [cell["name"].partition(" · ")[2] for cell in said(found)["values"]]
+    assert names == ["Monitor", "Oksymeter", ""]
