@@ -19,8 +19,14 @@ help: ## This list
 demo: setup ## The main job on simulated hardware: panel and remote page in the browser
 	@exec $(PY) -m edgebox demo $(ARGS)
 
-test: setup ## All tests
+# Cores without I/O side by side; what runs real parts, with their time-outs, one after the other.
+test: setup ## All tests; ARGS="-k mission" some of them
+ifeq ($(strip $(ARGS)),)
+	$(PY) -m pytest -n auto tests/unit tests/simulation tests/fuzz
+	$(PY) -m pytest tests/integration tests/namespaces
+else
 	$(PY) -m pytest --ignore=tests/boot $(ARGS)
+endif
 
 test-netns: setup ## The bond over real interfaces in network namespaces, all of it (a few minutes)
 	@$(shell test "$$(id -u)" = 0 || echo unshare --user --map-root-user --) \
