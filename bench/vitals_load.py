@@ -23,17 +23,24 @@ from edgebox.bus import Bus
 from edgebox.messages.vitals import VITALS_BATCH, VITALS_LIVE, VitalsBatch, VitalsLive
 from edgebox.observation import Numeric, Observation, count_samples, pack, unpack
 from edgebox.observation import Wave as WaveObservation
+from edgebox.sim.monitors.bluetooth import CONTINUOUS, PRESSURE, BluetoothMonitor
+from edgebox.sim.monitors.dri import DriMonitor
 from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
+from edgebox.sim.monitors.medibus import MedibusMonitor
 from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
 from edgebox.sim.monitors.patient import LEADS, Patient
 from edgebox.sim.monitors.run import Hl7Sender
 from edgebox.vitals.monitors import hl7, hl7_message
+from edgebox.vitals.monitors.bluetooth import Bluetooth
+from edgebox.vitals.monitors.dri import Dri
 from edgebox.vitals.monitors.intellivue import IntelliVue
 from edgebox.vitals.monitors.masimo import Masimo
+from edgebox.vitals.monitors.medibus import Medibus
 from edgebox.vitals.monitors.mllp import Mllp
 from edgebox.vitals.monitors.nonin import Nonin
+from edgebox.vitals.monitors.sdc import Code, Metric, Quality, Sdc
 
 NUMERICS = 40
 EXTRA_WAVES = 4
@@ -120,6 +127,15 @@ def parsers() -> list[list[str]]:
         masimo.receive(data, 0.0, NOW_UTC)
         return masimo.observations()
 
+    bluetooth = BluetoothMonitor(Patient(), Faults(), UTC)
+    payloads = [(CONTINUOUS, bluetooth.continuous()), (PRESSURE, bluetooth.pressure(NOW_UTC))]
+    device = Bluetooth("m1", UTC)
+    kinds = {value: kind for kind, value in payloads}
+
+    def take_bluetooth(data: bytes) -> list[Observation]:
+        device.receive(kinds[data], data, NOW_UTC)
+        return device.observations()
+
     lines = MasimoMonitor(Patient(), Faults(), now=0.0).tick(60.0, NOW_UTC)
     frames = NoninMonitor(Patient(), Faults(), now=0.0).tick(60.0)
     return [
@@ -127,7 +143,57 @@ def parsers() -> list[list[str]]:
         _rate("IntelliVue, 12 leads", said, take_intellivue),
         _rate("Nonin", [frames], take_nonin),
         _rate("Masimo", [lines], take_masimo),
+        _line_rate("MEDIBUS", MedibusMonitor(Patient(), Faults(), now=0.0), Medibus),
+        _line_rate("S/5 DRI", DriMonitor(Patient(), Faults(), now=0.0), Dri),
+        _rate("Bluetooth", [value for _, value in payloads], take_bluetooth),
+        _sdc_rate(),
     ]
+
+
+def _line_rate(
+    name: str, monitor: MedibusMonitor | DriMonitor, core: type[Medibus | Dri]
+) -> list[str]:
+    """A protocol in which both sides talk: what is said in ten seconds, read anew each time."""
+    line = core("m1", waves=True, now=0.0)
+    said: list[bytes] = []
+    for step in range(500):
+        now = step * 0.02
+        due = line.next_timeout()
+        if due is not None and now >= due:
+            line.handle_timeout(now)
+        heard = monitor.take(line.data_to_send(), now, NOW_UTC) + monitor.tick(now, NOW_UTC)
+        line.receive(heard, now, NOW_UTC)
+        said += [heard] if heard else []
+    line.observations()
+
+    def take(data: bytes) -> list[Observation]:
+        line.receive(data, 10.0, NOW_UTC)
+        line.data_to_send()
+        return line.observations()
+
+    return _rate(name, said, take)
+
+
+def _sdc_rate() -> list[str]:
+    """Reports of a device after the library has read them: a value and a second of ECG."""
+    device, at_utc = Sdc("m1"), NOW_UTC
+    ecg = [round(Patient().ecg_mv("II", n / 500), 3) for n in range(500)]
+    device.describe(
+        [
+            Metric("spo2", Code("150456", text="SpO2"), Code("262688")),
+            Metric("ecg", Code("131330"), Code("266418"), period_s=0.002),
+        ]
+    )
+
+    def take(data: bytes) -> list[Observation]:
+        nonlocal at_utc
+        at_utc += 1.0
+        quality = Quality("Vld", determined_utc=at_utc)
+        device.take_value("spo2", 97.0, quality, at_utc)
+        device.take_samples("ecg", ecg, quality, at_utc)
+        return device.observations()
+
+    return ["SDC, behind its library", "-", *_rate("", [b""], take)[2:]]
 
 
 async def whole(seconds: float) -> list[list[str]]:
