@@ -17,6 +17,8 @@ AUDIO_MAX = 400
 STREAMS_MAX = 64
 BURST_GAP_S = 0.003
 """A DEFAULT datagram this long after the one before starts a new burst."""
+BURST_DATAGRAMS = 64
+"""What flows without a pause is cut into bursts of so many."""
 
 
 class Seen(NamedTuple):
@@ -28,7 +30,7 @@ class Seen(NamedTuple):
     place: int
     """In the frame, at most 255."""
     is_last: bool = False
-    """RTP's marker: nothing more of this frame comes."""
+    """Nothing more of this frame comes: RTP's marker, or the longest a burst may be."""
 
 
 class _Stream:
@@ -86,12 +88,13 @@ class Classifier:
 
     def _burst(self, now: float) -> Seen:
         stream = self._stream(-1)
-        if now - stream.at > BURST_GAP_S:
+        if now - stream.at > BURST_GAP_S or stream.place + 1 >= BURST_DATAGRAMS:
             self._start_frame(stream)
         else:
-            stream.place = min(stream.place + 1, 255)
+            stream.place += 1
         stream.at = now
-        return Seen(TrafficClass.DEFAULT, stream.frame, stream.place)
+        is_last = stream.place + 1 >= BURST_DATAGRAMS
+        return Seen(TrafficClass.DEFAULT, stream.frame, stream.place, is_last)
 
     def _start_frame(self, stream: _Stream) -> None:
         self._frame = self._frame % 65_535 + 1

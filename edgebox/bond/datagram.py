@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from edgebox.bond.classify import Classifier, Seen
+from edgebox.bond.classify import BURST_GAP_S, Classifier, Seen
 from edgebox.bond.wire import Fragment, TrafficClass
 
 UNSENT_S = {
@@ -46,6 +46,11 @@ class Frame:
         """Its last packet was accepted."""
         self.members: list[Datagram] = []
         """Sent once, to be protected by parity when the frame is complete."""
+
+    def is_over(self, now: float) -> bool:
+        """All of it has been sent, and nothing more has come since."""
+        pause_s = now - self.members[-1].accepted_at if self.members else 0.0
+        return not self.waiting and pause_s > BURST_GAP_S
 
 
 class Cover:

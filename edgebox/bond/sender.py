@@ -44,6 +44,8 @@ TICK_S = 0.02
 IDLE_TICK_S = 0.1
 AWAY_S = 0.05
 """A tick so late: we were not run, or our clock jumped."""
+MEMBERS_MAX = 256
+"""Datagrams of one frame that parity protects at most."""
 FLOWS_MAX = 1024
 FLOW_IDLE_S = 180.0
 
@@ -218,7 +220,7 @@ class Sender:
             return False
         frame.last_link = path.link
         self._transmit(datagram, path, Copy.FIRST, now)
-        if self._protection.wanted:
+        if self._protection.wanted and len(frame.members) < MEMBERS_MAX:
             frame.members.append(datagram)
         if datagram.traffic_class is TrafficClass.VIDEO:
             self._probing.copy(datagram, path, now)
@@ -365,8 +367,18 @@ class Sender:
             self.outlet.probe_mtu(path, now)
         self.links.find_usable()
         self._protection.look(self.outlet.bps(now), self.outlet.extra_bps(now), now)
+        self._protect_bursts(now)
         self._counters.expired = self._too_late + sum(one.dropped for one in self._backlogs)
         self.pump(now)
+
+    def _protect_bursts(self, now: float) -> None:
+        """Nothing marks the end of a burst but the pause after it."""
+        if not self._protection.wanted:
+            return
+        for flow in self.flows.values():
+            for frame in flow.frames:
+                if frame.members and not frame.is_whole and frame.is_over(now):
+                    self._protection.protect(frame, now)
 
     def _forget_old(self, path: Path, now: float) -> None:
         """What was never acknowledged is neither kept nor under way for ever."""

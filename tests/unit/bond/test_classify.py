@@ -85,3 +85,11 @@ def test_any_bytes_have_a_class(payloads: list[bytes]) -> None:
         seen = one.classify(payload, 1.0)
         assert 0 <= seen.place <= 255
         assert 0 <= seen.frame < 65_536
+
+
+def test_endless_burst_is_cut_and_its_end_is_known() -> None:
+    classifier = Classifier()
+    seen = [classifier.classify(b"\xf0" + bytes(900), 5.0 + 0.001 * n) for n in range(200)]
+    assert [one.place for one in seen[:65]] == [*range(64), 0]
+    assert [n for n, one in enumerate(seen) if one.is_last] == [63, 127, 191]
+    assert len({one.frame for one in seen}) == 4

@@ -390,7 +390,8 @@ def test_flow_announced_again_makes_no_packet_too_large() -> None:
     assert max(sizes) == OUTER_MAX
 
 
-def test_parity_brings_back_what_was_lost_on_a_long_way() -> None:
+def lossy_pair() -> Pair:
+    """Long ways, and the first large packet up is lost."""
     pair = Pair(2)
     pair.run(0.5)
     for path in pair.box.paths.values():
@@ -408,11 +409,26 @@ def test_parity_brings_back_what_was_lost_on_a_long_way() -> None:
         return True
 
     pair.passes = lose
+    return pair
+
+
+def test_parity_brings_back_what_was_lost_on_a_long_way() -> None:
+    pair = lossy_pair()
     frame = [struct.pack("!BBHII", 0x80, 96, n, 3000, 7).ljust(1000, b"v") for n in range(6)]
     frame[-1] = frame[-1][:1] + b"\xe0" + frame[-1][2:]
     for packet in frame:
         pair.box.send_datagram(1, packet, pair.now)
     pair.run(0.06)
-    assert lost
     assert sorted(pair.payloads()) == sorted(frame)
+    assert pair.hub._recovery.recovered >= 1
+
+
+def test_parity_brings_back_what_was_lost_of_a_burst_of_anything() -> None:
+    """Nothing marks its end but the pause after it."""
+    pair = lossy_pair()
+    burst = [b"\xf0" + bytes((n,)) * 1000 for n in range(6)]
+    for datagram in burst:
+        pair.box.send_datagram(1, datagram, pair.now)
+    pair.run(0.08)
+    assert sorted(pair.payloads()) == sorted(burst)
     assert pair.hub._recovery.recovered >= 1
