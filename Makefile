@@ -9,9 +9,9 @@ UV_VERSION := 0.13.9
 # Sites with a proxy of their own put its certificate into the system's store.
 export UV_SYSTEM_CERTS := 1
 SEED ?=
-PACKAGES := $(filter-out %/boot.txt %/vehicle.txt,$(wildcard image-build/packages/*.txt))
+PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units check-arm64
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ test-units: setup ## The systemd units in a booted container (root; needs mmdebs
 	@image-build/install-packages.sh image-build/packages/boot.txt
 	$(PY) -m tests.boot.machine
 	$(PY) -m pytest tests/boot $(ARGS)
+
+check-arm64: setup ## Whether all a Raspberry Pi needs exists for it (Debian 12 and 13; fetches indexes)
+	@image-build/check-arm64.sh
 
 bench: setup ## Figures of the main job on this machine: ARGS="start latency cut step load"
 	@$(PY) -m bench.main_job $(ARGS)
