@@ -83,7 +83,13 @@ class FleetPages:
         vehicle = self._fleet.vehicles.get(ticket.box)
         place = vehicle.name if vehicle is not None else t["fleet.pool-short"]
         return self._page(
-            request, "fleet_ticket.html", path=path, side=side, name=ticket.name, place=place
+            request,
+            "fleet_ticket.html",
+            path=path,
+            side=side,
+            code=ticket.code,
+            name=ticket.name,
+            place=place,
         )
 
     async def change_device(self, request: web.Request) -> web.StreamResponse:

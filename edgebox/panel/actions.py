@@ -9,6 +9,15 @@ from typing import Any, Protocol, TypeVar
 from edgebox.bus import Bus
 from edgebox.config import parse_address
 from edgebox.messages.base import Done, Fault, M, Q, Request, Role, Topic
+from edgebox.messages.pairing import (
+    ALLOW_DEVICE,
+    END_DEVICE,
+    PRESENCE,
+    AllowDevice,
+    AskPresence,
+    EndDevice,
+    PresenceCode,
+)
 from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite
 from edgebox.messages.selftest import RUN_SELF_TEST, RunSelfTest
 from edgebox.messages.session import (
@@ -115,6 +124,15 @@ class Actions(Protocol):
 
     def say_to_technician(self, text: str) -> Done | Fault:
         """One line to whoever is in."""
+
+    def headset_code(self) -> PresenceCode | Fault:
+        """The code that lets a headset of the pool in."""
+
+    def allow_headset(self, device: str, digits: str) -> Done | Fault:
+        """Let a headset in, with the digits the crew was shown."""
+
+    def end_headset(self, device: str) -> Done | Fault:
+        """This headset is not ours."""
 
     def alive(self) -> bool:
         """Whether the loop behind the pages answers."""
@@ -229,6 +247,19 @@ class BusActions:
     def say_to_technician(self, text: str) -> Done | Fault:
         """As in Actions."""
         return self._run(self._ask(CREW_SAYS, CrewSays(text=text)))
+
+    def headset_code(self) -> PresenceCode | Fault:
+        """As in Actions."""
+        wish = self._bus.request(PRESENCE, AskPresence(), timeout_s=ANSWER_TIMEOUT_S)
+        return self._run(wish)
+
+    def allow_headset(self, device: str, digits: str) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(ALLOW_DEVICE, AllowDevice(device=device, digits=digits)))
+
+    def end_headset(self, device: str) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(END_DEVICE, EndDevice(device=device)), urgent=True)
 
     def alive(self) -> bool:
         """As in Actions."""

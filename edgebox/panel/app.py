@@ -11,6 +11,7 @@ from edgebox.config import Config
 from edgebox.panel import (
     calls,
     guard,
+    headset_page,
     health_page,
     invitation,
     page,
@@ -34,7 +35,16 @@ def create_app(config: Config, feed: Feed, actions: Actions) -> Flask:
     guard.install(app, config)
     babel = Babel(app, locale_selector=language)
     babel.domain_instance = Catalogues()
-    for module in (page, status, calls, invitation, preferences, health_page, support_page):
+    for module in (
+        page,
+        status,
+        calls,
+        invitation,
+        preferences,
+        health_page,
+        support_page,
+        headset_page,
+    ):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(HTTPException, _refuse)
     return app

@@ -29,6 +29,7 @@ from edgebox.messages.session import CameraStatus, MediaSession
 from edgebox.messages.vehicle import Modems
 from edgebox.messages.vitals import VitalsNow, VitalsStatus
 from edgebox.panel.daylight import is_dark
+from edgebox.panel.headset import HeadsetBoard
 from edgebox.panel.health import health_view
 from edgebox.panel.invited import Invited
 from edgebox.panel.meter import Meters
@@ -79,6 +80,7 @@ class PanelState:
         self._last_sent: tuple[str, ...] = ()
         self._invited = Invited()
         self.support = SupportDesk()
+        self.headset = HeadsetBoard()
         self._forget(now, None)
 
     def _forget(self, now: float, away_utc: float | None) -> None:
@@ -99,6 +101,7 @@ class PanelState:
         self._board: VitalsNow | None = None
         self._self_test: SelfTest | None = None
         self.support.forget()
+        self.headset.forget()
 
     # What is heard
 
@@ -266,6 +269,7 @@ class PanelState:
             vitals=vitals_view(self._monitors, self._vitals, self._board, now_utc),
             health=health_view(self._self_test, now_utc, away=self._is_away("support")),
             support=self.support.view(now, away=self._is_away("support")),
+            headset=self.headset.view(now, away=self._is_away("headset")),
             dark=is_dark(now_utc),
         )
 

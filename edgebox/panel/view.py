@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from edgebox.messages.base import Role
 from edgebox.messages.session import MediaSession
+from edgebox.panel.headset_view import HeadsetView
 from edgebox.panel.health import HealthView
 from edgebox.panel.support_view import SupportView
 from edgebox.panel.vitals import VitalsView
@@ -207,6 +208,7 @@ class View(_Value, frozen=True):
     """Who helps from outside."""
     dark: bool
     """It is night outside."""
+    headset: HeadsetView = HeadsetView()
 
 
 def sound_view(session: MediaSession) -> SoundView:

@@ -13,6 +13,7 @@ from babel.numbers import format_decimal
 
 import edgebox
 from edgebox.messages.base import Fault, Role
+from edgebox.panel.headset_words import say_headset
 from edgebox.panel.health_words import say_health
 from edgebox.panel.people_words import (
     say_count,
@@ -167,6 +168,7 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "vitals": say_vitals(view.vitals, words, now_utc),
         "health": say_health(view.health, words, now_utc),
         "support": say_support(view.support, say),
+        "headset": say_headset(view.headset, words, now_utc),
         "dark": view.dark,
     }
 

@@ -2,6 +2,7 @@
 
 import { ask, askStop, tell } from "./ask.js";
 import { cue } from "./cues.js";
+import { drawHeadset, prepareHeadset } from "./headset.js";
 import { drawHealth, drawHealthLost, prepareHealth } from "./health.js";
 import { drawInvite, drawTimeLeft, prepareInvite } from "./invite.js";
 import { drawMarks, mark, prepareMarks } from "./marks.js";
@@ -31,6 +32,7 @@ function show(state) {
   drawVitals(state.vitals);
   drawHealth(state.health);
   drawSupport(state.support);
+  drawHeadset(state.headset, state.guests.length);
   fit();
   drawTheme(state.dark);
   cue(state);
@@ -79,6 +81,7 @@ prepareSettings();
 prepareVitals();
 prepareHealth();
 prepareSupport();
+prepareHeadset();
 preparePanes();
 lockGestures();
 show(firstState);

@@ -31,8 +31,11 @@ export function preparePeople() {
 export function drawPeople(state) {
   people = state.people;
   setText(find("people").querySelector(".label"), state.peopleText);
-  document.body.dataset.guests = state.guests.length;
-  drawGuest(state.guests[0], state.guests.length);
+  document.body.dataset.guests = state.guests.length || (state.headset.card ? 1 : 0);
+  // Where no person waits, the place is the headset's (headset.js).
+  if (state.guests.length > 0 || !state.headset.card) {
+    drawGuest(state.guests[0], state.guests.length);
+  }
   if (first >= people.length) first = 0;
   drawMembers();
 }
@@ -129,7 +132,7 @@ function fillMember(row, one) {
 }
 
 /** A second tap within some seconds is meant; one right after the first is the same finger. */
-function twice(button, act) {
+export function twice(button, act) {
   const label = button.querySelector(".label");
   const words = label.textContent;
   let askedAt = 0;
@@ -156,6 +159,7 @@ function twice(button, act) {
   });
 }
 
-function copy(template) {
+/** One more of that template's element. */
+export function copy(template) {
   return find(template).content.firstElementChild.cloneNode(true);
 }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edgebox.config import Config, Panel, Sms
 from edgebox.errors import ConfigError
 from edgebox.messages.base import Done, Fault, Role
+from edgebox.messages.pairing import PresenceCode
 from edgebox.messages.room import Invite
 from edgebox.messages.support import HelpLink
 from edgebox.panel.app import create_app
@@ -108,6 +109,20 @@ class StandInActions:
     def invite(self, role: Role) -> Invite | Fault:
         self.asked.append(("invite", role))
         return self.answer if isinstance(self.answer, Fault) else invite(role)
+
+    def headset_code(self) -> PresenceCode | Fault:
+        self.asked.append(("headset-code",))
+        if isinstance(self.answer, Fault):
+            return self.answer
+        return PresenceCode(text="EDGE2:box-1:secret", seconds_left=12.5)
+
+    def allow_headset(self, device: str, digits: str) -> Done | Fault:
+        self.asked.append(("allow-headset", device, digits))
+        return self.answer
+
+    def end_headset(self, device: str) -> Done | Fault:
+        self.asked.append(("end-headset", device))
+        return self.answer
 
     def alive(self) -> bool:
         return isinstance(self.answer, Done)
@@ -427,3 +442,19 @@ def test_technical_help_that_fails_says_so(pages: Pages) -> None:
     pages.actions.answer = Fault(reason="timeout")
     for path in ("/support/ask", "/support/end"):
         assert pages.post(path, {}).get_json()["text"]
+
+
+def test_headset_code_is_in_the_answer_and_nowhere_else(pages: Pages) -> None:
+    answer = pages.post("/headset/code", {}).get_json()
+    assert (answer["text"], answer["seconds"]) == ("", 12.5)
+    assert answer["path"].startswith("M")
+    assert "secret" not in str(answer)
+
+
+def test_headset_let_in_and_sent_away(pages: Pages) -> None:
+    device = "a" * 32
+    pages.post("/headset/allow", {"device": device, "digits": "47"})
+    pages.post("/headset/end", {"device": device})
+    assert pages.actions.asked == [("allow-headset", device, "47"), ("end-headset", device)]
+    for bad in ({"device": "x", "digits": "47"}, {"device": device, "digits": "4"}):
+        assert pages.post("/headset/allow", bad).status_code == 400

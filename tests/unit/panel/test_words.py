@@ -28,7 +28,7 @@ from edgebox.panel.words import (
 )
 from edgebox.roles import RIGHTS
 from edgebox.vitals.nomenclature import BY_NAME
-from tests.unit.panel import health_names, support_names
+from tests.unit.panel import headset_names, health_names, support_names
 from tests.unit.panel.heard import (
     UTC,
     Heard,
@@ -114,6 +114,7 @@ def names_in_code() -> Iterator[str]:
     yield from (f"error.{code}" for code in (*SAID_CODES, 500))
     yield from health_names.names()
     yield from support_names.names()
+    yield from headset_names.names()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
