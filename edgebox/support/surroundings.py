@@ -115,9 +115,11 @@ async def _read(process: asyncio.subprocess.Process, most: int) -> tuple[bytes, 
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    await process.wait()
-    # A pipe that was not read to its end is closed here, not by the collector.
-    process._transport.close()  # type: ignore[attr-defined]
+    try:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+    finally:
+        # A pipe that was not read to its end is closed here, not by the collector.
+        process._transport.close()  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from edgebox.support.surroundings import Surroundings
 F = TypeVar("F")
 LIMIT_S = 6.0
 TEXT_MAX = 200
+SHARED = frozenset({"good", "sending", "slow", "unreadable", "absent"})
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Check(Generic[F]):
         return tuple(self.finding(one, now_utc) for one in verdicts)
 
     def finding(self, verdict: Verdict, at_utc: float) -> Finding:
-        """As it is published. Codes all checks share stand alone."""
-        shared = verdict.code in {"good", "sending", "slow", "unreadable", "absent"}
+        """As it is published. Codes that all checks share stand alone: none of them is a fault."""
+        shared = verdict.grade in {"good", "untested"} and verdict.code in SHARED
         return Finding(
             check=self.name,
             grade=verdict.grade,
