@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from edgebox.config import Config, Language
+from edgebox.errors import DeviceError
 from edgebox.host import notify
 from edgebox.host.supervise import Program, Supervisor
+from edgebox.messages.selftest import Finding
 
 DEFAULT_ETC = Path("/etc/edgebox")
 DEFAULT_CONFIG = DEFAULT_ETC / "edgebox.toml"
@@ -142,6 +144,36 @@ def factory_reset(etc: Path) -> list[str]:
     from edgebox.provision.place import Place
 
     return [f"removed {path}" for path in reset.reset(Place(etc))]
+
+
+def run_self_test(config: Config, *, as_json: bool) -> int:
+    """Test this box and print what was found; the exit code."""
+    from edgebox.panel.catalogue import LANGUAGES, compile_catalogue
+    from edgebox.panel.health import FindingView
+    from edgebox.panel.health_words import say_finding
+    from edgebox.panel.words import Words
+    from edgebox.support import command
+
+    said = [Words(one, compile_catalogue(one).gettext) for one in LANGUAGES]
+
+    def say(finding: Finding) -> list[str]:
+        view = FindingView(
+            check=finding.check, code=finding.code, grade=finding.grade, subject=finding.subject
+        )
+        both = [say_finding(view, words) for words in said]
+        return [f"{one['text']} {one['todo']}" for one in both]
+
+    return command.show(asyncio.run(command.self_test(config)), say, as_json=as_json)
+
+
+def write_bundle(config: Config, path: Path) -> int:
+    """Everything a technician needs to know of this box, redacted; the file's size in bytes."""
+    from edgebox.support import command
+
+    try:
+        return asyncio.run(command.bundle(config, path))
+    except OSError as error:
+        raise DeviceError(f"{path}: {error.strerror}") from error
 
 
 def _main_of(name: str) -> Main:

@@ -224,6 +224,24 @@ def factory_reset(
     _say(app.factory_reset(etc))
 
 
+@cli.command("self-test")
+def self_test(
+    config: ConfigPath = DEFAULT_CONFIG,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Test this box. Exit code 0: it can be used; 1: something does not work; 2: not tested."""
+    raise typer.Exit(app.run_self_test(load(config), as_json=json))
+
+
+@cli.command("support-bundle")
+def support_bundle(
+    path: Annotated[Path, typer.Argument(help="The .tar.gz to write.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Write what a technician needs to know of this box, without secrets, people and places."""
+    typer.echo(f"{path}: {app.write_bundle(load(config), path) / 1e3:.0f} kB")
+
+
 @cli.command("check-config")
 def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Load the configuration, say what is wrong with it, start nothing."""

@@ -13,6 +13,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 install_units edgebox.target edgebox.slice edgebox-live.slice edgebox-kiosk.service \
     edgebox-bus.service edgebox-bond.service edgebox-media.service edgebox-panel.service \
     edgebox-vehicle.service edgebox-vitals.service edgebox-headset.service \
+    edgebox-support.service \
     edgebox-identity.path edgebox-identity.service edgebox-voucher.service edgebox-usb@.service \
     edgebox-renewal.timer edgebox-renewal.service
 install -D -m 755 "$here/image-build/usb-voucher" "$root/opt/edgebox/libexec/usb-voucher"

@@ -24,14 +24,15 @@ def _secrets(config: Config) -> Iterator[str]:
     files |= {camera.ptz.password for camera in config.media.camera if camera.ptz is not None}
     paths = set(_paths(config, files))
     if directory := os.environ.get("CREDENTIALS_DIRECTORY"):
-        paths |= {path for path in Path(directory).iterdir() if path.suffix != ".pem"}
+        paths |= set(Path(directory).iterdir())
     for path in sorted(paths):
         try:
             with path.open("rb") as file:
-                lines = file.read(SECRET_MAX).decode(errors="replace").splitlines()
+                text = file.read(SECRET_MAX).decode(errors="replace")
         except OSError:
             continue
-        yield from (line for line in lines[:LINES_MAX] if not line.startswith("-----"))
+        if "-----BEGIN " not in text:  # keys are known by their look
+            yield from text.splitlines()[:LINES_MAX]
 
 
 def _paths(config: Config, files: set[str]) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from tests.boot.machine import ROOT, Machine, booted, box_system, hub_system
 
 pytestmark = pytest.mark.privileged
 
-SERVICES = ("bus", "bond", "media", "panel", "headset")
+SERVICES = ("bus", "bond", "media", "panel", "headset", "support")
 HUB_SERVICES = ("hub-bus", "hub-web", "hub-bond", "hub-turn")
 WATCHED = ("bond", "media", "panel")
 EXPOSURE_MAX = 1.5
@@ -25,6 +25,7 @@ EXPOSURE_MORE = {
     "edgebox-voucher": 1.8,
     "edgebox-usb@": 3.0,  # mounts a stick: CAP_SYS_ADMIN, devices
     "edgebox-kiosk": 3.1,  # a browser on a screen: devices, name spaces for its own sandbox, a JIT
+    "edgebox-support": 1.7,  # sees /proc, and the firmware's mailbox
 }
 """What cannot be shut, with the reason."""
 
