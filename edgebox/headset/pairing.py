@@ -17,8 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from edgebox.config import Config, read_secret
+from edgebox.config import Config, parse_address, read_secret
 from edgebox.errors import ConfigError
+from edgebox.headset.discovery import Discovery, own_address
 from edgebox.headset.door import Lease, Refusal, RefusedBecause
 from edgebox.headset.pair_api import OUTSIDE, STEPS, PairApi
 from edgebox.headset.pair_state import PairState
@@ -93,6 +94,7 @@ class PairedDoor:
         self.gate = Gate(identity, authority, self._state.counters(), secrets.token_bytes)
         self.api = PairApi(self, keys.encode(authority.der))
         self._signals = Signals(config.headset.interface)
+        self._discovery = _discovery(config)
         self._callbacks: list[Callable[[Lease], None]] = []
         self._alarms: list[Alarm] = []
         self._claim_at: dict[tuple[str, int], float] = {}
@@ -135,6 +137,8 @@ class PairedDoor:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_time())
             group.create_task(self._keep_claims())
+            if self._discovery is not None:
+                group.create_task(self._discovery.run())
 
     async def _keep_time(self) -> None:
         while True:
@@ -327,6 +331,12 @@ def load_identity(config: Config) -> tuple[Identity, Authority]:
         raise ConfigError("bond.private_key: headsets need a key of P-256")
     der = certificate.public_bytes(Encoding.DER)
     return Identity(config.box.id, config.box.vehicle, der, key), Authority(authority)
+
+
+def _discovery(config: Config) -> Discovery | None:
+    """None without an access point of one address."""
+    host, port = parse_address(config.headset.listen) if config.headset.listen else ("", 0)
+    return Discovery(config.box.id, host, port) if own_address(host) else None
 
 
 def _lease(held: Held) -> Lease:

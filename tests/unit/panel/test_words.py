@@ -111,6 +111,8 @@ def names_in_code() -> Iterator[str]:
     yield from (f"monitor.{one}" for one in states if one != "connected")
     yield from (f"validity.{one}" for one in VALIDITIES)
     yield from ("vitals.clock-ahead", "vitals.clock-behind")
+    stores = ("filling", "dropping-waves", "dropping-values", "failed")
+    yield from (f"vitals.store.{one}" for one in stores)
     yield from (f"error.{code}" for code in (*SAID_CODES, 500))
     yield from health_names.names()
     yield from support_names.names()
