@@ -58,7 +58,7 @@ class _Vitals:
         self._recorder = Recorder(disk, self._stored)
         self._sender = Sender(service.bus, disk)
         self._board = Board()
-        self._board_changed = True
+        self._board_changed = asyncio.Event()
         self._failed = ""
         self._attendants = [Attendant(one, time.time()) for one in config.vitals.monitor]
         self._recorder.observers.append(self._observe)
@@ -73,6 +73,7 @@ class _Vitals:
         await self._service.run(
             self._recorder.run(self._service.progress),
             self._sender.run(),
+            self._show(),
             self._watch(),
             *(self._attend(one) for one in self._attendants),
         )
@@ -93,12 +94,21 @@ class _Vitals:
         return SerialPort(monitor, attendant, self._recorder).run()
 
     def _observe(self, observation: Observation) -> None:
-        self._board_changed = self._board.put(observation) or self._board_changed
+        if self._board.put(observation):
+            self._board_changed.set()
 
     async def _stored(self, entries: Sequence[Entry]) -> None:
         self._sender.stored()
         for entry in entries:
             await self._service.bus.publish(VITALS_LIVE, VitalsLive(content=entry.content))
+
+    async def _show(self) -> None:
+        """What is new at once, and no more often than people can read."""
+        while True:
+            await self._service.bus.publish(VITALS_NOW, self._board.now(time.time()))
+            await asyncio.sleep(SHOW_EVERY_S)
+            await self._board_changed.wait()
+            self._board_changed.clear()
 
     async def _watch(self) -> None:
         said: VitalsStatus | None = None
@@ -106,9 +116,6 @@ class _Vitals:
             now, now_utc = time.monotonic(), time.time()
             for attendant in self._attendants:
                 self._recorder.record(attendant.check(now, now_utc))
-            if self._board_changed:
-                self._board_changed = False
-                await self._service.bus.publish(VITALS_NOW, self._board.now(now_utc))
             status = await self._status(now_utc)
             if said is None or _is_news(said, status):
                 said = status

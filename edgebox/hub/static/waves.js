@@ -246,7 +246,8 @@ export class Waves {
     const colours = Object.fromEntries(
       ["trace", "doubtful", "grid", "fine"].map((name) => [name, style.getPropertyValue(`--${name}`)]),
     );
-    const utc = this.boxClock.utc(performance.now());
+    // What is drawn now stands until the next time: it is right in the middle of that.
+    const utc = this.boxClock.utc(performance.now() + FRAME_MS / 2);
     const picture_s = this.picture.late_s;
     for (const trace of this.traces.values()) trace.draw(utc, picture_s, colours);
   }
