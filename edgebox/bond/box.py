@@ -8,13 +8,13 @@ links' sockets take only what the current session's keys open.
 import asyncio
 import contextlib
 import errno
-import hashlib
-import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
+from edgebox.bond.box_link import BoxLink, Surroundings, link_socket
+from edgebox.bond.box_sessions import BoxSession, BoxSessions
+from edgebox.bond.clients import Clients
 from edgebox.bond.connection import (
     Connection,
     DatagramReceived,
@@ -33,75 +33,25 @@ from edgebox.bond.transport import (
     PASSING,
     Address,
     Driver,
-    bind_to_link,
     drain,
-    never_fragment,
-    send,
     send_many,
-    udp_socket,
 )
 from edgebox.bond.wire import ANNOUNCE_MAX, LINKS_MAX, session_of
-from edgebox.config import Config, Forward, Link, parse_address
+from edgebox.config import Config
 from edgebox.errors import ConfigError
 from edgebox.host.netlink import Interfaces, watch_interfaces
 
 logger = logging.getLogger(__name__)
 
-CLIENTS_MAX = 256
-"""Of all forwards together; the hub serves no more. The one idle longest gives way."""
 LOOK_S = 0.1
 """How often it is asked whether new keys are needed."""
 RETRY_S = (0.1, 0.25, 0.5, 1.0, 2.0)
-SESSION_MAX_S = 8 * 3600.0
-"""Certificates are looked at again after this."""
-OVERLAP_S = 3.0
-"""The session before may still bring something this long."""
-PROVE_S = 3.0
-"""New keys that bring nothing back by then are of no use."""
 REOPEN_S = 1.0
 FIRST_LINK_S = 1.0
 """Before that it is no news that there is no link to ask for keys on."""
 DECIDE_S = 0.1
 """How often it is looked at what each link may be used for."""
 RESOLVE_S = 60.0
-
-
-@dataclass
-class _Client:
-    sock: socket.socket
-    forward: Forward
-    address: Address
-    used_at: float
-
-
-@dataclass
-class BoxLink:
-    """One configured link and its socket, if the system has it now."""
-
-    number: int
-    config: Link
-    sock: socket.socket | None = None
-    remote: Address = None
-    headers: int = HEADERS_V4
-    """Bytes of IP and UDP headers of each packet."""
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    """Since the start, with headers."""
-    family: int = 0
-    bound_to: int = 0
-    """The interface's index when the socket was opened."""
-    present: bool = False
-    """The interface or source address exists."""
-    reopen_at: float = 0.0
-    since: float = 0.0
-
-
-@dataclass
-class _Session:
-    connection: Connection
-    driver: Driver
-    started_at: float
-    replaced_at: float = 0.0
 
 
 class BoxEnd:
@@ -111,23 +61,17 @@ class BoxEnd:
         """`on_urgent` is called when the target falls."""
         self.config = config
         self.links = [BoxLink(number, link) for number, link in enumerate(config.bond.link)]
-        self.session: _Session | None = None
+        self._sessions = BoxSessions()
         self.problem = ""
         """Why there are no session keys, for the technician."""
         self._on_urgent = on_urgent
         self._loop = asyncio.get_running_loop()
         self._keys = KeyClient(config)
-        self._next: _Session | None = None
-        self._sessions: dict[int, _Session] = {}
-        self._forwards: list[socket.socket] = []
-        self._clients: dict[int, _Client] = {}
-        self._flow_of: dict[tuple[str, Address], int] = {}
-        self._ended = Counters()
+        self._clients = Clients(self._send_inner, self._flush_inner)
         self._dropped = 0
         self._refused: set[int] = set()
-        self._interfaces: Interfaces = {}
+        self._surroundings = Surroundings(config.bond.hub)
         self._has_link = asyncio.Event()
-        self._remotes: dict[str, list[tuple[int, Address]]] = {}
         self.spending = Spending(config)
 
     def open(self) -> None:
@@ -136,7 +80,7 @@ class BoxEnd:
         self.spending.open()
         try:
             for forward in self.config.bond.forward:
-                self._open_forward(forward)
+                self._clients.open(forward)
         except ConfigError:
             self._close()
             raise
@@ -156,11 +100,8 @@ class BoxEnd:
             self.spending.close()
 
     def _close(self) -> None:
-        for session in list(self._sessions.values()):
-            self._end(session)
-        for sock in self._forwards:
-            self._loop.remove_reader(sock)
-            sock.close()
+        self._sessions.close()
+        self._clients.close()
         for link in self.links:
             self._close_link(link)
 
@@ -169,85 +110,38 @@ class BoxEnd:
     @property
     def connection(self) -> Connection | None:
         """The session in use."""
-        return self.session.connection if self.session else None
+        current = self._sessions.current
+        return current.connection if current else None
 
     def counters(self) -> Counters:
         """Totals over all sessions."""
-        total = Counters()
-        parts = [self._ended, *(one.connection.counters for one in self._sessions.values())]
-        for name in Counters.__slots__:
-            setattr(total, name, sum(getattr(part, name) for part in parts))
+        total = self._sessions.counters()
         total.expired += self._dropped
         return total
 
     def overdue_s(self) -> float:
         """How late the session's timer is."""
-        return self.session.driver.overdue_s if self.session else 0.0
+        current = self._sessions.current
+        return current.driver.overdue_s if current else 0.0
 
-    # Forwards
+    # Datagrams
 
-    def _open_forward(self, forward: Forward) -> None:
-        host, port = parse_address(forward.listen)
-        sock = udp_socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        self._forwards.append(sock)
-        try:
-            sock.bind((host, port))
-        except OSError as error:
-            raise ConfigError(
-                f"bond.forward {forward.name!r}: cannot listen on {forward.listen}: "
-                f"{error.strerror}"
-            ) from error
-        self._loop.add_reader(sock, self._on_forward, forward, sock)
-
-    def _on_forward(self, forward: Forward, sock: socket.socket) -> None:
-        def take(payload: bytes, address: Address) -> None:
-            self._send_inner(forward, sock, payload, address)
-
-        drain(sock, take)
-        if self.session is not None:
-            self.session.driver.flush()
-
-    def _send_inner(
-        self, forward: Forward, sock: socket.socket, payload: bytes, address: Address
-    ) -> None:
-        now = self._loop.time()
-        flow = self._flow_of.get((forward.listen, address))
-        if flow is None:
-            flow = self._new_client(forward, sock, address, now)
-        self._clients[flow].used_at = now
-        if self.session is None:
+    def _send_inner(self, flow: int, destination: str, payload: bytes) -> None:
+        connection = self.connection
+        if connection is None:
             self._dropped += 1
             return
-        connection = self.session.connection
-        connection.open_flow(flow, forward.to, now)
+        now = self._loop.time()
+        connection.open_flow(flow, destination, now)
         connection.send_datagram(flow, payload, now)
 
-    def _new_client(
-        self, forward: Forward, sock: socket.socket, address: Address, now: float
-    ) -> int:
-        """The flow's number follows from the addresses: after a restart it is the same again."""
-        if len(self._clients) >= CLIENTS_MAX:
-            self._forget_client(min(self._clients, key=lambda one: self._clients[one].used_at))
-        flow, salt = -1, 0
-        while flow < 0 or flow in self._clients:
-            text = f"{forward.listen}|{address[0]}|{address[1]}|{salt}"
-            digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
-            flow, salt = int.from_bytes(digest, "big"), salt + 1
-        self._clients[flow] = _Client(sock, forward, address, now)
-        self._flow_of[forward.listen, address] = flow
-        return flow
-
-    def _forget_client(self, flow: int) -> None:
-        client = self._clients.pop(flow)
-        del self._flow_of[client.forward.listen, client.address]
-
-    # Events of a connection
+    def _flush_inner(self) -> None:
+        if self._sessions.current is not None:
+            self._sessions.current.driver.flush()
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, DatagramReceived):
-            client = self._clients.get(event.flow)
-            if client is not None:
-                send(client.sock, event.payload, client.address)
+            self._clients.deliver(event.flow, event.payload)
         elif isinstance(event, TargetFell):
             self._on_urgent()
         elif isinstance(event, PathChanged):
@@ -257,14 +151,13 @@ class BoxEnd:
             self._on_urgent()
         elif isinstance(event, FlowWasRefused) and event.flow not in self._refused:
             self._refused.add(event.flow)
-            client = self._clients.get(event.flow)
-            where = client.forward.to if client else "an address"
+            where = self._clients.destination_of(event.flow) or "an address"
             logger.warning("the hub does not forward to %s: bond.allow there", where)
 
     # Links
 
     async def _on_interfaces(self, interfaces: Interfaces) -> None:
-        self._interfaces = interfaces
+        self._surroundings.interfaces = interfaces
         for link in self.links:
             link.reopen_at = 0.0
             self._look_at_link(link)
@@ -280,13 +173,13 @@ class BoxEnd:
     def _decide_uses(self) -> None:
         now = self._loop.time()
         if self.spending.decide(self.connection, now):
-            for session in list(self._sessions.values()):
+            for session in self._sessions:
                 self._apply_uses(session, now)
                 session.driver.flush()
             for link in self.links:
                 self._look_at_link(link)
 
-    def _apply_uses(self, session: "_Session", now: float) -> None:
+    def _apply_uses(self, session: BoxSession, now: float) -> None:
         for link, use in zip(self.links, self.spending.uses, strict=True):
             metered = link.config.price_per_gb > 0 or link.config.monthly_cap_mb > 0
             session.connection.use_path(link.number, use, now, metered=metered)
@@ -299,22 +192,23 @@ class BoxEnd:
 
     async def _keep_resolved(self) -> None:
         """Host names may move; while none is known, ask again soon."""
-        names = {link.config.remote or self.config.bond.hub for link in self.links}
+        remotes = self._surroundings.remotes
+        names = {self._surroundings.name_of(link.config) for link in self.links}
         while True:
             for name in names:
                 try:
-                    self._remotes[name] = await resolve(name, socket.SOCK_DGRAM)
+                    remotes[name] = await resolve(name, socket.SOCK_DGRAM)
                 except OSError as error:
                     logger.warning("%s: %s", name, error)
             for link in self.links:
                 self._look_at_link(link)
-            known = all(name in self._remotes for name in names)
+            known = all(name in remotes for name in names)
             await asyncio.sleep(RESOLVE_S if known else REOPEN_S)
 
     def _look_at_link(self, link: BoxLink) -> None:
         """Open, close or leave alone, as the system has it now."""
         now = self._loop.time()
-        present = self._is_present(link.config)
+        present = self._surroundings.has(link.config)
         if present != link.present:
             link.present, link.since = present, now
         is_closed = self.spending.uses[link.number] is Use.CLOSED
@@ -323,7 +217,7 @@ class BoxEnd:
             self._close_link(link)
         elif is_closed:
             self._close_link(link)
-        elif link.sock is not None and self._has_changed(link):
+        elif link.sock is not None and self._surroundings.have_changed(link):
             logger.info("link %s has changed", link.config.name)
             self._close_link(link)
             self._open_link(link, now)
@@ -332,35 +226,13 @@ class BoxEnd:
         elif present and now >= link.reopen_at:
             self._open_link(link, now)
 
-    def _is_present(self, config: Link) -> bool:
-        if config.interface:
-            interface = self._interfaces.get(config.interface)
-            return interface is not None and interface.up
-        try:
-            with socket.socket(_family(config.source), socket.SOCK_DGRAM) as probe:
-                probe.bind((config.source, 0))
-        except OSError:
-            return False
-        return True
-
-    def _has_changed(self, link: BoxLink) -> bool:
-        """The interface is another one of the same name, or has lost its addresses of our kind.
-
-        Other changes of address need nothing: the kernel takes one that is valid for each packet.
-        """
-        if not link.config.interface:
-            return False
-        interface = self._interfaces.get(link.config.interface)
-        replaced = interface is not None and interface.index != link.bound_to
-        return replaced or link.family not in self._families(link.config)
-
     def _open_link(self, link: BoxLink, now: float) -> None:
-        fitting = self._fitting(link)
+        fitting = self._surroundings.reachable(link.config)
         if not fitting:
             return
         family, link.remote = fitting[0]
         try:
-            sock = self._link_socket(link, family)
+            sock = link_socket(link.config, family)
         except OSError as error:
             link.reopen_at = now + REOPEN_S
             logger.warning("link %s: %s", link.config.name, error)
@@ -369,48 +241,24 @@ class BoxEnd:
         self._has_link.set()
         link.headers = HEADERS_V6 if family == socket.AF_INET6 else HEADERS_V4
         link.family = family
-        interface = self._interfaces.get(link.config.interface)
-        link.bound_to = interface.index if interface else 0
+        link.bound_to = self._surroundings.index_of(link.config)
         self._loop.add_reader(sock, self._on_link, link, sock)
-        for session in self._sessions.values():
+        for session in self._sessions:
             session.connection.attach_path(link.number, link.number, now)
             self._apply_uses(session, now)
             session.driver.flush()
-
-    def _link_socket(self, link: BoxLink, family: int) -> socket.socket:
-        sock = udp_socket(family)
-        try:
-            bind_to_link(sock, link.config)
-            never_fragment(sock)
-        except OSError:
-            sock.close()
-            raise
-        return sock
 
     def _follow_hub(self, link: BoxLink, now: float) -> None:
         """A hub that does not answer where it was may be where its name leads now."""
         path = self.connection.paths.get(link.number) if self.connection else None
         if path is not None and path.state is PathState.UP and path.estimate.known:
             return
-        fitting = self._fitting(link)
+        fitting = self._surroundings.reachable(link.config)
         if not fitting or link.remote in [address for _, address in fitting]:
             return
         logger.info("link %s: the hub has moved", link.config.name)
         self._close_link(link)
         self._open_link(link, now)
-
-    def _fitting(self, link: BoxLink) -> list[tuple[int, Address]]:
-        """The hub's addresses that this link can send to."""
-        addresses = self._remotes.get(link.config.remote or self.config.bond.hub, [])
-        families = self._families(link.config)
-        return [entry for entry in addresses if entry[0] in families]
-
-    def _families(self, config: Link) -> set[int]:
-        if config.source:
-            return {_family(config.source)}
-        interface = self._interfaces.get(config.interface)
-        usable = [text for text in interface.addresses if text] if interface else []
-        return {_family(text) for text in usable if not text.lower().startswith("fe80")}
 
     def _close_link(self, link: BoxLink) -> None:
         if link.sock is None:
@@ -420,20 +268,19 @@ class BoxEnd:
         link.sock = None
         now = self._loop.time()
         link.since = now
-        for session in self._sessions.values():
+        for session in self._sessions:
             session.connection.detach_path(link.number, now)
 
     def _on_link(self, link: BoxLink, sock: socket.socket) -> None:
-        touched: dict[int, _Session] = {}
+        touched: dict[int, BoxSession] = {}
 
         def take(packet: bytes, address: Address) -> None:
             size = len(packet) + link.headers
             link.bytes_received += size
             self.spending.count(link.config, size)
             number = session_of(packet)
-            session = self._sessions.get(number)
+            session = self._sessions.find(number)
             if session is None:
-                self._ended.garbage += 1
                 return
             session.driver.receive(link.number, packet)
             touched[number] = session
@@ -457,7 +304,7 @@ class BoxEnd:
             self._loop.call_soon(self._on_send_error, link, link.sock, problem)
 
     def _on_too_large(self, number: int, size: int) -> None:
-        for session in self._sessions.values():
+        for session in self._sessions:
             session.connection.sender.on_refused(number, size, self._loop.time())
 
     def _on_send_error(self, link: BoxLink, sock: socket.socket, problem: int) -> None:
@@ -466,7 +313,7 @@ class BoxEnd:
         logger.info("link %s cannot send: %s", link.config.name, _strerror(problem))
         link.reopen_at = self._loop.time() + REOPEN_S
         self._close_link(link)
-        for session in self._sessions.values():
+        for session in self._sessions:
             session.driver.flush()
 
     # Sessions
@@ -477,8 +324,8 @@ class BoxEnd:
             await asyncio.wait_for(self._has_link.wait(), FIRST_LINK_S)
         attempt = 0
         while True:
-            self._settle_sessions()
-            if not self._needs_keys():
+            self._sessions.settle(self._loop.time())
+            if not self._sessions.need_keys(self._loop.time()):
                 attempt = 0
                 await asyncio.sleep(LOOK_S)
                 continue
@@ -509,50 +356,19 @@ class BoxEnd:
             self.spending.count(link.config, EXCHANGE_BYTES)
         return usable
 
-    def _needs_keys(self) -> bool:
-        if self._next is not None:
-            return False
-        if self.session is None:
-            return True
-        now = self._loop.time()
-        old = now - self.session.started_at > SESSION_MAX_S
-        return old or self.session.connection.is_silent(now)
-
     def _begin(self, connection: Connection) -> None:
         """Start a session; it takes over when the hub has answered on it."""
         now = self._loop.time()
-        session = _Session(connection, Driver(connection, self._send_outer, self._on_event), now)
-        self._sessions[connection.session] = session
-        self._next = session
+        driver = Driver(connection, self._send_outer, self._on_event)
+        session = BoxSession(connection, driver, now)
+        self._sessions.begin(session)
         for link in self.links:
             if link.sock is not None:
                 connection.attach_path(link.number, link.number, now)
         self._apply_uses(session, now)
-        if self.session is not None:
-            connection.inherit(self.session.connection)
+        if self.connection is not None:
+            connection.inherit(self.connection)
         session.driver.flush()
-
-    def _settle_sessions(self) -> None:
-        now = self._loop.time()
-        fresh = self._next
-        if fresh is not None and fresh.connection.established:
-            if self.session is not None:
-                self.session.replaced_at = now
-            self.session, self._next = fresh, None
-            logger.info("session %08x is in use", fresh.connection.session)
-        elif fresh is not None and now - fresh.started_at > PROVE_S:
-            self._next = None
-            self._end(fresh)
-        for session in list(self._sessions.values()):
-            if session.replaced_at and now - session.replaced_at > OVERLAP_S:
-                self._end(session)
-
-    def _end(self, session: _Session) -> None:
-        session.driver.close()
-        del self._sessions[session.connection.session]
-        for name in Counters.__slots__:
-            spent = getattr(session.connection.counters, name)
-            setattr(self._ended, name, getattr(self._ended, name) + spent)
 
 
 def _check(config: Config) -> None:
@@ -564,11 +380,6 @@ def _check(config: Config) -> None:
             raise ConfigError(
                 f"bond.forward {forward.name!r}: to: at most {ANNOUNCE_MAX} characters"
             )
-
-
-def _family(text: str) -> int:
-    is_v6 = ipaddress.ip_address(text).version == 6
-    return socket.AF_INET6 if is_v6 else socket.AF_INET
 
 
 def _strerror(number: int) -> str:

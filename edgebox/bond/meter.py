@@ -72,3 +72,8 @@ class Counters:
         self.garbage = 0
         self.replayed = 0
         self.refused = 0
+
+    def add(self, other: "Counters") -> None:
+        """Count what another has counted."""
+        for name in Counters.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))

@@ -4,7 +4,8 @@ import time
 from collections import deque
 from typing import Literal
 
-from edgebox.bond.box import BoxEnd, BoxLink
+from edgebox.bond.box import BoxEnd
+from edgebox.bond.box_link import BoxLink
 from edgebox.bond.connection import Connection
 from edgebox.bond.path import Path, PathState, Use
 from edgebox.bond.spending import MEGABYTE

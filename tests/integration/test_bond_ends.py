@@ -67,16 +67,16 @@ async def test_link_follows_a_hub_that_has_moved(tmp_path: Path) -> None:
     config = box_config(tmp_path, "none", ports)
     box = BoxEnd(config)
     try:
-        box._remotes = {config.bond.hub: [(socket.AF_INET, was_at)]}
+        box._surroundings.remotes = {config.bond.hub: [(socket.AF_INET, was_at)]}
         for link in box.links:
             box._look_at_link(link)
             assert link.remote == was_at
-        box._remotes = {config.bond.hub: [(socket.AF_INET, moved_to)]}
+        box._surroundings.remotes = {config.bond.hub: [(socket.AF_INET, moved_to)]}
         for link in box.links:
             box._look_at_link(link)
             assert link.sock is not None
             assert link.remote == moved_to
-        box._remotes = {config.bond.hub: [(socket.AF_INET, was_at), (socket.AF_INET, moved_to)]}
+        box._surroundings.remotes = {config.bond.hub: [(socket.AF_INET, was_at), (socket.AF_INET, moved_to)]}
         for link in box.links:
             box._look_at_link(link)
             assert link.remote == moved_to
