@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 # Sites with a proxy of their own put its certificate into the system's store.
 export UV_SYSTEM_CERTS := 1
 SEED ?=
-PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt,$(wildcard image-build/packages/*.txt))
+PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt,$(wildcard image-build/packages/*.txt))
 
 .PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units check-arm64
 
@@ -93,9 +93,12 @@ $(UV): .tools/packages.ready
 	@$(UV) pip install --quiet --python $(PY) --no-deps --editable .
 	@touch $@
 
-lock: $(UV) ## Resolve the dependencies anew into the lock file
+lock: $(UV) ## Resolve the dependencies anew into the lock files: all, and what boxes and hubs run
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --extra hub --group dev --quiet --upgrade -o image-build/lock/dev.txt
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --extra hub --constraint image-build/lock/dev.txt --quiet \
+	  -o image-build/lock/run.txt
 
 clean: ## Remove what set-up made below this directory
 	rm -rf .venv .fuzz .tools

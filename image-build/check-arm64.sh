@@ -34,6 +34,6 @@ for python in 3.11 3.13; do
     "$here/.tools/bin/uv" pip install --quiet --dry-run --target "$work/python" \
         --python "$here/.venv/bin/python" --python-version "$python" \
         --python-platform aarch64-manylinux_2_36 --no-deps --only-binary :all: \
-        --no-binary systemd-python --require-hashes -r "$here/image-build/lock/dev.txt"
+        --no-binary systemd-python --require-hashes -r "$here/image-build/lock/run.txt"
     echo "arm64 wheels for Python $python: all there but systemd-python, which is built"
 done
