@@ -210,7 +210,7 @@ class Connection:
 
     def open_flow(self, flow: int, destination: str, now: float) -> None:
         """Box: say where a flow goes."""
-        self.sender.open_flow(flow, destination, now)
+        self.sender.flows.open(flow, destination, now)
 
     def refuse_flow(self, flow: int) -> None:
         """Hub: this flow will not be served; tell the box. It takes no other flow's place."""
@@ -301,7 +301,7 @@ class Connection:
             self._keep_house(now)
 
     def _keep_house(self, now: float) -> None:
-        self.sender.forget_idle_flows(now)
+        self.sender.flows.forget_idle(now)
         self._told.clear()
         self._heard_refused.clear()
         self._least_delay_us, self._least_next_us = self._least_next_us, None
@@ -363,7 +363,7 @@ class Connection:
             data.flow in self._destinations or len(self._destinations) < FLOWS_MAX
         ):
             self._destinations[data.flow] = data.announce
-            self.sender.open_flow(data.flow, "", now)
+            self.sender.flows.open(data.flow, "", now)
 
     def _deliver(self, data: Data) -> None:
         destination = self._destinations.get(data.flow, "")

@@ -12,6 +12,7 @@ from edgebox.bond.backlog import Backlog
 from edgebox.bond.classify import Seen
 from edgebox.bond.clocks import Clocks
 from edgebox.bond.datagram import Datagram, Flow
+from edgebox.bond.flows import Flows, announcement
 from edgebox.bond.links import Links
 from edgebox.bond.meter import Counters, Rate
 from edgebox.bond.outlet import Outlet
@@ -31,7 +32,6 @@ from edgebox.bond.wire import (
     Fragment,
     TrafficClass,
 )
-from edgebox.errors import LocalProtocolError
 
 URGENT_BPS = 500_000
 """Control and sound beyond this lose their privilege."""
@@ -46,8 +46,6 @@ AWAY_S = 0.05
 """A tick so late: we were not run, or our clock jumped."""
 MEMBERS_MAX = 256
 """Datagrams of one frame that parity protects at most."""
-FLOWS_MAX = 1024
-FLOW_IDLE_S = 180.0
 
 
 class Sender:
@@ -56,7 +54,7 @@ class Sender:
     def __init__(self, sealer: Sealer, counters: Counters, now: float):
         self.links = Links()
         self.paths = self.links.paths
-        self.flows: dict[int, Flow] = {}
+        self.flows = Flows()
         self.outlet = Outlet(sealer, counters)
         self.target = Target(now)
         self._sealer = sealer
@@ -105,21 +103,11 @@ class Sender:
 
     # Datagrams in
 
-    def open_flow(self, flow: int, destination: str, now: float) -> None:
-        """Name where a flow goes at the far end; announced with its first datagrams."""
-        known = self.flows.get(flow)
-        if known is None or known.destination != destination:
-            self.flows[flow] = Flow(destination, now)
-        while len(self.flows) > FLOWS_MAX:
-            del self.flows[min(self.flows, key=lambda one: self.flows[one].used_at)]
-
     def accept(self, flow_id: int, payload: bytes, now: float) -> None:
         """Take a datagram to send."""
         self._notice_absence(now)
-        flow = self.flows.get(flow_id)
-        if flow is None:
-            raise LocalProtocolError(f"flow {flow_id} is not open")
-        flow.used_at = self._data_at = now
+        flow = self.flows.use(flow_id, now)
+        self._data_at = now
         seen = flow.classifier.classify(payload, now)
         announce_size = 0 if flow.announced else 1 + len(flow.destination)
         size_max = self.links.size_max - OVERHEAD - announce_size
@@ -242,7 +230,7 @@ class Sender:
             return
         if datagram.sequence < 0:
             self._number(datagram, flow)
-        announce = _announcement(datagram, flow, path.mtu.size)
+        announce = announcement(datagram, flow, path.mtu.size)
         queue_s = path.queue_s(now)
         size = self.outlet.datagram(datagram, path, copy, announce, now)
         datagram.links |= 1 << path.link
@@ -312,9 +300,7 @@ class Sender:
             if datagram.cover is not None:
                 datagram.cover.missing -= 1
         if sent.announces:
-            flow = self.flows.get(datagram.flow)
-            if flow is not None:
-                flow.announced = True
+            self.flows.on_announced(datagram.flow)
 
     def _on_lost(self, path: Path, sent: Sent, now: float) -> None:
         path.forget(sent)
@@ -388,13 +374,6 @@ class Sender:
         if old:
             path.settle_waiting()
 
-    def forget_idle_flows(self, now: float) -> None:
-        """Drop flows nobody used for long."""
-        for flow_id in [
-            flow_id for flow_id, flow in self.flows.items() if flow.used_at < now - FLOW_IDLE_S
-        ]:
-            del self.flows[flow_id]
-
     # Figures
 
     def update_target(self, now: float) -> float:
@@ -411,14 +390,3 @@ class Sender:
         """Share of the last second's bytes that were copies."""
         total = self.outlet.bps(now)
         return self.outlet.extra_bps(now) / total if total else 0.0
-
-
-def _announcement(datagram: Datagram, flow: Flow, outer_max: int) -> str:
-    """Where the flow goes, if the far end must be told.
-
-    A datagram that was cut when the far end still knew may have no room left; one cut now has.
-    """
-    size = len(datagram.payload) + 1 + len(flow.destination)
-    if datagram.fragment is not None:
-        size += FRAGMENT_SIZE
-    return "" if flow.announced or size > outer_max - OVERHEAD else flow.destination

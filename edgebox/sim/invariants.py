@@ -7,8 +7,8 @@ from typing import Any
 
 from edgebox.bond.backlog import BACKLOG_BYTES
 from edgebox.bond.connection import EVENTS_MAX, Connection
+from edgebox.bond.flows import FLOWS_MAX
 from edgebox.bond.release import HELD_MAX
-from edgebox.bond.sender import FLOWS_MAX
 
 THOROUGH_STEPS = 64
 """What takes longer is looked at once in so many steps."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from edgebox.bond.connection import EVENTS_MAX, Connection, TargetFell
+from edgebox.bond.flows import FLOWS_MAX
 from edgebox.bond.seal import Keys
-from edgebox.bond.sender import FLOWS_MAX
 from edgebox.sim.invariants import (
     BYTES_MAX,
     StateError,
