@@ -12,7 +12,6 @@ was killed finds its own last copy there and goes on with the same session.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
@@ -23,6 +22,7 @@ from edgebox.errors import ConfigError, RemoteProtocolError
 from edgebox.host.service import Service
 from edgebox.media.admission import Admission
 from edgebox.media.bulletin import Bulletin
+from edgebox.media.crew import Crew
 from edgebox.media.encoder import Encoder
 from edgebox.media.guidance import Guidance, Surroundings
 from edgebox.media.headset import Headsets
@@ -30,11 +30,11 @@ from edgebox.media.pictures import Pictures
 from edgebox.media.preview import Preview
 from edgebox.media.ptz import movers
 from edgebox.media.report import camera_status, problem_of, rounded, without_figures
+from edgebox.media.resume import last_session
 from edgebox.media.session import Session
 from edgebox.media.sound.cabin import Cabin
 from edgebox.media.vitals import VitalsRelay
 from edgebox.media.watch import Watchers
-from edgebox.media.wishes import Wish, Wishes
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.messages.headset import (
@@ -49,31 +49,11 @@ from edgebox.messages.headset import (
     HeadsetOffer,
 )
 from edgebox.messages.session import (
-    ADMIT,
-    HIDE_PICTURES,
-    HIDE_WISH,
     MEDIA_SESSION,
-    MUTE_CABIN,
-    MUTE_GUEST,
-    MUTE_WISH,
-    REFUSE,
-    REFUSE_WISH,
-    SELECT_CAMERAS,
-    START_VIDEO,
-    STOP_VIDEO,
-    STOP_WISH,
     WATCH,
     WATCH_CANDIDATE,
     WATCH_CLOSE,
-    Admit,
-    GuestMuted,
-    HidePictures,
     MediaSession,
-    MuteCabin,
-    Refuse,
-    SelectCameras,
-    StartVideo,
-    StopVideo,
     WatchAnswer,
     WatchCandidate,
     WatchClose,
@@ -95,8 +75,6 @@ CHECK_EVERY_S = 1.0
 FIGURES_EVERY_S = 2.0
 """Mere bit and frame rates are published no more often: each goes over the links to the hub, too.
 States are published at once."""
-RETAINED_S = 0.5
-"""The broker sends what it retains right after the subscription; later there is nothing."""
 
 
 async def run(config: Config) -> None:
@@ -160,17 +138,19 @@ class _MediaService:
             service.progress,
         )
         self._telling: set[asyncio.Task[bool]] = set()
+        self._crew = Crew(
+            self._session, self._admission, self._cabin, self._watchers, self._end, self._applied
+        )
         self._preview = Preview(
-            config, self._sent_encoders, self._watchers.guest_picture, self._stop
+            config, self._sent_encoders, self._watchers.guest_picture, self._crew.stop
         )
         self._main = ""
-        self._wishes = Wishes(self._session, self._admission)
         self._was_live = False
         self._dirty = asyncio.Event()
         self._published: MediaSession | None = None
         self._published_at = 0.0
         self._problem = ""
-        self._resumed: asyncio.Future[MediaSession] = asyncio.get_running_loop().create_future()
+        self._resumed = False
 
     async def run(self) -> None:
         async with AsyncExitStack() as stack:
@@ -192,14 +172,7 @@ class _MediaService:
     async def _serve(self) -> None:
         await self._resume()
         await self._bus.subscribe(BOND_STATUS, self._bond_status)
-        await self._bus.serve(START_VIDEO, self._start_video)
-        await self._bus.serve(STOP_VIDEO, self._stop_video)
-        await self._bus.serve(SELECT_CAMERAS, self._select_cameras)
-        await self._bus.serve(HIDE_PICTURES, self._hide_pictures)
-        await self._bus.serve(MUTE_CABIN, self._mute_cabin)
-        await self._bus.serve(MUTE_GUEST, self._mute_guest)
-        await self._bus.serve(ADMIT, self._admit)
-        await self._bus.serve(REFUSE, self._refuse)
+        await self._crew.serve(self._bus)
         await self._bus.serve(WATCH, self._watch)
         await self._bus.subscribe(WATCH_CANDIDATE, self._watch_candidate)
         await self._bus.subscribe(WATCH_CLOSE, self._watch_close)
@@ -220,53 +193,18 @@ class _MediaService:
         """Find out what an earlier process of this service was doing."""
         await self._bus.connected.wait()
         # First: what nobody was there to hear must be known before the session is taken up.
-        await self._bus.subscribe(STOP_WISH, self._take_wish)
-        await self._bus.subscribe(HIDE_WISH, self._take_wish)
-        await self._bus.subscribe(MUTE_WISH, self._take_wish)
-        await self._bus.subscribe(REFUSE_WISH, self._take_wish)
-        await self._bus.subscribe(MEDIA_SESSION, self._own_session)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RETAINED_S):
-                last = await self._resumed
-                self._headsets.resume(last)
-                self._session.resume(last)
-                self._admission.resume(last)
-                self._cabin.mute(last.sound.muted)
-                self._obey()
+        await self._crew.listen(self._bus)
+        last = await last_session(self._bus, self._service.instance)
+        if last is not None:
+            self._headsets.resume(last)
+            self._session.resume(last)
+            self._admission.resume(last)
+            self._cabin.mute(last.sound.muted)
+            self._crew.obey()
+        self._resumed = True
         self._apply()
 
-    async def _take_wish(self, wish: Wish, keys: dict[str, str]) -> None:
-        self._wishes.take(wish)
-        if self._resumed.done():
-            self._obey()
-            await self._applied()
-
-    def _obey(self) -> None:
-        """What the crew wanted while nobody was there to hear it, or wants now."""
-        if self._wishes.is_over:
-            self._end()
-            return
-        for participant in self._wishes.obey():
-            self._watchers.cut(participant)
-        if (muted := self._wishes.muted) is not None:
-            self._cabin.mute(muted)
-
-    async def _own_session(self, last: MediaSession, keys: dict[str, str]) -> None:
-        if not self._resumed.done():
-            self._resumed.set_result(last)
-
-    # Requests
-
-    async def _start_video(self, wish: StartVideo, keys: dict[str, str]) -> Done | Fault:
-        fault = self._session.start(wish.cameras, time.time())
-        return fault or await self._applied()
-
-    async def _stop_video(self, wish: StopVideo, keys: dict[str, str]) -> Done | Fault:
-        return await self._stop()
-
-    async def _stop(self) -> Done:
-        self._end()
-        return await self._applied()
+    # The session
 
     def _end(self) -> None:
         if self._session.state == "live":
@@ -277,37 +215,6 @@ class _MediaService:
             self._cabin.mute(False)
         self._watchers.cut_all()
         self._preview.cut_all()
-
-    async def _select_cameras(self, wish: SelectCameras, keys: dict[str, str]) -> Done | Fault:
-        fault = self._session.select(wish.cameras)
-        return fault or await self._applied()
-
-    async def _hide_pictures(self, wish: HidePictures, keys: dict[str, str]) -> Done | Fault:
-        self._session.hidden = wish.hidden
-        return await self._applied()
-
-    async def _mute_cabin(self, wish: MuteCabin, keys: dict[str, str]) -> Done | Fault:
-        self._cabin.mute(wish.muted)
-        return await self._applied()
-
-    async def _mute_guest(self, wish: GuestMuted, keys: dict[str, str]) -> Done | Fault:
-        fault = self._admission.silence(wish.participant, wish.muted)
-        return fault or await self._applied()
-
-    async def _admit(self, wish: Admit, keys: dict[str, str]) -> Done | Fault:
-        if wish.session != self._session.id:
-            return Fault(reason="refused", text="this session has ended")
-        fault = self._admission.admit(wish)
-        if fault is None:
-            self._watchers.keep_role(wish.participant, wish.role)
-        return fault or await self._applied()
-
-    async def _refuse(self, wish: Refuse, keys: dict[str, str]) -> Done | Fault:
-        if wish.session != self._session.id:
-            return Fault(reason="refused", text="this session has ended")
-        self._admission.refuse(wish.participant)
-        self._watchers.cut(wish.participant)
-        return await self._applied()
 
     def _focus(self, camera: str, name: str) -> bool:
         """A person at the far end chose the main picture."""
@@ -353,7 +260,7 @@ class _MediaService:
 
     def _headsets_changed(self) -> None:
         """A camera more or less divides the bits anew; its pictures coming or going do not."""
-        if self._resumed.done():
+        if self._resumed:
             self._apply()
 
     def _headset_ended(self, peer: str) -> None:

@@ -1,7 +1,7 @@
 """What the crew wants whether media was there to hear it or not (no I/O).
 
 Stop, hide, mute and refuse are retained by the broker, each with the session it means. Media hears
-them before it takes up its session again, and obeys: nobody sees on because a process was just dead.
+them before it takes up its session again, and obeys: nobody sees on because a process was dead.
 """
 
 from edgebox.media.admission import Admission

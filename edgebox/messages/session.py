@@ -213,6 +213,19 @@ STOP_VIDEO = Request("box/{box}/local/media/stop", StopVideo, Done)
 SELECT_CAMERAS = Request("box/{box}/local/media/select", SelectCameras, Done)
 
 
+class Echo(Message, frozen=True):
+    """From media to itself, after it asked for what the broker retains.
+
+    A broker sends what it retains before what is published later: once this is back, nothing more
+    comes of an earlier process.
+    """
+
+    instance: Id
+
+
+MEDIA_ECHO = Topic("box/{box}/local/media/echo", Echo)
+
+
 class TurnCredentials(Message, frozen=True):
     """Time-limited (draft-uberti-behave-turn-rest): valid until the time in `username`."""
 
