@@ -27,11 +27,12 @@ def say_groups(view: View, say: Say) -> list[dict[str, Any]]:
         "neither": [],
         "coming": [],
     }
+    arrives = view.bond in {"up", "unknown"}  # without links nobody gets what is sent to them
     gets = {(True, True): "both", (True, False): "sees", (False, True): "hears"}
     for one in view.people:
-        if one.state == "connected":
+        if one.state == "connected" and arrives:
             groups[gets.get((one.sees, one.hears), "neither")].append(one)
-        elif one.state in {"connecting", "lost"}:
+        elif one.state in {"connected", "connecting", "lost"}:
             groups["coming"].append(one)
     shown, left = [], NAMED_MAX
     for name, group in groups.items():

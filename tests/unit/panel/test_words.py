@@ -223,6 +223,14 @@ def test_banner_groups_people_by_what_they_get_now() -> None:
     assert [one["more"] for one in groups] == ["", "", "", "", "og 1 til"]
 
 
+def test_nobody_is_said_to_see_while_no_link_carries_anything() -> None:
+    heard = Heard().whole()
+    heard.hear(live(watchers=(watcher("Kari"),)))
+    assert [one["kind"] for one in said(heard)["groups"]] == ["both"]
+    heard.hear(bond(link("a", state="down"), state="down"))
+    assert [one["kind"] for one in said(heard)["groups"]] == ["coming"]
+
+
 def test_start_names_who_will_see_and_hear() -> None:
     heard = Heard().whole()
     assert said(heard)["startText"] == "Ingen ser eller hører før du slipper dem inn."
