@@ -20,6 +20,7 @@ from tests.integration.hub_box import (
     stand_in_box,
     until,
 )
+from tests.integration.hub_states import MICROPHONE_REFUSED
 
 T = TypeVar("T")
 
@@ -520,6 +521,26 @@ async def test_nothing_is_sent_of_a_muted_microphone(box: StandInBox, browser: B
     await page.wait_for_timeout(1200)
     assert await sent() == before
     assert await page.inner_text("#microphone .big") == "Mikrofonen er av"
+
+
+async def test_refused_camera_and_microphone_are_said_and_the_picture_goes_on(
+    box: StandInBox, browser: Browser
+) -> None:
+    page = await live_doctor(box, browser)
+    await page.evaluate("void (window.allowed = navigator.mediaDevices.getUserMedia)")
+    await page.evaluate(f"() => {{ {MICROPHONE_REFUSED} }}")
+    for button, device in (("#camera", "kameraet"), ("#microphone", "mikrofonen")):
+        await page.click(button)
+        await until_seen(page, f"document.querySelector('#problem').innerText.includes('{device}')")
+    said_now = await page.inner_text("#problem")
+    assert said_now.count("Nettleseren slipper oss ikke til") == 2
+    assert said_now.count("Resten virker.") == 2
+    await until_flowing(page)
+    # Allowed meanwhile, the same button works.
+    await page.evaluate("void (navigator.mediaDevices.getUserMedia = window.allowed)")
+    await page.click("#microphone")
+    await until_seen(page, "edgebox.sentSoundPackets > 0")
+    assert "mikrofonen" not in await page.inner_text("#problem")
 
 
 async def test_what_the_box_denies_is_said(box: StandInBox, browser: Browser) -> None:
