@@ -115,6 +115,13 @@ def replace_box(config: Config, box: str, hours: float) -> tuple[list[str], str]
     return command.replace(config, box, hours)
 
 
+def make_staff(config: Config, name: str, role: str, path: Path) -> list[str]:
+    """A person's certificate; what to tell the operator."""
+    from edgebox.authority import command
+
+    return command.staff(config, name, role, path)
+
+
 def list_certificates(config: Config) -> list[str]:
     """One a line."""
     from edgebox.authority import command

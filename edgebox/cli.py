@@ -184,6 +184,24 @@ def authority_replace(
     _show_voucher(*app.replace_box(load(config), box, hours))
 
 
+class StaffChoice(StrEnum):
+    """What people of the fleet are."""
+
+    FLEET = "fleet"
+    TECHNICIAN = "technician"
+
+
+@authority_cli.command("staff")
+def authority_staff(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    role: Annotated[StaffChoice, typer.Option(help="What they may open.")],
+    out: Annotated[Path, typer.Option(help="The file to write, for instance person.p12.")],
+    config: HubConfigPath = DEFAULT_HUB_CONFIG,
+) -> None:
+    """A certificate for the browser of one of the fleet's staff or technicians."""
+    _say(app.make_staff(load(config), name, role.value, out))
+
+
 @authority_cli.command("list")
 def authority_list(config: HubConfigPath = DEFAULT_HUB_CONFIG) -> None:
     """All certificates that were issued."""

@@ -1,13 +1,16 @@
 """`edgebox authority ...`: what the fleet's operator does on the hub."""
 
+import base64
 import datetime
+import os
+import secrets
 import time
 from pathlib import Path
 
 from edgebox.authority import keys
 from edgebox.authority.register import Issued
 from edgebox.config import Config, resolve_file
-from edgebox.errors import ConfigError
+from edgebox.errors import ConfigError, DeviceError
 
 
 def init(config: Config, name: str) -> list[str]:
@@ -45,6 +48,22 @@ def replace(config: Config, box: str, hours: float) -> tuple[list[str], str]:
     _append(path, [f"serial:{serial}  # {box}, {_date(now_utc)}" for serial in shut_out])
     said, text = voucher(config, box, known.vehicle, hours)
     return [f"{len(shut_out)} certificate(s) of {box} shut out in {path}", *said], text
+
+
+def staff(config: Config, name: str, role: str, path: Path) -> list[str]:
+    """A certificate for the browser of one of the staff. Raises ConfigError or DeviceError."""
+    password = base64.b32encode(secrets.token_bytes(10)).decode().lower()
+    bundle, serial = keys.make_person(config, name, role, password)
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
+            file.write(bundle)
+    except OSError as error:
+        raise DeviceError(f"{path}: {error.strerror}") from error
+    return [
+        f"{path} is for the browser of {name} ({role}); its password, told by another way:",
+        password,
+        f"To shut it out, put the line serial:{serial} into the file hub.staff_revoked names.",
+    ]
 
 
 def show(config: Config) -> list[str]:

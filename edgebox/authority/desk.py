@@ -103,7 +103,7 @@ class Desk:
         return self._enrolled(box, found, certificate)
 
     def _issue(self, box: str, key: ec.EllipticCurvePublicKey, now_utc: float) -> x509.Certificate:
-        return issue(self._authority, key, box, purpose="box", now_utc=now_utc, days=BOX_DAYS)
+        return issue(self._authority, key, box, purpose="client", now_utc=now_utc, days=BOX_DAYS)
 
     def _enrolled(self, box: str, found: Open, certificate: str) -> Enrolled:
         parts = (certificate, pem(self._authority.certificate), found.vehicle, self._hub)

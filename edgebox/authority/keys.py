@@ -1,7 +1,10 @@
-"""The authority's key and certificate as files; the hub's own certificate is made beside them.
+"""Keys and certificates of fleet and staff as files, all in the authority's own directory.
 
-    fleet-ca.pem fleet-ca.key    the authority
-    hub.pem hub.key              the hub's bond, key exchange and broker; the host name is in it
+    fleet-ca.pem fleet-ca.key    the fleet's authority: boxes, the hub, the list of headsets
+    hub.pem hub.key              the hub's bond, key exchange and broker; its host name is in it
+    registry.pem registry.key    who signs the list of headsets (edgebox.pairing.registry)
+    staff-ca.pem staff-ca.key    the staff's authority: people, and the listener they come to
+    staff.pem staff.key          that listener; the host of `hub.staff_url` is in it
 
 Keys are PKCS 8 PEM without a password, mode 0600: the authority's user alone reads them.
 """
@@ -9,12 +12,15 @@ Keys are PKCS 8 PEM without a password, mode 0600: the authority's user alone re
 import os
 import pwd
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from edgebox.authority.desk import BOX_DAYS, Desk
 from edgebox.authority.register import Register
@@ -40,51 +46,82 @@ def open_desk(config: Config) -> Desk:
 
 
 def load(config: Config) -> Authority:
-    """The authority's files. Raises ConfigError naming the one that is wrong."""
-    certificate_path = _directory(config) / "fleet-ca.pem"
-    key_path = _directory(config) / "fleet-ca.key"
-    try:
-        certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
-        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
-    except OSError as error:
-        raise ConfigError(
-            f"{error.filename}: {error.strerror}; `edgebox authority init` makes it"
-        ) from error
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{certificate_path}, {key_path}: not readable: {error}") from error
-    if (
-        not isinstance(key, ec.EllipticCurvePrivateKey)
-        or key.public_key() != certificate.public_key()
-    ):
-        raise ConfigError(f"{key_path}: not the key of {certificate_path}")
-    return Authority(certificate, key)
+    """The fleet's authority. Raises ConfigError naming the file that is wrong."""
+    return _read(_directory(config) / "fleet-ca.pem", _directory(config) / "fleet-ca.key")
 
 
 def make(config: Config, name: str) -> list[Path]:
     """Make what is missing in the directory; gives what was made. Never replaces a key."""
     directory, hub = _directory(config), hub_host(config)
     directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-    now_utc = time.time()
     made: list[Path] = []
-    ca_path, ca_key_path = directory / "fleet-ca.pem", directory / "fleet-ca.key"
-    if not ca_key_path.exists():
-        authority = make_authority(make_key(), name, now_utc)
-        made += _write(ca_key_path, key_pem(authority.key), ca_path, pem(authority.certificate))
-    hub_path, hub_key_path = directory / "hub.pem", directory / "hub.key"
-    if not hub_key_path.exists():
-        authority = _read(ca_path, ca_key_path)
-        key = make_key()
-        certificate = issue(
-            authority,
-            key.public_key(),
-            hub,
-            purpose="hub",
-            now_utc=now_utc,
-            days=BOX_DAYS,
-            names=[hub],
-        )
-        made += _write(hub_key_path, key_pem(key), hub_path, pem(certificate))
+    fleet = _make_authority(directory, "fleet-ca", name, made)
+    _make_end(directory, "hub", fleet, hub, made, names=[hub])
+    # No box can be called this: the name opens nothing where boxes are let in.
+    _make_end(directory, "registry", fleet, "Headset registry", made, unit="registry")
+    staff = _make_authority(directory, "staff-ca", f"{name}, staff", made)
+    host = urlsplit(config.hub.staff_url).hostname or ""
+    _make_end(directory, "staff", staff, host, made, names=[host])
     return made
+
+
+def make_person(config: Config, name: str, role: str, password: str) -> tuple[bytes, str]:
+    """PKCS 12 for the browser of one of the staff, and its serial number in hex.
+
+    The key is not kept. Raises ConfigError.
+    """
+    staff = _read(_directory(config) / "staff-ca.pem", _directory(config) / "staff-ca.key")
+    key = make_key()
+    certificate = issue(
+        staff,
+        key.public_key(),
+        name,
+        purpose="client",
+        now_utc=time.time(),
+        days=BOX_DAYS,
+        unit=role,
+    )
+    encryption = serialization.BestAvailableEncryption(password.encode())
+    bundle = pkcs12.serialize_key_and_certificates(
+        name.encode(), key, certificate, [staff.certificate], encryption
+    )
+    return bundle, f"{certificate.serial_number:X}"
+
+
+def _make_authority(directory: Path, file: str, name: str, made: list[Path]) -> Authority:
+    path, key_path = directory / f"{file}.pem", directory / f"{file}.key"
+    if key_path.exists():
+        return _read(path, key_path)
+    authority = make_authority(make_key(), name, time.time())
+    made += _write(key_path, key_pem(authority.key), path, pem(authority.certificate))
+    return authority
+
+
+def _make_end(
+    directory: Path,
+    file: str,
+    authority: Authority,
+    common_name: str,
+    made: list[Path],
+    *,
+    unit: str = "",
+    names: Sequence[str] = (),
+) -> None:
+    path, key_path = directory / f"{file}.pem", directory / f"{file}.key"
+    if key_path.exists():
+        return
+    key = make_key()
+    certificate = issue(
+        authority,
+        key.public_key(),
+        common_name,
+        purpose="server" if names else "client",
+        now_utc=time.time(),
+        days=BOX_DAYS,
+        names=names,
+        unit=unit,
+    )
+    made += _write(key_path, key_pem(key), path, pem(certificate))
 
 
 def _directory(config: Config) -> Path:
@@ -103,11 +140,20 @@ def _user(number: int) -> str:
         return f"#{number}"
 
 
-def _read(certificate: Path, key: Path) -> Authority:
-    loaded = serialization.load_pem_private_key(key.read_bytes(), None)
-    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-        raise ConfigError(f"{key}: not an elliptic curve key")
-    return Authority(x509.load_pem_x509_certificate(certificate.read_bytes()), loaded)
+def _read(certificate_path: Path, key_path: Path) -> Authority:
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
+        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename}: {error.strerror}; `edgebox authority init` makes it"
+        ) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise ConfigError(f"{certificate_path}, {key_path}: not readable: {error}") from error
+    public = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != public:
+        raise ConfigError(f"{key_path}: not the key of {certificate_path}")
+    return Authority(certificate, key)
 
 
 def _write(key_path: Path, key: bytes, path: Path, certificate: str) -> list[Path]:

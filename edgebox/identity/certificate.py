@@ -22,7 +22,7 @@ AUTHORITY_DAYS = 3650
 BACKDATE = datetime.timedelta(days=1)
 """A box's clock may be behind."""
 
-Purpose = Literal["box", "hub"]
+Purpose = Literal["client", "server"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Authority:
 
 def make_authority(key: ec.EllipticCurvePrivateKey, name: str, now_utc: float) -> Authority:
     """Self-signed; signs nothing but ends (path length 0)."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = full_name(name)
     certificate = (
         _builder(subject, subject, key.public_key(), key.public_key(), now_utc, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -54,10 +54,13 @@ def issue(
     now_utc: float,
     days: int,
     names: Sequence[str] = (),
+    unit: str = "",
 ) -> x509.Certificate:
-    """For a box (common name is its id) or the hub (`names`: what clients know it by)."""
-    usage = ExtendedKeyUsageOID.SERVER_AUTH if purpose == "hub" else ExtendedKeyUsageOID.CLIENT_AUTH
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    """`client`: a box (common name is its id) or a person (`unit`: role). `server`: the hub, whose
+    `names` are what clients know it by: host names and IP addresses."""
+    is_server = purpose == "server"
+    usage = ExtendedKeyUsageOID.SERVER_AUTH if is_server else ExtendedKeyUsageOID.CLIENT_AUTH
+    subject = full_name(common_name, unit)
     issuer = authority.certificate.subject
     builder = (
         _builder(subject, issuer, key, authority.key.public_key(), now_utc, days)
@@ -66,8 +69,8 @@ def issue(
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     )
     if names:
-        general = [_general_name(name) for name in names]
-        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
+        alternatives = x509.SubjectAlternativeName(general_names(names))
+        builder = builder.add_extension(alternatives, critical=False)
     return builder.sign(authority.key, hashes.SHA256())
 
 
@@ -84,6 +87,7 @@ def check_issued(
         issued = x509.load_pem_x509_certificate(certificate.encode())
         signer = x509.load_pem_x509_certificate(authority.encode())
         issued.verify_directly_issued_by(signer)
+        found = issued.public_key()
     except (
         ValueError,
         TypeError,
@@ -92,9 +96,7 @@ def check_issued(
         x509.InvalidVersion,
     ) as error:
         raise RemoteProtocolError("the certificate is not the authority's") from error
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, box)])
-    found = issued.public_key()
-    if issued.subject != name:
+    if issued.subject != full_name(box):
         raise RemoteProtocolError("the certificate names another box")
     if not isinstance(found, ec.EllipticCurvePublicKey) or spki(found) != spki(key):
         raise RemoteProtocolError("the certificate is for another key")
@@ -146,8 +148,18 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+def general_names(names: Sequence[str]) -> list[x509.GeneralName]:
+    """Host names and IP addresses as in SubjectAlternativeName (RFC 5280, 4.2.1.6)."""
+    found: list[x509.GeneralName] = []
+    for name in names:
+        try:
+            found.append(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError:
+            found.append(x509.DNSName(name))
+    return found
+
+
+def full_name(common_name: str, unit: str = "") -> x509.Name:
+    """Of an authority, a box or a person. `unit`: OU; empty: none."""
+    units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit)] if unit else []
+    return x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

@@ -13,14 +13,16 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from edgebox.app import make_authority
 from edgebox.authority import service as authority_service
-from edgebox.authority.command import replace, show, voucher
+from edgebox.authority.command import replace, show, staff, voucher
 from edgebox.bus import Bus
 from edgebox.config import Config, load
 from edgebox.errors import ConfigError, DeviceError, RemoteProtocolError
 from edgebox.hub import service as hub_service
+from edgebox.identity.certificate import full_name
 from edgebox.identity.request import make_key, make_request
 from edgebox.identity.voucher import parse
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
@@ -126,6 +128,28 @@ async def test_fresh_box_to_renewal_to_replacement(tmp_path: Path, broker: Broke
         assert await enrol(successor, text) == "box-7"
         states = [line.split()[1] for line in show(one.config)]
         assert states == ["good", "shut"]
+
+
+def test_staff_gets_a_certificate_of_an_authority_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text('[authority]\ndirectory = "keys"\n')
+    config = load(path)
+    with pytest.raises(ConfigError, match="authority init"):
+        staff(config, "Kari Berg", "technician", tmp_path / "kari.p12")
+    made = make_authority(config, "Fleet")
+    assert len(made) == 10
+    assert make_authority(config, "Fleet") == ["all there, nothing changed"]
+    bundle = tmp_path / "kari.p12"
+    said = staff(config, "Kari Berg", "technician", bundle)
+    assert bundle.stat().st_mode & 0o777 == 0o600
+    _, certificate, others = pkcs12.load_key_and_certificates(bundle.read_bytes(), said[1].encode())
+    assert certificate is not None
+    assert certificate.subject == full_name("Kari Berg", "technician")
+    certificate.verify_directly_issued_by(others[0])
+    assert others[0].subject == full_name("Fleet, staff")
+    assert f"serial:{certificate.serial_number:X}" in said[2]
+    with pytest.raises(DeviceError, match="exists"):
+        staff(config, "Kari Berg", "technician", bundle)
 
 
 async def test_no_renewal_during_a_mission(tmp_path: Path, broker: Broker) -> None:

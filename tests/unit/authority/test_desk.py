@@ -135,7 +135,7 @@ def test_renewal_needs_the_present_key_name_and_authority(desk: Desk, authority:
     stranger = make_authority(make_key(), "Fleet", NOW_UTC)
     for signer in (stranger, authority):  # of another fleet; of ours, but not in the register
         forged = pem(
-            issue(signer, thief.public_key(), "box-7", purpose="box", now_utc=NOW_UTC, days=397)
+            issue(signer, thief.public_key(), "box-7", purpose="client", now_utc=NOW_UTC, days=397)
         )
         assert desk.renew("box-7", renewal(thief, forged), later) == REFUSED
     assert desk.renew("box-7", renewal(key, "junk"), later) == REFUSED

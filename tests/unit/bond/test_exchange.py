@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import ssl
+import time
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,6 +20,8 @@ from edgebox.bond.revocation import Identity
 from edgebox.bond.seal import Keys
 from edgebox.config import Bond, Config
 from edgebox.host.daemons import TlsFiles
+from edgebox.identity.certificate import Authority, issue, pem
+from edgebox.identity.request import key_pem, make_key
 from edgebox.sim import pki
 
 
@@ -81,14 +87,18 @@ def test_common_name_of_the_hubs_host_does_not_make_a_hub(tmp_path: Path) -> Non
     """Common names are boxes' names: a box called like the hub's host is not the hub."""
     box = context_of("box", pki.box_credentials(tmp_path, "box-1"))
     shake_hands(context_of("hub", pki.hub_credentials(tmp_path, ["there"])), box, "there")
-    nameless = pki._credentials(
-        tmp_path,
-        "nameless",
-        pki._authority(tmp_path, pki.FLEET),
-        pki._name("there"),
-        [],
-        server=True,
+    ca_key = serialization.load_pem_private_key((tmp_path / "ca.key").read_bytes(), None)
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
+    authority = Authority(
+        x509.load_pem_x509_certificate((tmp_path / "ca.pem").read_bytes()), ca_key
     )
+    key = make_key()
+    certificate = issue(
+        authority, key.public_key(), "there", purpose="server", now_utc=time.time(), days=30
+    )
+    nameless = TlsFiles(tmp_path / "ca.pem", tmp_path / "n.pem", tmp_path / "n.key")
+    nameless.certificate.write_text(pem(certificate))
+    nameless.private_key.write_bytes(key_pem(key))
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(context_of("hub", nameless), box, "there")
 

@@ -87,7 +87,9 @@ def test_certificate_is_for_one_box_one_key_one_authority() -> None:
     authority = make_authority(make_key(), "Fleet", NOW_UTC)
     stranger = make_authority(make_key(), "Fleet", NOW_UTC)
     key = make_key()
-    issued = issue(authority, key.public_key(), "box-1", purpose="box", now_utc=NOW_UTC, days=100)
+    issued = issue(
+        authority, key.public_key(), "box-1", purpose="client", now_utc=NOW_UTC, days=100
+    )
     ca = pem(authority.certificate)
     assert check_issued(pem(issued), ca, key.public_key(), "box-1") == issued
     for certificate, signer, for_key, box in (
@@ -103,6 +105,6 @@ def test_certificate_is_for_one_box_one_key_one_authority() -> None:
 def test_half_of_its_time() -> None:
     authority = make_authority(make_key(), "Fleet", NOW_UTC)
     key = make_key().public_key()
-    issued = issue(authority, key, "box-1", purpose="box", now_utc=NOW_UTC, days=99)
+    issued = issue(authority, key, "box-1", purpose="client", now_utc=NOW_UTC, days=99)
     assert not past_half(issued, NOW_UTC + 48 * DAY_S)
     assert past_half(issued, NOW_UTC + 50 * DAY_S)
