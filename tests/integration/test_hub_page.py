@@ -218,6 +218,7 @@ async def test_lost_box_is_said_and_nothing_is_offered_until_it_is_back(
     box.still.set()
     await until_seen(page, "edgebox.situation === 'away'")
     assert "Forbindelsen til ambulansen er brutt siden" in await words(page)
+    await until_seen(page, "document.querySelector('#quality').innerText.includes('ingenting')")
     await asyncio.sleep(2)
     assert len(box.offers) == 1
     await box.say_bridge(True)

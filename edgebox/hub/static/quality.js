@@ -11,7 +11,7 @@ export class Quality {
   constructor() {
     this.peer = null;
     this.at = 0;
-    this.grade = ""; // "", "good", "poor", "bad"
+    this.grade = ""; // "", "good", "poor", "bad", "nothing"
     this.rtt_ms = null;
     this.secured = false;
   }
@@ -29,7 +29,8 @@ export class Quality {
     if (!before) return;
     const lost = Math.max(0, seen.lost - before.lost);
     const all = lost + Math.max(0, seen.received - before.received);
-    this.judge(all ? lost / all : 0);
+    if (all) this.judge(lost / all);
+    else this.grade = "nothing";
   }
 
   judge(loss) {
@@ -40,6 +41,7 @@ export class Quality {
 
   get words() {
     if (!this.peer?.isConnected || !this.grade) return say("quality.none");
+    if (this.grade === "nothing") return say("quality.nothing");
     const delay = this.rtt_ms === null ? "" : say("quality.delay", { ms: number(this.rtt_ms / 2) });
     return `${say(`quality.${this.grade}`)} ${delay}`.trim();
   }

@@ -206,6 +206,7 @@ function showFacts() {
   $("facts").hidden = !on;
   if (!on) return;
   quality.look(watch.current, performance.now());
+  if (["away", "reconnecting"].includes(shown.name)) quality.grade = "nothing";
   write($("quality"), quality.words);
   $("quality").dataset.grade = quality.grade;
   write($("encryption"), quality.encryption);
