@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Literal, NamedTuple
 
+from edgebox.bond.destinations import Destinations
+from edgebox.bond.lateness import Lateness
 from edgebox.bond.meter import Counters
 from edgebox.bond.path import Path, PathState, Use
 from edgebox.bond.receipts import Receipts
@@ -30,37 +32,27 @@ from edgebox.bond.wire import (
     Control,
     Data,
     FlowRefused,
-    FlowUnknown,
     Item,
     LinkUse,
     Parity,
     PathChallenge,
     PathResponse,
     decode_body,
-    difference,
     microseconds,
 )
 from edgebox.errors import RemoteProtocolError
 
 Role = Literal["box", "hub"]
 
-FLOWS_MAX = 256
-"""Destinations remembered for one box."""
 GONE_S = 120.0
 """The hub leaves a link alone that it has not heard on for so long."""
 TARGET_S = 0.005
 """The target is looked at so often at most: twice in an acknowledgement's period."""
 TARGET_FELL = 0.9
 """A target below this share of what was told is news."""
-SILENT_S = 0.7
-"""The far end has forgotten us, or no link lives, when nothing comes back for so long."""
-LATE_S = 0.150
-"""Longer than the fastest datagrams by this: counted as late."""
 HOUSEKEEPING_S = 1.0
 IN_USE_S = 1.0
 """A reserve that brought data this lately is in use, whatever was said of it."""
-NOTICES_MAX = 32
-"""A second; they fit beside the acknowledgements of all links into one packet."""
 EVENTS_MAX = 4096
 
 
@@ -126,14 +118,10 @@ class Connection:
         self._release = Release()
         self._recovery = Recovery()
         self._receipts = Receipts(self.sender.links)
-        self._destinations: dict[int, str] = {}
+        self._destinations = Destinations()
+        self._lateness = Lateness()
         self._events: deque[Event] = deque()
-        self._notices: dict[Item, None] = {}
-        self._told: set[int] = set()
-        """Flows the far end was told something about since the last housekeeping."""
         self._heard_refused: set[int] = set()
-        self._least_delay_us: int | None = None
-        self._least_next_us: int | None = None
         self._housekeeping_at = now
         self._told_bps = 0.0
         self._target_at = now
@@ -165,12 +153,7 @@ class Connection:
 
     def is_silent(self, now: float) -> bool:
         """We ask, and nothing has come back for long."""
-        attached = [path for path in self.paths.values() if path.attached]
-        if not attached or not all(path.waiting_since for path in attached):
-            return False
-        patience_s = max(SILENT_S, 2.5 * min(path.estimate.srtt_s for path in attached))
-        asked_at = max(path.waiting_since for path in attached)
-        return now - max(asked_at, self.last_received_at) > patience_s
+        return self.sender.links.are_silent(self.last_received_at, now)
 
     def attach_path(self, link: int, address: Hashable, now: float) -> None:
         """Box: the link can send, at this address of the caller's choice."""
@@ -203,10 +186,7 @@ class Connection:
 
     def inherit(self, earlier: "Connection") -> None:
         """Take over what an earlier session of the same links found out about their rates."""
-        for link, path in self.paths.items():
-            known = earlier.paths.get(link)
-            if known is not None and known.estimate.capacity_bps > path.estimate.capacity_bps:
-                path.estimate.capacity_bps = known.estimate.capacity_bps
+        self.sender.links.inherit(earlier.sender.links)
 
     def open_flow(self, flow: int, destination: str, now: float) -> None:
         """Box: say where a flow goes."""
@@ -214,12 +194,11 @@ class Connection:
 
     def refuse_flow(self, flow: int) -> None:
         """Hub: this flow will not be served; tell the box. It takes no other flow's place."""
-        self.forget_flow(flow)
-        self._tell(FlowRefused(flow))
+        self._destinations.refuse(flow)
 
     def forget_flow(self, flow: int) -> None:
         """Hub: the flow was idle; if it wakes up, the box must say again where it goes."""
-        self._destinations.pop(flow, None)
+        self._destinations.forget(flow)
 
     # The four verbs
 
@@ -247,7 +226,7 @@ class Connection:
 
     def datagrams_to_send(self, now: float) -> list[tuple[Hashable, bytes]]:
         """Outer datagrams and the addresses of their links; hand them out at once."""
-        if self._notices or (self._receipts.at is not None and now >= self._receipts.at):
+        if self._destinations.notices or self._receipts.is_due(now):
             self._send_acks(now)
         for link, response in self._responses.items():
             if link in self.paths and self.paths[link].attached:
@@ -302,9 +281,9 @@ class Connection:
 
     def _keep_house(self, now: float) -> None:
         self.sender.flows.forget_idle(now)
-        self._told.clear()
+        self._destinations.keep_house()
+        self._lateness.keep_house()
         self._heard_refused.clear()
-        self._least_delay_us, self._least_next_us = self._least_next_us, None
         if self.role == "hub":
             for link, heard_at in self._receipts.heard.items():
                 if heard_at < now - GONE_S:
@@ -347,7 +326,7 @@ class Connection:
             self.sender.set_use(path, Use.ORDINARY)
         if data.announce:
             self._learn_destination(data, now)
-        if self._is_late(data, now):
+        if self._lateness.is_late(data, now):
             self.counters.late += 1
         for ready in self._release.add(data, now):
             self._deliver(ready)
@@ -359,37 +338,16 @@ class Connection:
                 self._deliver(ready)
 
     def _learn_destination(self, data: Data, now: float) -> None:
-        if self.role == "hub" and (
-            data.flow in self._destinations or len(self._destinations) < FLOWS_MAX
-        ):
-            self._destinations[data.flow] = data.announce
+        if self.role == "hub" and self._destinations.learn(data.flow, data.announce):
             self.sender.flows.open(data.flow, "", now)
 
     def _deliver(self, data: Data) -> None:
-        destination = self._destinations.get(data.flow, "")
+        destination = self._destinations.find(data.flow) if self.role == "hub" else ""
         if self.role == "hub" and not destination:
-            full = len(self._destinations) >= FLOWS_MAX
-            self._tell(FlowRefused(data.flow) if full else FlowUnknown(data.flow))
             return
         self.counters.delivered += 1
         if len(self._events) < EVENTS_MAX:
             self._events.append(DatagramReceived(data.flow, destination, data.payload))
-
-    def _tell(self, notice: FlowRefused | FlowUnknown) -> None:
-        """Once a second for each flow is enough; the box may flood us, we do not answer in kind."""
-        if notice.flow not in self._told and len(self._told) < NOTICES_MAX:
-            self._told.add(notice.flow)
-            self._notices[notice] = None
-
-    def _is_late(self, data: Data, now: float) -> bool:
-        """Compare with the fastest datagram of the last seconds: clocks need not agree."""
-        delay = (microseconds(now) - data.sent_us) % (1 << 32)
-        least = self._least_delay_us
-        if least is None or difference(delay, least) < 0:
-            self._least_delay_us = least = delay
-        if self._least_next_us is None or difference(delay, self._least_next_us) < 0:
-            self._least_next_us = delay
-        return difference(delay, least) / 1e6 + data.age / 1e4 > LATE_S
 
     def _on_control(self, control: Control, link: int, now: float) -> None:
         if control.eliciting:
@@ -435,10 +393,10 @@ class Connection:
     # Acknowledging
 
     def _send_acks(self, now: float) -> None:
-        items: list[Item] = [*self._receipts.blocks(now), *self._notices]
+        items: list[Item] = [*self._receipts.blocks(now), *self._destinations.notices]
         paths = self._receipts.paths(now)
         if paths:
-            self._notices = {}
+            self._destinations.notices = {}
         for path in paths:
             self.sender.outlet.control(path, items, now)
         self._receipts.on_sent(anywhere=bool(paths))

@@ -7,6 +7,9 @@ from edgebox.bond.path import Path, PathState
 from edgebox.bond.schedule import ranked, usable
 from edgebox.bond.wire import OUTER_MAX
 
+SILENT_S = 0.7
+"""The far end has forgotten us, or no link lives, when nothing comes back for so long."""
+
 
 class Links:
     """Owned by the sender; repair and probing look at it."""
@@ -32,6 +35,22 @@ class Links:
         path.address = address
         self.find_usable()
         return path
+
+    def inherit(self, earlier: "Links") -> None:
+        """Take over what an earlier session of the same links found out about their rates."""
+        for link, path in self.paths.items():
+            known = earlier.paths.get(link)
+            if known is not None and known.estimate.capacity_bps > path.estimate.capacity_bps:
+                path.estimate.capacity_bps = known.estimate.capacity_bps
+
+    def are_silent(self, heard_at: float, now: float) -> bool:
+        """We ask, and nothing has come back for long; `heard_at`: the far end, on any link."""
+        attached = [path for path in self.paths.values() if path.attached]
+        if not attached or not all(path.waiting_since for path in attached):
+            return False
+        patience_s = max(SILENT_S, 2.5 * min(path.estimate.srtt_s for path in attached))
+        asked_at = max(path.waiting_since for path in attached)
+        return now - max(asked_at, heard_at) > patience_s
 
     def find_usable(self) -> None:
         """Look again after a state has changed."""

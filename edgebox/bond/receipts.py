@@ -58,6 +58,10 @@ class Receipts:
             enough = POOR_ACK_PACKETS if self._is_poor() else ACK_PACKETS
             self.at = now if self._count >= enough else self.at
 
+    def is_due(self, now: float) -> bool:
+        """An acknowledgement should go."""
+        return self.at is not None and now >= self.at
+
     def blocks(self, now: float) -> list[Ack]:
         """For each link that has news, and once more for one that had."""
         again_s = 0.0 if self._is_poor() else ACK_NEWS_S

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from edgebox.bond import selfcheck
 from edgebox.bond.connection import (
-    FLOWS_MAX,
     Connection,
     DatagramReceived,
     Event,
     FlowWasRefused,
     PathMoved,
 )
+from edgebox.bond.destinations import FLOWS_MAX
 from edgebox.bond.path import PathState
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Sealer
 from edgebox.bond.wire import OUTER_MAX, PAYLOAD_MAX, Ack, FlowUnknown, encode_control
