@@ -92,10 +92,10 @@ def judge(facts: Facts, now_utc: float) -> Verdicts:
         look_at = "systemctl status gpsd.socket gpsd; gpsd.address"
         return (attention("no-gpsd", "gpsd does not answer", look_at),)
     measured = f"{facts.devices} receivers, {facts.used or 0} of {facts.seen or 0} satellites"
-    if not facts.devices:
-        return (attention("no-receiver", measured, "cable; DEVICES in /etc/default/gpsd"),)
     if facts.mode >= FIX_2D:
         return (good(f"{measured}, fix"),)
+    if not facts.devices and not facts.reports:
+        return (attention("no-receiver", measured, "cable; DEVICES in /etc/default/gpsd"),)
     if not facts.reports:
         return (attention("silent", measured, "the receiver's speed; gpsmon"),)
     if facts.seen == 0:
