@@ -5,12 +5,14 @@ box's common name is its id. Who signs the registry has the organisational unit 
 stolen box, whose certificate is as good as any other box's, must not be able to write it.
 """
 
+import warnings
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from edgebox.errors import RemoteProtocolError
@@ -48,7 +50,7 @@ class Authority:
         if len(der) > CERTIFICATE_MAX:
             raise RemoteProtocolError("certificate too large")
         try:
-            certificate = x509.load_der_x509_certificate(der)
+            certificate = _load(der)
             certificate.verify_directly_issued_by(self._certificate)
             key = certificate.public_key()
             names = _values(certificate, NameOID.COMMON_NAME)
@@ -66,6 +68,13 @@ class Authority:
         if not isinstance(key, ec.EllipticCurvePublicKey) or len(names) != 1 or len(units) > 1:
             raise RemoteProtocolError("a certificate of another kind")
         return Holder(names[0], "".join(units), key, begins, ends)
+
+
+def _load(der: bytes) -> x509.Certificate:
+    # What is only warned of, such as a serial number below one, is none of ours.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        return x509.load_der_x509_certificate(der)
 
 
 def _values(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> list[str]:

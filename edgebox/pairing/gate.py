@@ -188,9 +188,10 @@ class Gate:
         entry = registry.by_id.get(held.device) if registry is not None else None
         if entry is None or not _is_beat_good(beat, entry):
             return Refused(reason="signature", retry_s=0.0)
-        if not self.leases.beat(held, beat.number, now):
+        bearer = self.leases.beat(held, beat.number, now)
+        if bearer is None:
             return Refused(reason="signature", retry_s=0.0)
-        return Beaten(valid_s=held.until - now)
+        return Beaten(valid_s=held.until - now, bearer=bearer)
 
     def leave(self, bearer: str, now: float, *, wrong_car: bool) -> list[Ended]:
         """The device ends its lease."""

@@ -9,7 +9,10 @@ the device: until it is heard with the new lease (`confirmed`), the one before i
 Counters outlive the box's process and its power; leases and bearers do not.
 
 Bearers are 32 random bytes, looked up by their hash: comparing them takes no time anybody could
-learn from. Driven by `gate`; `now` is monotonic.
+learn from. Each is good for BEARER_S and not a second longer; heartbeats, which only the device's
+key can sign, bring the next one. A stolen one is soon worth nothing, however long the call.
+
+Driven by `gate`; `now` is monotonic.
 """
 
 import hashlib
@@ -22,6 +25,8 @@ from msgspec import Struct
 from edgebox.pairing import keys
 
 BEARER_S = 60.0
+RENEWED_S = 20.0
+"""Older than this, a bearer is followed by another."""
 HEARTBEAT_S = 3.0
 """How often a device says that it is there."""
 LOST_S = 10.0
@@ -51,14 +56,19 @@ class Held:
     name: str
     digits: str
     counter: int
-    bearer_hash: bytes
-    until: float
+    bearers: dict[bytes, float]
+    """Hash of each that is good, and until when."""
     heard_at: float
     vouched: bool
     """Somebody in the vehicle vouched for it."""
     number: int = 0
     """Of the last heartbeat."""
     confirmed: bool = False
+
+    @property
+    def until(self) -> float:
+        """When the newest bearer ends."""
+        return max(self.bearers.values())
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,7 @@ class Leases:
     def __init__(self, random: Callable[[int], bytes], known: Mapping[str, Known]):
         """`known`: by device id, as `known` was when the process ended."""
         self._random = random
+        self._held: dict[str, Held] = {}
         self._by_hash: dict[bytes, Held] = {}
         self._gone: dict[bytes, tuple[Why, float]] = {}
         self.known = dict(known)
@@ -82,16 +93,16 @@ class Leases:
     @property
     def held(self) -> list[Held]:
         """Those that last."""
-        return list(self._by_hash.values())
+        return list(self._held.values())
 
     def of(self, device: str) -> Held | None:
         """The lease of this device."""
-        return next((one for one in self.held if one.device == device), None)
+        return self._held.get(device)
 
     @property
     def full(self) -> bool:
         """No room for another device."""
-        return len(self._by_hash) >= LEASES_MAX
+        return len(self._held) >= LEASES_MAX
 
     def fits(self, device: str, shown: int) -> bool:
         """False: another device with this key has had a newer lease."""
@@ -103,9 +114,9 @@ class Leases:
         """A new lease and its bearer; one the device had before ends."""
         before = self.of(device)
         ended = self._end([before], "replaced", now) if before is not None else []
-        bearer = keys.encode(self._random(32))
-        held = Held(device, name, digits, shown + 1, _hash(bearer), now + BEARER_S, now, vouched)
-        self._by_hash[held.bearer_hash] = held
+        held = Held(device, name, digits, shown + 1, {}, now, vouched)
+        self._held[device] = held
+        bearer = self._make_bearer(held, now)
         self.known[device] = Known(held.counter, confirmed=False)
         return bearer, held, ended
 
@@ -116,17 +127,22 @@ class Leases:
         if held is None:
             gone = self._gone.get(digest)
             return gone[0] if gone is not None else None
-        return held if self._lasts(held, now) else "expired"
+        return held if now < held.bearers[digest] and _lasts(held, now) else "expired"
 
-    def beat(self, held: Held, number: int, now: float) -> bool:
-        """It is there; False for a number heard before. The signature was checked."""
+    def beat(self, held: Held, number: int, now: float) -> str | None:
+        """It is there: its next bearer, or "" while the one it has will do.
+
+        None for a number heard before. The signature was checked.
+        """
         if number <= held.number:
-            return False
-        held.number, held.heard_at, held.until = number, now, now + BEARER_S
+            return None
+        held.number, held.heard_at = number, now
         if not held.confirmed:
             held.confirmed = True
             self.known[held.device] = Known(held.counter, confirmed=True)
-        return True
+        if held.until - now > BEARER_S - RENEWED_S:
+            return ""
+        return self._make_bearer(held, now)
 
     def end(self, device: str, why: Why, now: float) -> list[Ended]:
         """End what this device has."""
@@ -135,18 +151,34 @@ class Leases:
 
     def expire(self, now: float) -> list[Ended]:
         """End what was silent for too long."""
-        silent = [held for held in self.held if not self._lasts(held, now)]
+        silent = [held for held in self.held if not _lasts(held, now)]
+        for held in self.held:
+            self._forget([old for old, until in held.bearers.items() if until <= now], held)
         self._gone = {key: gone for key, gone in self._gone.items() if gone[1] > now}
         return self._end(silent, "expired", now)
 
-    def _lasts(self, held: Held, now: float) -> bool:
-        return now < min(held.until, held.heard_at + LOST_S)
+    def _make_bearer(self, held: Held, now: float) -> str:
+        bearer = keys.encode(self._random(32))
+        held.bearers[_hash(bearer)] = now + BEARER_S
+        self._by_hash[_hash(bearer)] = held
+        return bearer
+
+    def _forget(self, hashes: list[bytes], held: Held) -> None:
+        for one in hashes:
+            del held.bearers[one]
+            del self._by_hash[one]
 
     def _end(self, over: list[Held], why: Why, now: float) -> list[Ended]:
         for held in over:
-            del self._by_hash[held.bearer_hash]
-            self._gone[held.bearer_hash] = (why, now + BEARER_S)
+            del self._held[held.device]
+            for one in held.bearers:
+                del self._by_hash[one]
+                self._gone[one] = (why, now + BEARER_S)
         return [Ended(held, why) for held in over]
+
+
+def _lasts(held: Held, now: float) -> bool:
+    return now < held.heard_at + LOST_S
 
 
 def _hash(bearer: str) -> bytes:

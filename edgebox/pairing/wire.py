@@ -120,6 +120,8 @@ class Beaten(_Body, frozen=True, tag_field="state", tag="paired"):
     """The lease goes on."""
 
     valid_s: float
+    bearer: str = ""
+    """The next one, to be used from now on; empty: the one it has will do."""
 
 
 class End(_Body, frozen=True):

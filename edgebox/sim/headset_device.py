@@ -16,7 +16,7 @@ from edgebox.errors import RemoteProtocolError
 from edgebox.messages.pairing import Enrol
 from edgebox.pairing import enrolment, keys, proof
 from edgebox.pairing.authority import Authority
-from edgebox.pairing.wire import Beat, Challenge, Hello, LeaseToken, Paired, Prove
+from edgebox.pairing.wire import Beat, Beaten, Challenge, Hello, LeaseToken, Paired, Prove
 
 
 @dataclass
@@ -90,6 +90,10 @@ class SimDevice:
         """It is in."""
         self.last, self.bearer, self.box = paired.lease, paired.bearer, paired.lease.box
         self.number = 0
+
+    def hear(self, beaten: Beaten) -> None:
+        """Its heartbeat was heard."""
+        self.bearer = beaten.bearer or self.bearer
 
     def beat(self) -> Beat:
         """The next heartbeat."""

@@ -30,6 +30,9 @@ const PRESENCE = /^EDGE2:([a-z0-9][a-z0-9-]{0,31}):[A-Za-z0-9_-]{22}$/;
  */
 export function pair(onState, { base = "" } = {}) {
   const pairing = new Pairing(onState, base);
+  // Fleet staff may send the code as a link; it is not to stay in the history.
+  const sent = location.hash.slice(1);
+  if (pairing.scan(sent)) history.replaceState(null, "", location.pathname + location.search);
   const running = exclusively(() => pairing.run());
   running.catch((error) => pairing.fail(error));
   return {
@@ -200,7 +203,9 @@ class Pairing {
     const { box, bearer, number } = lease;
     try {
       const signature = await this.#device.sign("edgebox pairing beat 1", bearer, number);
-      await this.#ask("heartbeat", { box, bearer, number, signature }, BEAT_TIMEOUT_MS);
+      const said = { box, bearer, number, signature };
+      const heard = await this.#ask("heartbeat", said, BEAT_TIMEOUT_MS);
+      lease.bearer = heard.bearer || lease.bearer;
       return true;
     } catch (error) {
       return error instanceof Refusal ? false : undefined;

@@ -485,6 +485,38 @@ def test_heartbeats(fleet: Fleet) -> None:
     assert [one.why for one in gate.tick(3.0 + LOST_S)] == ["expired"]
 
 
+def test_a_stolen_bearer_is_soon_worth_nothing(fleet: Fleet) -> None:
+    """However long the true device goes on: its heartbeats bring others."""
+    device = fleet.device()
+    gate = fleet.gate()
+    fleet.knock(gate, device, 0.0)
+    stolen = device.bearer
+    for second in range(3, 90, 3):
+        beaten = gate.beat(device.beat(), float(second))
+        assert isinstance(beaten, Beaten)
+        device.hear(beaten)
+        gate.tick(float(second))
+        assert isinstance(gate.leases.check(device.bearer, second + 0.1), Held)
+        assert isinstance(gate.leases.check(stolen, second + 0.1), Held) == (second < 60)
+        assert len(gate.leases.held[0].bearers) <= 4
+
+
+def test_a_bearer_that_got_lost_on_its_way(fleet: Fleet) -> None:
+    """The device goes on with the one it has, and is given another."""
+    device = fleet.device()
+    gate = fleet.gate()
+    fleet.knock(gate, device, 0.0)
+    for second in range(3, 24, 3):
+        gate.beat(device.beat(), float(second))
+    beaten = gate.beat(device.beat(), 44.0 - 20.0)
+    assert isinstance(beaten, Beaten)
+    for second in range(27, 57, 3):
+        beaten = gate.beat(device.beat(), float(second))
+        assert isinstance(beaten, Beaten)
+    device.hear(beaten)
+    assert isinstance(gate.leases.check(device.bearer, 58.0), Held)
+
+
 def test_loaded_anew_the_old_bearer_is_worth_nothing(fleet: Fleet) -> None:
     device = fleet.device()
     gate = fleet.gate()
