@@ -131,7 +131,12 @@ class Result:
     def bound(self) -> Bound:
         """What was possible for these frames over these links."""
         frames = self.video.window(self.start, self.end)
-        histories = [link.history["up"] for link in self.links]
+        cells = [link.cell for link in self.links]
+        histories = [
+            link.history["up"]
+            for number, link in enumerate(self.links)
+            if link.cell is None or link.cell not in cells[:number]
+        ]
         return Bound([Load.of(frame) for frame in frames], histories, self.end + HORIZON_S)
 
     def line(self) -> str:

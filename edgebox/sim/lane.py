@@ -120,6 +120,10 @@ class Lane(Generic[T]):
         self._last_out_at = -math.inf
         self._losing = False
 
+    def share(self, other: "Lane[T]") -> None:
+        """From now on both together carry what the other does, packet by packet in turn."""
+        self._capacity = other._capacity
+
     def change(self, settings: LaneSettings, now: float, trace: Trace | None = None) -> None:
         """Take other settings from now on. The datagram being sent starts over."""
         self._serve(now)

@@ -79,6 +79,9 @@ class NetworkLink:
     """IP packets of a direction larger than this vanish; none: all pass."""
     timeline: tuple[tuple[float, str, dict[str, Any]], ...] = ()
     """What changes by itself: seconds from the start of the picture, direction, settings."""
+    cell: int | None = None
+    """Links of one cell share what the first of them carries, as long as no rate changes; each has
+    a queue of its own. The first must be the one of least delay (Result.bound counts it alone)."""
     port: int = 0
     """Of the carrier's NAT."""
     lanes: dict[str, Lane[tuple[Hashable, bytes]]] = field(default_factory=dict)
@@ -151,6 +154,10 @@ class Network:
         self._due: list[tuple[Side, int, Lane[tuple[Hashable, bytes]]]] = []
         for number, link in enumerate(links):
             link.open(f"{seed} {number}", now)
+            if link.cell is not None:
+                first = next(one for one in links if one.cell == link.cell)
+                for direction, lane in link.lanes.items():
+                    lane.share(first.lanes[direction])
         self._lanes = [
             (self.sides[OTHER[direction]], number, link.lanes[direction])
             for direction in ("up", "down")

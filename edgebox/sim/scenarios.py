@@ -48,6 +48,13 @@ def _narrow(chance: random.Random) -> list[NetworkLink]:
     return [steady(1_500_000, 25.0), steady(1_000_000, 35.0)]
 
 
+def _one_cell(chance: random.Random) -> list[NetworkLink]:
+    """Two cards of one operator: 3 Mbit/s together, whatever each is thought to carry."""
+    links = [steady(3_000_000, 25.0), steady(3_000_000, 30.0), steady(2_000_000, 35.0)]
+    links[0].cell = links[1].cell = 0
+    return links
+
+
 def _single(chance: random.Random) -> list[NetworkLink]:
     return [steady(3_000_000, 30.0)]
 
@@ -122,5 +129,7 @@ SCENARIOS = (
     Scenario("reordering and copies", _shuffled),
     Scenario("asymmetric links", _one_way),
     Scenario("one link", _single),
+    Scenario("two links in one cell", _one_cell, bitrate_max_bps=8e6),
+    Scenario("two links in one cell, 3.5 Mbit/s", _one_cell, bitrate_bps=3.5e6),
     Scenario("satellite and a thin link", _satellite),
 )

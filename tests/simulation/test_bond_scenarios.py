@@ -144,6 +144,15 @@ def test_picture_hardly_notices(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_two_links_that_are_one_do_little_harm(seed: int) -> None:
+    """They are counted twice until a queue shows it: see the decision about shared bottlenecks."""
+    adaptive = played("two links in one cell", seed)
+    assert adaptive.late() < 0.06
+    assert adaptive.rate_bps() > 3_400_000
+    assert played("two links in one cell, 3.5 Mbit/s", seed).late() < 0.03
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_link_that_takes_small_packets_only_loses_few_frames(seed: int) -> None:
     assert missing(played("a link takes small packets only", seed), 0, 20) < 0.02
 
