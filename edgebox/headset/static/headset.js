@@ -46,7 +46,7 @@ function update() {
   const scanning = ["unenrolled", "waiting"].includes(paired.state);
   const sending = paired.state === "paired" && !own.stopped;
   if (visible && (sending || scanning)) camera.open();
-  else if (own.stopped && camera.stream) camera.close();
+  else if ((own.stopped || paired.state === "refused") && camera.stream) camera.close();
   camera.mute(own.muted);
   const picture = at("picture");
   if (picture.srcObject !== camera.stream) picture.srcObject = camera.stream;
@@ -82,8 +82,6 @@ function show(scanning) {
   at("headline").textContent = say(`${known}.head`, values);
   at("advice").textContent = say(`${known}.advice`, values);
   at("scan").hidden = !scanning;
-  at("off").hidden = camera.live;
-  at("off").textContent = say("no-picture");
   at("audience").textContent = audience();
   showCommands();
 }
@@ -182,6 +180,12 @@ at("scan").addEventListener("submit", (event) => {
   if (at("code").value) pairing.presence(at("code").value.trim());
   at("code").value = "";
 });
+
+// A code that a phone's own camera read opens this page with the code behind the #.
+if (location.hash.length > 1) {
+  pairing.presence(decodeURIComponent(location.hash.slice(1)));
+  history.replaceState(null, "", location.pathname + location.search);
+}
 
 window.headset = { camera, publisher, events }; // for tests and the technician's console
 update();
