@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units check-arm64
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units test-headset check-arm64
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,10 @@ endif
 test-netns: setup ## The bond over real interfaces in network namespaces, all of it (a few minutes)
 	@$(shell test "$$(id -u)" = 0 || echo unshare --user --map-root-user --) \
 	  $(PY) -m pytest -m "long or not long" tests/namespaces $(ARGS)
+
+test-headset: setup ## Pairing in a browser, with staff, and between two vehicles: all of it
+	$(PY) -m pytest -m "long or not long" tests/integration/test_headset_pairing.py \
+	  tests/integration/test_hub_fleet.py tests/namespaces/test_headset_namespaces.py $(ARGS)
 
 fuzz: .fuzz/.ready ## Coverage-guided fuzzing of every parser: make fuzz ARGS="--runs 10000 bus"
 	@.fuzz/bin/python -m tests.fuzz.run $(ARGS)

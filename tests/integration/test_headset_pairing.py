@@ -184,6 +184,7 @@ async def test_pool_by_code_and_by_tap(
         assert len(ended) == 2
 
 
+@pytest.mark.long
 async def test_asleep_in_the_middle_of_a_call_and_back(
     browser: Browser, fleet: Fleet, tmp_path: Path, broker: Broker, hub: Bus
 ) -> None:
@@ -237,6 +238,7 @@ async def test_a_false_box_is_told_nothing(
         await until_state(page, "paired")
 
 
+@pytest.mark.long
 async def test_a_device_whose_clock_is_wrong_is_told_so(
     browser: Browser, fleet: Fleet, tmp_path: Path, broker: Broker, hub: Bus
 ) -> None:
@@ -286,6 +288,7 @@ async def test_enrolment_by_the_code_of_fleet_staff(
         assert await page.evaluate("location.hash") == ""
 
 
+@pytest.mark.long
 async def test_a_code_that_names_another_authority_enrols_nobody(
     browser: Browser, fleet: Fleet, tmp_path: Path, broker: Broker, hub: Bus
 ) -> None:

@@ -270,6 +270,14 @@ def test_an_old_challenge_of_the_true_box_is_no_proof(fleet: Fleet) -> None:
         device.prove(device.hello(), recorded, fleet.utc)
 
 
+def test_a_box_whose_certificate_is_over(fleet: Fleet) -> None:
+    device = fleet.device()
+    gate = fleet.gate()
+    fleet.utc += 400 * DAY_S
+    with pytest.raises(RemoteProtocolError, match="not valid at that time"):
+        fleet.knock(gate, device, 1.0)
+
+
 @pytest.mark.parametrize("clock_s", [-3600.0, 3600.0])
 def test_the_device_s_clock_is_wrong(fleet: Fleet, clock_s: float) -> None:
     device = fleet.device()
