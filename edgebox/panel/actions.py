@@ -40,7 +40,6 @@ from edgebox.messages.session import (
     MuteCabin,
     MuteWish,
     Refuse,
-    RefuseWish,
     SelectCameras,
     StartVideo,
     StopVideo,
@@ -59,6 +58,7 @@ from edgebox.messages.support import (
 )
 from edgebox.messages.vehicle import SEND_INVITE, SendInvite
 from edgebox.panel.state import Operation, PanelState
+from edgebox.panel.turned_away import TurnedAway
 
 START_TIMEOUT_S = 8.0
 """A cold encoder on a small board takes its time."""
@@ -71,8 +71,6 @@ STOP_TRIES = 3
 DIRECT_STOP_TIMEOUT_S = 2.0
 QUESTIONS_MAX = 4
 """At the same time, so that server threads are left for a stop (server.REQUEST_THREADS)."""
-
-TURNED_AWAY_MAX = 64
 
 T = TypeVar("T")
 
@@ -136,36 +134,6 @@ class Actions(Protocol):
 
     def alive(self) -> bool:
         """Whether the loop behind the pages answers."""
-
-
-class TurnedAway:
-    """Whom the crew turned away in this session and has not let in again."""
-
-    def __init__(self) -> None:
-        self._session = ""
-        self._people: dict[str, None] = {}
-
-    def refuse(self, session: str, participant: str) -> None:
-        """This one too; of too many the oldest are forgotten, as media does."""
-        self._begin(session)
-        self._people.pop(participant, None)
-        self._people[participant] = None
-        while len(self._people) > TURNED_AWAY_MAX:
-            del self._people[next(iter(self._people))]
-
-    def let_in(self, session: str, participant: str) -> None:
-        """Not this one any more."""
-        self._begin(session)
-        self._people.pop(participant, None)
-
-    def wish(self, session: str) -> RefuseWish:
-        """For media."""
-        self._begin(session)
-        return RefuseWish(session=session, participants=tuple(self._people))
-
-    def _begin(self, session: str) -> None:
-        if session != self._session:
-            self._session, self._people = session, {}
 
 
 class BusActions:

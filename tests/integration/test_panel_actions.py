@@ -25,8 +25,9 @@ from edgebox.messages.session import (
 )
 from edgebox.panel import actions as module
 from edgebox.panel import service
-from edgebox.panel.actions import QUESTIONS_MAX, TURNED_AWAY_MAX, BusActions, TurnedAway
+from edgebox.panel.actions import QUESTIONS_MAX, BusActions
 from edgebox.panel.state import PanelState
+from edgebox.panel.turned_away import TURNED_AWAY_MAX, TurnedAway
 from tests.conftest import Broker
 from tests.integration.media_rig import configuration, media_running
 from tests.unit.media.test_offer import CHROMIUM
