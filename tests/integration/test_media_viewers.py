@@ -68,9 +68,10 @@ async def test_a_slow_viewer_gets_single_pictures_and_drags_nobody_down(
         await live(box)
         for peer in (good, slow):
             await peer.watch(box, sections=2)
+            peer.claim_rate(20_000_000)  # what a busy machine makes of its own estimates is noise
         await box.until(lambda s: sum(len(w.sees) for w in s.watchers) == 4)
-        before_bps = box.sessions[-1].sending.total_bps
-        good.claim_rate(20_000_000)
+        unlimited = await box.until(lambda s: s.sending.reason != "viewer", timeout_s=20)
+        before_bps = unlimited.sending.total_bps
         slow.claim_rate(60_000)
         session = await box.until(lambda s: any(w.slow for w in s.watchers), timeout_s=20)
         seen = {w.peer: (w.slow, w.sees) for w in session.watchers}
@@ -80,7 +81,7 @@ async def test_a_slow_viewer_gets_single_pictures_and_drags_nobody_down(
         usual_hz, single_hz = await asyncio.gather(rate_hz(good, over_s=2), rate_hz(slow, over_s=2))
         assert usual_hz > 10
         assert single_hz < usual_hz / 3
-        assert box.sessions[-1].sending.total_bps >= before_bps
+        assert box.sessions[-1].sending.total_bps >= before_bps, "nobody else has less"
 
 
 async def test_alone_a_slow_viewer_sets_the_rate(broker: Broker, turn_server: TurnServer) -> None:
