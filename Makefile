@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units test-headset check-arm64
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units test-headset node-clients bench-headset check-arm64
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,7 +20,7 @@ demo: setup ## The main job on simulated hardware: panel and remote page in the 
 	@exec $(PY) -m edgebox demo $(ARGS)
 
 # Cores without I/O side by side; what runs real parts, with their time-outs, one after the other.
-test: setup ## All tests; ARGS="-k mission" some of them
+test: setup node-clients ## All tests; ARGS="-k mission" some of them
 ifeq ($(strip $(ARGS)),)
 	$(PY) -m pytest -n auto tests/unit tests/simulation tests/fuzz
 	$(PY) -m pytest tests/integration tests/namespaces
@@ -35,6 +35,13 @@ test-netns: setup ## The bond over real interfaces in network namespaces, all of
 test-headset: setup ## Pairing in a browser, with staff, and between two vehicles: all of it
 	$(PY) -m pytest -m "long or not long" tests/integration/test_headset_pairing.py \
 	  tests/integration/test_hub_fleet.py tests/namespaces/test_headset_namespaces.py $(ARGS)
+
+node-clients: setup ## WHIP clients of npm that tests publish with; left out where there is no npm
+	@if command -v npm >/dev/null && test ! -d tests/node/node_modules/werift; then \
+	  (cd tests/node && npm ci --silent) || echo "no registry of npm: its clients are left out"; fi
+
+bench-headset: setup ## A headset's way to the panel: wake, latency, processor (a minute)
+	@$(PY) -m bench.headset_path $(ARGS)
 
 fuzz: .fuzz/.ready ## Coverage-guided fuzzing of every parser: make fuzz ARGS="--runs 10000 bus"
 	@.fuzz/bin/python -m tests.fuzz.run $(ARGS)
