@@ -181,11 +181,5 @@ at("scan").addEventListener("submit", (event) => {
   at("code").value = "";
 });
 
-// A code that a phone's own camera read opens this page with the code behind the #.
-if (location.hash.length > 1) {
-  pairing.presence(decodeURIComponent(location.hash.slice(1)));
-  history.replaceState(null, "", location.pathname + location.search);
-}
-
 window.headset = { camera, publisher, events }; // for tests and the technician's console
 update();

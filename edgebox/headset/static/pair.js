@@ -30,7 +30,8 @@ const PRESENCE = /^EDGE2:([a-z0-9][a-z0-9-]{0,31}):[A-Za-z0-9_-]{22}$/;
  */
 export function pair(onState, { base = "" } = {}) {
   const pairing = new Pairing(onState, base);
-  // Fleet staff may send the code as a link; it is not to stay in the history.
+  // A code that a phone's own camera read, or staff sent as a link, stands behind the #. It is not
+  // to stay in the history.
   const sent = location.hash.slice(1);
   if (pairing.scan(sent)) history.replaceState(null, "", location.pathname + location.search);
   const running = exclusively(() => pairing.run());
