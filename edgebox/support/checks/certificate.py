@@ -56,7 +56,7 @@ def _paper(here: Surroundings, name: str, file: str, *, is_authority: bool) -> P
         content = resolve_file(here.config, file).read_bytes()
         found = x509.load_pem_x509_certificate(content)
         names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except (OSError, ValueError, ConfigError) as error:
+    except (OSError, ValueError, ConfigError, x509.InvalidVersion) as error:
         return Paper(name, is_authority, problem=str(error))
     return Paper(
         name,

@@ -3,6 +3,7 @@
 systemctl(1): `list-units --failed`, `show --property=`.
 """
 
+import re
 from dataclasses import dataclass
 
 from edgebox.support.checks.check import Check
@@ -41,7 +42,7 @@ def parse_restarts(text: str) -> dict[str, int]:
     for block in text.split("\n\n"):
         pairs = dict(line.partition("=")[::2] for line in block.splitlines())
         count = pairs.get("NRestarts", "")
-        if pairs.get("Id") and count.isascii() and count.isdigit():
+        if pairs.get("Id") and re.fullmatch(r"[0-9]{1,9}", count):
             found[pairs["Id"]] = int(count)
     return found
 
