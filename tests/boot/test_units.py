@@ -18,6 +18,7 @@ WATCHED = ("bond", "media", "panel")
 EXPOSURE_MAX = 1.5
 EXPOSURE_MORE = {
     "edgebox-media": 1.7,  # sees cameras and sound cards, whatever is plugged in; cffi's callbacks
+    "edgebox-headset": 1.6,  # listens on port 443
     "edgebox-vitals": 1.7,  # sees serial ports, whatever is plugged in; SDC asks for interfaces
     # Root, without any capability: what is root's own, or to start other units again.
     "edgebox-identity": 1.8,
