@@ -12,18 +12,26 @@ and flow, so this holds, ports being free, also when we restart ourselves.
 
 import asyncio
 import errno
-import hashlib
 import logging
 import resource
 import secrets
 import socket
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 
 from edgebox.bond.budget import Budget
 from edgebox.bond.connection import Connection, DatagramReceived, Event
 from edgebox.bond.exchange import KeyServer, listening_socket, resolve
+from edgebox.bond.hub_box import (
+    FLOWS_PER_BOX,
+    SESSIONS_PER_BOX,
+    STRANGE_S,
+    Box,
+    Flow,
+    HubSession,
+    flow_socket,
+    new_box,
+)
 from edgebox.bond.revocation import Identity, RevokedFile
 from edgebox.bond.seal import Keys
 from edgebox.bond.transport import (
@@ -41,18 +49,8 @@ from edgebox.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-PACKETS_S = 6_000
-BYTES_S = 6_250_000
-BURST_S = 0.5
-"""What one box may send: twice what 20 Mbit/s with all repair come to."""
-STRANGE_S = 100
-"""Packets of a session from addresses it was not heard from before."""
-EXCHANGES_S, EXCHANGES_BURST = 0.5, 8
-"""A box that is started over and over gets new keys every other second."""
 RESOLVE_S = 60.0
 SESSIONS_MAX = 2048
-SESSIONS_PER_BOX = 6
-FLOWS_PER_BOX = 256
 FLOW_IDLE_S = 120.0
 UNPROVEN_S = 15.0
 """A session whose box never sent anything ends after this."""
@@ -60,53 +58,6 @@ SESSION_IDLE_S = 300.0
 OVERLAP_S = 10.0
 """A box's earlier session may still bring something this long."""
 SWEEP_S = 2.0
-PORT_FIRST, PORT_COUNT, PORT_TRIES = 20_000, 12_000, 8
-"""Local ports of flows: below the ephemeral range of Linux and coturn's relay range."""
-
-
-@dataclass
-class Flow:
-    """One client of a box, seen by the server it talks to as one socket of ours."""
-
-    number: int
-    sock: socket.socket
-    used_at: float
-
-
-@dataclass
-class Box:
-    """What the hub holds for one box, whatever its sessions."""
-
-    name: str
-    packets: Budget
-    bytes: Budget
-    exchanges: Budget
-    flows: dict[tuple[str, int], Flow] = field(default_factory=dict)
-    sessions: list["_Session"] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)
-    unreachable: set[str] = field(default_factory=set)
-    """Allowed destinations that there is no socket for just now; told once."""
-    packets_in: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    over_budget: int = 0
-
-    def current(self) -> "_Session | None":
-        """The newest session in which the box has been heard."""
-        proven = [one for one in self.sessions if one.connection.established]
-        return proven[-1] if proven else None
-
-
-@dataclass
-class _Session:
-    box: Box
-    identity: Identity
-    connection: Connection
-    driver: Driver
-    started_at: float
-    strange: Budget
-    """For packets from addresses that the session does not know yet."""
-    known: set[Address] = field(default_factory=set)
 
 
 class FarEnd:
@@ -119,7 +70,7 @@ class FarEnd:
             resolve_file(config, config.bond.revoked) if config.bond.revoked else None
         )
         self._server = KeyServer(config, self._free_session, self._accept)
-        self._sessions: dict[int, _Session] = {}
+        self._sessions: dict[int, HubSession] = {}
         self._boxes: dict[str, Box] = {}
         self._allowed: dict[str, tuple[int, Address]] = {}
         self._sock: socket.socket | None = None
@@ -194,15 +145,15 @@ class FarEnd:
     # Packets of boxes
 
     def _on_packets(self, sock: socket.socket) -> None:
-        touched: dict[int, _Session] = {}
+        touched: dict[int, HubSession] = {}
         now = self._loop.time()
 
         def take(packet: bytes, address: Address) -> None:
             number = session_of(packet)
             session = self._sessions.get(number)
-            if session is None:
+            if session is None or not session.lets_in(address, now):
                 self.strangers += 1
-            elif self._is_within_budget(session, address, len(packet), now):
+            elif session.may_ask(len(packet), now):
                 session.connection.receive_datagram(address, packet, now)
                 touched[number] = session
 
@@ -210,24 +161,7 @@ class FarEnd:
         for session in touched.values():
             session.driver.flush()
 
-    def _is_within_budget(self, session: _Session, address: Address, size: int, now: float) -> bool:
-        """Looked at before anything is opened: too much of one box must stay cheap."""
-        box = session.box
-        if address not in session.known:
-            # Anybody may write a session's number on a packet: the box itself must not pay for it.
-            if session.connection.knows_address(address):
-                session.known.add(address)
-            elif not session.strange.take(1, now):
-                self.strangers += 1
-                return False
-        box.packets_in += 1
-        box.bytes_in += size
-        if box.packets.take(1, now) and box.bytes.take(size, now):
-            return True
-        box.over_budget += 1
-        return False
-
-    def _send_outer(self, session: _Session, address: Hashable, packets: list[bytes]) -> None:
+    def _send_outer(self, session: HubSession, address: Hashable, packets: list[bytes]) -> None:
         if self._sock is None:
             return
         problem = send_many(self._sock, packets, address)
@@ -235,14 +169,14 @@ class FarEnd:
         if problem == errno.EMSGSIZE:
             self._loop.call_soon(self._on_too_large, session, address, max(map(len, packets)))
 
-    def _on_too_large(self, session: _Session, address: Hashable, size: int) -> None:
+    def _on_too_large(self, session: HubSession, address: Hashable, size: int) -> None:
         for link, path in session.connection.paths.items():
             if path.address == address:
                 session.connection.sender.on_refused(link, size, self._loop.time())
 
     # Flows
 
-    def _on_event(self, session: _Session, event: Event) -> None:
+    def _on_event(self, session: HubSession, event: Event) -> None:
         if not isinstance(event, DatagramReceived):
             return
         flow = session.box.flows.get((event.destination, event.flow))
@@ -252,13 +186,14 @@ class FarEnd:
             flow.used_at = self._loop.time()
             send(flow.sock, event.payload, self._allowed[event.destination][1])
 
-    def _open_flow(self, session: _Session, event: DatagramReceived) -> Flow | None:
+    def _open_flow(self, session: HubSession, event: DatagramReceived) -> Flow | None:
         box = session.box
         if event.destination not in self._allowed or len(box.flows) >= FLOWS_PER_BOX:
             self._refuse(session, event)
             return None
         try:
-            sock = self._flow_socket(box, event)
+            family, address = self._allowed[event.destination]
+            sock = flow_socket(box.name, event.destination, event.flow, family, address)
         except OSError as error:
             # No route, or no file descriptor left: the next datagram tries again.
             session.connection.forget_flow(event.flow)
@@ -272,18 +207,7 @@ class FarEnd:
         self._loop.add_reader(sock, self._on_replies, box, flow)
         return flow
 
-    def _flow_socket(self, box: Box, event: DatagramReceived) -> socket.socket:
-        family, address = self._allowed[event.destination]
-        sock = udp_socket(family)
-        try:
-            _bind_by_name(sock, f"{box.name}|{event.destination}|{event.flow}")
-            sock.connect(address)
-        except OSError:
-            sock.close()
-            raise
-        return sock
-
-    def _refuse(self, session: _Session, event: DatagramReceived) -> None:
+    def _refuse(self, session: HubSession, event: DatagramReceived) -> None:
         self.refused += 1
         session.connection.refuse_flow(event.flow)
         if event.destination not in session.box.refused and len(session.box.refused) < 100:
@@ -352,12 +276,7 @@ class FarEnd:
             return False
         box = self._boxes.get(identity.box)
         if box is None:
-            box = self._boxes[identity.box] = Box(
-                identity.box,
-                Budget(PACKETS_S, PACKETS_S * BURST_S, now),
-                Budget(BYTES_S, BYTES_S * BURST_S, now),
-                Budget(EXCHANGES_S, EXCHANGES_BURST, now),
-            )
+            box = self._boxes[identity.box] = new_box(identity.box, now)
         if not box.exchanges.take(1, now):
             return False
         connection = Connection("hub", keys, now)
@@ -367,7 +286,7 @@ class FarEnd:
             lambda event: self._on_event(session, event),
         )
         strange = Budget(STRANGE_S, STRANGE_S, now)
-        session = _Session(box, identity, connection, driver, now, strange)
+        session = HubSession(box, identity, connection, driver, now, strange)
         for earlier in box.sessions:
             connection.trust_addresses(earlier.connection)
         self._sessions[keys.session] = session
@@ -381,7 +300,7 @@ class FarEnd:
         logger.info("session %08x for %s", keys.session, identity.box)
         return True
 
-    def _end(self, session: _Session) -> None:
+    def _end(self, session: HubSession) -> None:
         session.driver.close()
         del self._sessions[session.connection.session]
         session.box.sessions.remove(session)
@@ -415,7 +334,7 @@ class FarEnd:
                     self._close_flow(flow)
                 session.box.flows.clear()
 
-    def _is_over(self, session: _Session, now: float) -> bool:
+    def _is_over(self, session: HubSession, now: float) -> bool:
         connection = session.connection
         if time.time() > session.identity.expires_utc:
             logger.warning("the certificate of %s has expired", session.box.name)
@@ -444,18 +363,5 @@ def _raise_file_limit() -> None:
         logger.warning("%d file descriptors must do: %s", few, error)
 
 
-def _last_sign(session: _Session) -> float:
+def _last_sign(session: HubSession) -> float:
     return max(session.started_at, session.connection.last_received_at)
-
-
-def _bind_by_name(sock: socket.socket, name: str) -> None:
-    """Bind to the port that follows from the name, or to one of the next, or to any."""
-    digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
-    start = int.from_bytes(digest, "big")
-    host = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104
-    for attempt in range(PORT_TRIES):
-        try:
-            sock.bind((host, PORT_FIRST + (start + attempt) % PORT_COUNT))
-        except OSError:
-            continue
-        return

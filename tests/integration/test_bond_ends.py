@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgebox.bond import box as box_module
-from edgebox.bond import far_end as far_end_module
+from edgebox.bond import hub_box as hub_box_module
 from edgebox.bond.box import BoxEnd
 from edgebox.bond.exchange import ExchangeError, KeyClient
 from edgebox.bond.far_end import FarEnd
@@ -76,7 +76,8 @@ async def test_link_follows_a_hub_that_has_moved(tmp_path: Path) -> None:
             box._look_at_link(link)
             assert link.sock is not None
             assert link.remote == moved_to
-        box._surroundings.remotes = {config.bond.hub: [(socket.AF_INET, was_at), (socket.AF_INET, moved_to)]}
+        both = [(socket.AF_INET, was_at), (socket.AF_INET, moved_to)]
+        box._surroundings.remotes = {config.bond.hub: both}
         for link in box.links:
             box._look_at_link(link)
             assert link.remote == moved_to
@@ -126,11 +127,11 @@ async def test_hub_without_file_descriptors_goes_on_and_recovers(
             asyncio.timeout(10),
         ):
             await in_use(box)
-            monkeypatch.setattr(far_end_module, "udp_socket", refuse)
+            monkeypatch.setattr(hub_box_module, "udp_socket", refuse)
             while not tried:
                 client.sendto(b"lost", ("127.0.0.1", ports.listen))
                 await asyncio.sleep(0.02)
-            monkeypatch.setattr(far_end_module, "udp_socket", udp_socket)
+            monkeypatch.setattr(hub_box_module, "udp_socket", udp_socket)
             arrival = asyncio.create_task(loop.sock_recvfrom(sink, 2000))
             while not arrival.done():
                 client.sendto(b"hello", ("127.0.0.1", ports.listen))
