@@ -15,7 +15,7 @@ from edgebox.bond.box import BoxEnd
 from edgebox.bond.exchange import ExchangeError, KeyClient
 from edgebox.bond.far_end import FarEnd
 from edgebox.bond.seal import Keys
-from edgebox.bond.transport import udp_socket
+from edgebox.bond.transport import Address, udp_socket
 from edgebox.config import Link
 from edgebox.sim.ports import free_port
 from tests.integration.test_bond_service import Ports, box_config, hub_config, running
@@ -76,7 +76,7 @@ async def test_link_follows_a_hub_that_has_moved(tmp_path: Path) -> None:
             box._look_at_link(link)
             assert link.sock is not None
             assert link.remote == moved_to
-        both = [(socket.AF_INET, was_at), (socket.AF_INET, moved_to)]
+        both: list[tuple[int, Address]] = [(socket.AF_INET, was_at), (socket.AF_INET, moved_to)]
         box._surroundings.remotes = {config.bond.hub: both}
         for link in box.links:
             box._look_at_link(link)
