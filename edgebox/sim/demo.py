@@ -290,6 +290,9 @@ staff_url = 'https://{LOOPBACK}:{ports.staff}'
 staff_ca = 'pki/staff/ca.pem'
 staff_certificate = 'pki/hub.pem'
 staff_private_key = 'pki/hub.key'
+registry_certificate = 'pki/registry.pem'
+registry_key = 'pki/registry.key'
+registry_ca = 'pki/ca.pem'
 support_audit = 'hub-support-audit.jsonl'
 language = '{language}'
 """
@@ -405,6 +408,7 @@ def _engines(directory: Path, ports: Ports, secret: str) -> dict[str, Sequence[s
     """Certificates, both brokers and the TURN server."""
     keys = directory / "pki"
     pki.hub_credentials(keys / "headset", (HEADSET_NAME, LOOPBACK))
+    pki.registry_credentials(keys)
     for unit, person in STAFF.items():
         pki.staff_credentials(keys / "staff", unit, person, unit)
     return {
