@@ -338,17 +338,16 @@ class Bus:
 
     async def _resume(self, client: aiomqtt.Client) -> None:
         subscribed = 0
-        sent: dict[str, tuple[bytes, int]] = {}
-        # More of both may come meanwhile: nobody else sees to it before the client is set.
-        while subscribed < len(self._routes) or sent != self._retained:
-            for route in self._routes[subscribed:]:
-                await self._subscribe(client, route)
-                subscribed += 1
-            for topic, state in list(self._retained.items()):
-                if sent.get(topic) != state:
-                    await client.publish(topic, state[0], qos=state[1], retain=True)
-                    sent[topic] = state
+        while subscribed < len(self._routes):  # more may come meanwhile
+            await self._subscribe(client, self._routes[subscribed])
+            subscribed += 1
+        # From here on others see to what they publish and subscribe themselves: somebody who
+        # publishes without a pause cannot keep us at it. What they said before is said now, in its
+        # newest form.
         self._client = client
+        for topic in list(self._retained):
+            payload, qos = self._retained[topic]
+            await client.publish(topic, payload, qos=qos, retain=True)
         self.connected.set()
 
     async def _subscribe(self, client: aiomqtt.Client, route: _Route) -> None:
