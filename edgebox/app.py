@@ -115,6 +115,15 @@ def replace_box(config: Config, box: str, hours: float) -> tuple[list[str], str]
     return command.replace(config, box, hours)
 
 
+def verify_audit(path: Path) -> str:
+    """What a trail holds. Raises AuditError where its chain is broken."""
+    from edgebox.support import audit
+
+    entries = list(audit.verify(path))
+    head = entries[-1].hash if entries else audit.FIRST
+    return f"{path}: {len(entries)} entries, none changed; the last one's hash is {head}"
+
+
 def make_staff(config: Config, name: str, role: str, path: Path) -> list[str]:
     """A person's certificate; what to tell the operator."""
     from edgebox.authority import command

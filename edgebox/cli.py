@@ -260,6 +260,14 @@ def support_bundle(
     typer.echo(f"{path}: {app.write_bundle(load(config), path) / 1e3:.0f} kB")
 
 
+@cli.command()
+def audit(
+    file: Annotated[Path, typer.Argument(exists=True, help="The trail of a box or of the hub.")],
+) -> None:
+    """Prove that no line of an audit trail was changed, dropped or put in between."""
+    typer.echo(app.verify_audit(file))
+
+
 @cli.command("check-config")
 def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Load the configuration, say what is wrong with it, start nothing."""

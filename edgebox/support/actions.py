@@ -35,6 +35,7 @@ from edgebox.support import journal
 from edgebox.support.effective import effective
 from edgebox.support.heard import Heard
 from edgebox.support.history import History, LinkMinute
+from edgebox.support.known import redactor_for
 from edgebox.support.surroundings import Surroundings
 
 ROWS_MAX = 1200
@@ -65,8 +66,7 @@ class Actions:
         *,
         ask_test: AskTest,
         last_test: Callable[[], SelfTest | None],
-        make_bundle: MakeBundle | None,
-        redact: journal.Redact,
+        make_bundle: MakeBundle,
     ):
         self._config = config
         self._bus = bus
@@ -76,7 +76,6 @@ class Actions:
         self._ask_test = ask_test
         self._last_test = last_test
         self._make_bundle = make_bundle
-        self._redact = redact
         self._bundle = b""
 
     def forget(self) -> None:
@@ -127,7 +126,8 @@ class Actions:
         """What was logged."""
         logs = self._config.support.logs
         directory = Path(self._config.directory) / logs if logs else None
-        return await journal.read(self._here, directory, deed, self._redact)
+        redact = redactor_for(self._config, self._heard).log
+        return await journal.read(self._here, directory, deed, redact)
 
     def configuration(self) -> EffectiveConfiguration:
         """What is configured."""
@@ -172,8 +172,6 @@ class Actions:
 
     async def bundle(self, deed: ReadBundle) -> BundlePart | Fault:
         """A part; the first makes the bundle anew."""
-        if self._make_bundle is None:
-            return Fault(reason="not-found", text="this box makes no bundle")
         if deed.offset == 0:
             self._bundle = await self._make_bundle()
         if deed.offset > len(self._bundle):

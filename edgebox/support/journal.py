@@ -35,20 +35,6 @@ FILE_LEVELS: dict[bytes, Level] = {
     b"CRITICAL": "error",
     b"WARNING": "warning",
 }
-VEILED = (
-    re.compile(
-        r"(?P<keep>\b(password|passwd|secret|token|credential|authorization|bearer|api[_-]?key|pin)"
-        r"\b[\"']?\s*[:= ]\s*((bearer|basic)\s+)?)(?!\(struck)[^\s,;]+",
-        re.IGNORECASE,
-    ),
-    re.compile(r"(?P<keep>[a-z][a-z0-9+.-]*://)[^/@\s]+(?=@)", re.IGNORECASE),
-    re.compile(r"(?P<keep>[?&#])[^\s&]*[A-Za-z0-9_-]{16,}"),
-    re.compile(r"(?P<keep>)\+\d[\d ]{6,15}\d"),
-    re.compile(r"(?P<keep>)\b\d{8}\b|\b\d{11}\b|\b\d{6} \d{5}\b"),
-    re.compile(r"(?P<keep>)-?\b\d{1,3}\.\d{4,}\b"),
-    re.compile(r"(?P<keep>)\b(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{24,}\b"),
-)
-"""Eight digits are a Norwegian telephone number, eleven a birth number."""
 SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
 
 
@@ -85,13 +71,6 @@ async def read(
     after = records[-1].cursor if records else question.after
     lines = (_line(record, redact) for record in records)
     return JournalPart(lines=_wanted(lines, question), after=after)
-
-
-def veil(text: str) -> str:
-    """Strike out what looks like a secret, a telephone number or a position."""
-    for pattern in VEILED:
-        text = pattern.sub(lambda found: f"{found['keep']}(struck out)", text)
-    return text
 
 
 def _wanted(lines: Iterable[JournalLine], question: ReadJournal) -> tuple[JournalLine, ...]:

@@ -54,8 +54,9 @@ _USER_INFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,15}://)[^/@\s\"']+@", 
 _URL_REST = re.compile(
     r"(?P<base>\b(?:https?|wss?|rtsps?)://[^/\s\"'?#]+)(?P<rest>[/?#][^\s\"'<>]*)", re.IGNORECASE
 )
+# A camera is called patient in most vehicles: what is said of it is not said of a person.
 _PERSON_KEY = re.compile(
-    r"""(?P<key>\b(?:patient|pasient|navn|name|display_name|full_name|focus_by|doctor|lege|born|
+    r"""(?P<key>(?<!camera\s)\b(?:patient|pasient|navn|name|display_name|full_name|focus_by|doctor|lege|born|
     birth|adresse)["']?\s{0,3}[:=]\s{0,3})(?P<value>"[^"]*"|'[^']*'|[^\s,;}"'][^,;}\n"']{0,60})""",
     re.IGNORECASE | re.VERBOSE,
 )

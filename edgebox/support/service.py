@@ -25,10 +25,10 @@ from edgebox.messages.selftest import (
     SelfTestBegun,
 )
 from edgebox.support.actions import Actions
+from edgebox.support.bundle import make_bundle
 from edgebox.support.heard import Heard
 from edgebox.support.helpdesk import HelpDesk
 from edgebox.support.history import History, LinkMinute
-from edgebox.support.journal import veil
 from edgebox.support.listening import Listening
 from edgebox.support.selftest import BusyError, SelfTester
 from edgebox.support.surroundings import Surroundings
@@ -80,8 +80,7 @@ class Support:
             history,
             ask_test=lambda checks: self.ask("technician", checks),
             last_test=lambda: self.tester.last,
-            make_bundle=None,
-            redact=veil,
+            make_bundle=lambda: make_bundle(self.here, self.history),
         )
         trail = Path(self.config.directory) / self.config.support.audit
         self.helpdesk = HelpDesk(self.bus, self.config.box.id, trail, actions)

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.privileged
 
 EDGEBOX = "/opt/edgebox/venv/bin/edgebox"
 IDENTITY = "etc/edgebox/credentials/identity.pem"
+DIRECTORY = "/var/lib/edgebox-hub-authority"
 UNREACHABLE = "http://127.0.0.1:1/enrol#box-7.mzxw6ytboi4tqmjsgaztcmzvge"
 
 
@@ -44,12 +45,26 @@ def test_from_the_fleets_first_key_to_a_box(hub: Machine) -> None:
     assert "this box is box-7 now" in said
     assert "box-7" in as_authority(hub, "list")
     assert "1 certificate(s) of box-7 shut out" in as_authority(hub, "replace", "box-7")
+    # Staff and headsets are set up as docs/install.md says.
+    hub.run(
+        "sh", "-c",
+        f"cd {DIRECTORY} && for file in fleet-ca.pem registry.pem registry.key staff-ca.pem"
+        " staff.pem staff.key; do install -D -m 600 $file /etc/credstore/edgebox-hub.$file; done",
+    )  # fmt: skip
+    config = hub.root / "etc/edgebox-hub/hub.toml"
+    text = config.read_text().replace('staff_listen = ""', 'staff_listen = "127.0.0.1:8443"')
+    text = text.replace(
+        'registry_certificate = ""', 'registry_certificate = "credential:registry.pem"'
+    )
+    config.write_text(text)
+    hub.run("systemctl", "restart", "edgebox-hub-web.service")
+    hub.until_active("edgebox-hub-web.service")
+    assert ":8443" in hub.run("ss", "-ltn")
     # The hub's bond, another user, reads what is shut out, and not the keys.
     bond = ("setpriv", "--reuid=edgebox-hub-bond", "--regid=edgebox-hub", "--clear-groups")
-    directory = "/var/lib/edgebox-hub-authority"
-    assert "serial:" in hub.run(*bond, "cat", f"{directory}/revoked")
-    assert hub.run(*bond, "cat", f"{directory}/fleet-ca.key", check=False) == ""
-    assert hub.run(*bond, "cat", f"{directory}/register.db", check=False) == ""
+    assert "serial:" in hub.run(*bond, "cat", f"{DIRECTORY}/revoked")
+    assert hub.run(*bond, "cat", f"{DIRECTORY}/fleet-ca.key", check=False) == ""
+    assert hub.run(*bond, "cat", f"{DIRECTORY}/register.db", check=False) == ""
 
 
 @pytest.fixture(scope="module")
