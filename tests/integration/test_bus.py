@@ -88,22 +88,26 @@ asyncio.run(main())
 
 
 async def test_what_comes_while_the_bus_connects_is_not_forgotten(broker: Broker) -> None:
-    """What a service says while it starts, at each turn of the set-up."""
-    heard: set[str] = set()
+    """States of a service that starts, at each turn of its connection being made."""
+    said: dict[str, str] = {}
+    heard: dict[str, str] = {}
 
     async def note(room: Room, keys: dict[str, str]) -> None:
-        heard.add(keys["box"])
+        heard[keys["box"]] = room.session
 
     async with Bus(broker.address, "hub") as hub:
-        turns = 0
+        turn = 0
         while not hub.connected.is_set():
-            await hub.publish(ROOM, Room(session="s1", participants=()), box=f"b{turns}")
+            # As many states as a broker keeps ready for a listener, again and again.
+            box, session = f"b{turn % 100}", f"s{turn}"
+            said[box] = session
+            await hub.publish(ROOM, Room(session=session, participants=()), box=box)
             await asyncio.sleep(0)
-            turns += 1
+            turn += 1
         async with Bus(broker.address, "other") as other:
             await other.subscribe(ROOM, note)
             async with asyncio.timeout(5):
-                while len(heard) < turns:
+                while heard != said:
                     await asyncio.sleep(0.01)
 
 
