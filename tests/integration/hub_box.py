@@ -315,9 +315,10 @@ class StandInBox:
                 channel.send(data[start : start + CHUNK_BYTES])
 
     def tell(self, **message: Any) -> None:
-        """Say something on every page's data channel; `type` is the class name."""
+        """Say something on every page's open data channel; `type` is the class name."""
         for channel in self.channels.values():
-            channel.send(json.dumps(message))
+            if channel.readyState == "open":
+                channel.send(json.dumps(message))
 
     async def say_media(self, state: Literal["starting", "running", "stopped"]) -> None:
         """The service's own status."""
