@@ -2,7 +2,9 @@
 
 A picture with one packet missing is worth nothing. When the links cannot carry all of them, whole
 frames are left out, the oldest first, and as long as possible only those of which nothing has been
-sent yet. Packets of other traffic have no such bond: each is dropped by itself when it is too old.
+sent yet. A datagram of which pieces have gone is still sent to its end when its frame is given up:
+without the last piece nothing of it comes out. Packets of other traffic have no such bond: each is
+dropped by itself when it is too old.
 """
 
 from collections import deque
@@ -80,7 +82,7 @@ class Backlog:
                     return
                 self._take(frame)
                 self.dropped += 1
-            elif self._is_useful(frame, now, carried_bps, way_s):
+            elif self._is_useful(frame, now, carried_bps, way_s) or self._keep_begun(frame, now):
                 return
             else:
                 self._drop_front()
@@ -92,6 +94,28 @@ class Backlog:
             return age_s < GIVE_UP_S
         done_s = age_s + frame.bytes * 8 / max(1.0, carried_bps) + way_s
         return done_s < (GIVE_UP_S if frame.begun else USEFUL_S)
+
+    def _keep_begun(self, frame: Frame, now: float) -> bool:
+        """Give up all of the frame but what a datagram lacks of which pieces have gone.
+
+        Frame after frame, a slow link would else carry first pieces and deliver nothing at all.
+        False: there is no such datagram, or it is too late for it too.
+        """
+        head = frame.waiting[0]
+        piece = head.fragment
+        if piece is None or not piece.place or head.expires_at <= now:
+            return False
+        beyond = len(frame.waiting) - (piece.total - piece.place)
+        if beyond < 0:
+            # The other pieces are just being accepted.
+            return True
+        for _ in range(beyond):
+            size = len(frame.waiting.pop().payload)
+            frame.bytes -= size
+            self.bytes -= size
+            self.dropped += 1
+        frame.dropped = True
+        return True
 
     def _take(self, frame: Frame) -> None:
         size = len(frame.waiting.popleft().payload)

@@ -182,7 +182,8 @@ class Sender:
                     return
                 frame = backlog.head().bundle
                 backlog.pop()
-                if frame.members and not frame.waiting and frame.is_closed:
+                is_complete = frame.is_closed and not frame.waiting and not frame.dropped
+                if frame.members and is_complete:
                     self._protection.protect(frame, now)
 
     def _try_send(self, datagram: Datagram, now: float) -> bool:

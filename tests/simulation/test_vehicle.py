@@ -9,8 +9,9 @@ from edgebox.bond.connection import Connection, DatagramReceived, Event
 from edgebox.sim.bond_run import BrokenError
 from edgebox.sim.vehicle import MakeEnds, drive, make_ends
 
-SEEDS = (*range(1, 9), 3371)
-"""The last: packets held back from an address that is not proved must earn no repair."""
+SEEDS = (*range(1, 9), 3371, 9012)
+"""3371: packets held back from an address that is not proved must earn no repair. 9012: frames in
+pieces, over a link too slow for any of them, must not leave only pieces at the far end."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)

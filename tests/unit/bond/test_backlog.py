@@ -3,7 +3,7 @@
 from edgebox.bond.backlog import BACKLOG_BYTES, FRESH_S, GIVE_UP_S, USEFUL_S, Backlog
 from edgebox.bond.classify import Seen
 from edgebox.bond.datagram import UNSENT_S, Datagram, Flow, Frame
-from edgebox.bond.wire import TrafficClass
+from edgebox.bond.wire import Fragment, TrafficClass
 
 
 def picture(number: int, now: float, packets: int = 3, size: int = 1000) -> list[Datagram]:
@@ -12,6 +12,19 @@ def picture(number: int, now: float, packets: int = 3, size: int = 1000) -> list
         Datagram(1, b"v" * size, Seen(TrafficClass.VIDEO, number, place), frame, now)
         for place in range(packets)
     ]
+
+
+def picture_in_pieces(number: int, now: float, packets: int = 2, each: int = 3) -> list[Datagram]:
+    """Each packet is cut into `each` pieces of 500 bytes."""
+    frame = Frame(number, now, is_whole=True)
+    return [
+        Datagram(
+            1, b"v" * 500, Seen(TrafficClass.VIDEO, number, packet), frame, now,
+            Fragment(packet, place, each),
+        )
+        for packet in range(packets)
+        for place in range(each)
+    ]  # fmt: skip
 
 
 def numbers(backlog: Backlog) -> list[int]:
@@ -77,6 +90,47 @@ def test_only_frame_stays_even_when_it_is_late() -> None:
     assert backlog.head().frame == 1
     backlog.expire(GIVE_UP_S, 100_000, 0.030)
     assert not backlog
+
+
+def test_datagram_of_which_pieces_have_gone_is_sent_to_its_end() -> None:
+    """Or the pieces would have gone for nothing, frame after frame."""
+    backlog = Backlog()
+    one = picture_in_pieces(1, 0.0)
+    for datagram in [*one, *picture_in_pieces(2, 0.067)]:
+        backlog.add(datagram)
+    backlog.pop()
+    backlog.expire(0.1, 50_000, 0.150)
+    backlog.add(one[-1])
+    assert backlog.dropped == 4
+    assert backlog.bytes == (2 + 6) * 500
+    assert [backlog.head().place, backlog.head().fragment] == [0, one[1].fragment]
+    backlog.expire(0.1, 50_000, 0.150)
+    assert numbers(backlog) == [1, 1, 2, 2, 2, 2, 2, 2]
+
+
+def test_datagram_too_late_is_dropped_though_pieces_have_gone() -> None:
+    backlog = Backlog()
+    for datagram in picture_in_pieces(1, 0.0):
+        backlog.add(datagram)
+    backlog.pop()
+    backlog.expire(UNSENT_S[TrafficClass.VIDEO] - 0.001, 50_000, 0.150)
+    assert backlog.head().frame == 1
+    backlog.expire(UNSENT_S[TrafficClass.VIDEO], 50_000, 0.150)
+    assert not backlog
+    assert backlog.bytes == 0
+
+
+def test_datagram_whose_pieces_are_just_being_added_stays_whole() -> None:
+    backlog = Backlog()
+    pieces = picture_in_pieces(1, 0.0, packets=1)
+    backlog.add(pieces[0])
+    backlog.pop()
+    backlog.add(pieces[1])
+    backlog.expire(GIVE_UP_S, 50_000, 0.150)
+    backlog.add(pieces[2])
+    backlog.expire(GIVE_UP_S, 50_000, 0.150)
+    assert backlog.dropped == 0
+    assert numbers(backlog) == [1, 1]
 
 
 def test_rest_of_a_frame_left_out_is_not_taken_any_more() -> None:
