@@ -12,6 +12,7 @@ Grade = Literal["good", "attention", "fault", "untested"]
 work. `untested`: not there, or could not be tried now: neither good nor bad."""
 Reason = Literal["boot", "crew", "command", "technician"]
 CheckName = Annotated[str, Meta(pattern=r"^[a-z][a-z-]{0,31}\Z")]
+OptionalCheckName = Annotated[str, Meta(pattern=r"^([a-z][a-z-]{0,31})?\Z")]
 Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9.-]{0,63}\Z")]
 FINDINGS_MAX = 200
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from edgebox.messages.base import Done, Id, Message, OptionalId, Request, Text, Topic
 from edgebox.messages.bond import LinkStatus
-from edgebox.messages.selftest import CheckName, SelfTest
+from edgebox.messages.selftest import OptionalCheckName, SelfTest
 from edgebox.messages.services import ServiceName, ServiceStatus
 
 Serial = Annotated[str, Meta(pattern=r"^[0-9A-F]{1,40}\Z")]
@@ -183,7 +183,7 @@ class ReadConfiguration(Message, frozen=True, tag="configuration"):
 class RunCheck(Message, frozen=True, tag="check"):
     """One check again; none: all."""
 
-    check: CheckName | Literal[""] = ""
+    check: OptionalCheckName = ""
 
 
 class Restart(Message, frozen=True, tag="restart"):

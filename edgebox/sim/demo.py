@@ -53,7 +53,7 @@ LINK_LANES = {
     "nr-1": "rate_bps = 2000000\ndelay_ms = 20\njitter_ms = 5\nloss = 0.01\n",
 }
 """Three links none of which would do alone all the time."""
-STAFF = {"technician": "Tekniker Demo", "fleet": "Drift Demo"}
+STAFF = {"technician": "Ola Hansen", "fleet": "Drift Demo"}
 """Unit -> name: who may open the hub's pages for staff."""
 PART_VARIABLE = "EDGEBOX_DEMO_PART"
 """Tells each process of the demo its name, for those who look at the process list."""
