@@ -19,11 +19,12 @@ help: ## This list
 demo: setup ## The main job on simulated hardware: panel and remote page in the browser
 	@exec $(PY) -m edgebox demo $(ARGS)
 
-# Cores without I/O side by side; what runs real parts, with their time-outs, one after the other.
+# Side by side what bears it; whole demos alone, as in a vehicle.
 test: setup node-clients ## All tests; ARGS="-k mission" some of them
 ifeq ($(strip $(ARGS)),)
 	$(PY) -m pytest -n auto tests/unit tests/simulation tests/fuzz
-	$(PY) -m pytest tests/integration tests/namespaces
+	$(PY) -m pytest -n 2 --dist loadfile -m "not long and not alone" tests/integration tests/namespaces
+	$(PY) -m pytest -m "alone and not long" tests/integration
 else
 	$(PY) -m pytest --ignore=tests/boot $(ARGS)
 endif

@@ -11,6 +11,8 @@ import pytest
 
 from tests.demo import demo, free_ports
 
+pytestmark = pytest.mark.alone
+
 EDGEBOX = [sys.executable, "-m", "edgebox"]
 
 

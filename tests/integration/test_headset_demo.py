@@ -18,7 +18,7 @@ from tests.integration.media_rig import Observer
 
 CODE = re.compile(r"EDGE1:[A-Za-z0-9_-]{22}:[A-Za-z0-9_-]{43}")
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.timeout(120)]
 
 
 async def code_of(directory: Path, box: str) -> str:

@@ -16,7 +16,7 @@ from tests.integration.headset_rig import (
 )
 from tests.integration.media_rig import chromium_page, frames_seen, until, watch
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.alone, pytest.mark.browser]
 
 
 def headset_of(session: MediaSession) -> str:

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page, ViewportSize
 from tests.demo import WATCH_FRAMES, RunningDemo, chromium, demo, until_frames, until_true, utc
 from tests.rtsp import H264, NetworkCamera
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.timeout(240)]
 
 START = "#start"
 JOIN = "form button[type=submit]"

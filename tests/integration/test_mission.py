@@ -19,7 +19,7 @@ from edgebox.messages.session import MEDIA_SESSION, MediaSession, Watcher
 from tests.demo import WATCH_FRAMES, RunningDemo, chromium, demo, until_frames, until_true, utc
 from tests.firefox import FirefoxPage, firefox_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.timeout(180)]
 
 BACK_WITHIN_S = 5.0
 DOCTOR = "Kari Berg"

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page
 from edgebox.sim.pki import P12_PASSWORD
 from tests.demo import RunningDemo, chromium, demo, until_true
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.timeout(120)]
 
 LOOK = """path => fetch(`${path}/order`, {
   method: 'POST', headers: { 'Content-Type': 'application/json' },

@@ -20,7 +20,7 @@ from tests.integration.test_hub_states import check
 from tests.integration.test_panel_screens import FAULTS_OF_LAYOUT, TARGET_PX
 from tests.integration.vitals_alignment import LOOK_JS, look
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.timeout(150)]
 
 LOOKS = 12
 WITHIN_S = 0.1

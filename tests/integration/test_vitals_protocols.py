@@ -30,7 +30,7 @@ from tests.integration.test_vitals_live import join
 from tests.integration.test_vitals_sdc import device
 from tests.integration.test_vitals_serial import OSLO, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.timeout(180)]
 
 SPO2 = {
     "hl7": 81,
