@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units test-headset node-clients bench-headset check-arm64
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units test-headset node-clients bench-headset check-arm64 test-alignment
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ simulate-long: setup ## 10,000 of them
 
 bench-bond: setup ## The bond against its rivals and the bound, every regime: ARGS="--only LTE"
 	@$(PY) -m bench.bond_matrix $(ARGS)
+
+test-alignment: setup ## Waves beside the picture they belong to, on a machine with nothing else to do
+	@$(PY) -m pytest -m long tests/integration/test_vitals_live.py $(ARGS)
 
 bench-vitals: setup ## What kill -9 loses between monitor and hub (16 minutes), and what vitals cost
 	@$(PY) -m bench.vitals_loss --points 1000 --offline 100 $(ARGS)
