@@ -48,7 +48,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     box_root = box_system(directory, "box-1", NAME, links=links)
     settings = hub_root / "etc/edgebox-hub/hub.toml"
     text = settings.read_text().replace(f"turn:{NAME}", f"turn:{HUB}")
-    settings.write_text(text.replace(f"https://{NAME}", "http://127.0.0.1:8090"))
+    settings.write_text(text.replace(f'"https://{NAME}"', '"http://127.0.0.1:8090"'))
     for root in (hub_root, box_root):
         with (root / "etc/hosts").open("a") as file:
             file.write(f"{HUB} {NAME}\n")
