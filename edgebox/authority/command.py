@@ -11,6 +11,7 @@ from edgebox.authority import keys
 from edgebox.authority.register import Issued
 from edgebox.config import Config, resolve_file
 from edgebox.errors import ConfigError, DeviceError
+from edgebox.host.files import write_whole
 
 
 def init(config: Config, name: str) -> list[str]:
@@ -79,10 +80,7 @@ def _append(path: Path, lines: list[str]) -> None:
     before = path.read_text() if path.exists() else ""
     if before and not before.endswith("\n"):
         before += "\n"
-    new = path.with_name(path.name + ".new")
-    new.touch(mode=0o644)
-    new.write_text(before + "".join(f"{line}\n" for line in lines))
-    new.replace(path)
+    write_whole(path, (before + "".join(f"{line}\n" for line in lines)).encode(), mode=0o644)
 
 
 def _state(one: Issued, now_utc: float) -> str:

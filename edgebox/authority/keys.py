@@ -26,6 +26,7 @@ from edgebox.authority.desk import BOX_DAYS, Desk
 from edgebox.authority.register import Register
 from edgebox.config import Config, resolve_file
 from edgebox.errors import ConfigError
+from edgebox.host.files import write_whole
 from edgebox.identity.certificate import Authority, issue, make_authority, pem
 from edgebox.identity.request import key_pem, make_key
 
@@ -157,7 +158,7 @@ def _read(certificate_path: Path, key_path: Path) -> Authority:
 
 
 def _write(key_path: Path, key: bytes, path: Path, certificate: str) -> list[Path]:
-    with open(os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
-        file.write(key)
-    path.write_text(certificate)
+    """The key comes last: it says that there is something."""
+    write_whole(path, certificate.encode(), mode=0o644)
+    write_whole(key_path, key, mode=0o600)
     return [key_path, path]

@@ -16,6 +16,7 @@ from edgebox.bond.allowance import Allowance, Standing
 from edgebox.bond.connection import Connection
 from edgebox.bond.path import PathState, Use
 from edgebox.config import Config, Link, resolve_file
+from edgebox.errors import DeviceError
 
 logger = logging.getLogger(__name__)
 
@@ -154,8 +155,8 @@ def _try_to_save(path: Path, counts: dict[str, usage.Count]) -> str:
     """What went wrong, if anything."""
     try:
         usage.save(path, counts)
-    except OSError as error:
-        return error.strerror or str(error)
+    except DeviceError as error:
+        return str(error)
     return ""
 
 

@@ -8,9 +8,7 @@ Months begin at 00:00 UTC of the operator's day. They only go forward: a box tha
 network believes it is some other year, and must not begin to count anew for that.
 """
 
-import contextlib
 import datetime
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +18,7 @@ from msgspec import Meta, Struct
 
 from edgebox.config import Link
 from edgebox.errors import EdgeboxError
+from edgebox.host.files import write_whole
 
 BLOCK_BYTES = 8_000_000
 BLOCK_LEAST = 1_000_000
@@ -131,20 +130,5 @@ def load(path: Path) -> dict[str, Count]:
 
 
 def save(path: Path, counts: Mapping[str, Count]) -> None:
-    """Whole or not at all, also in a power cut. Blocks on the disk. Raises OSError."""
-    new = path.with_name(path.name + ".new")
-    try:
-        with new.open("wb") as file:
-            file.write(msgspec.json.encode(counts))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    """Whole or not at all, also in a power cut. Blocks on the disk. Raises DeviceError."""
+    write_whole(path, msgspec.json.encode(counts), mode=0o644)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from edgebox.errors import DeviceError, RemoteProtocolError
+from edgebox.host.files import write_whole
 from edgebox.messages.headset import CertificateStatus
 
 Kind = Literal["public", "fleet"]
@@ -102,7 +103,7 @@ class PublicCredential:
         kept = _read(self.credential, self._names[0])
         if kept is not None and _ends(kept) >= _ends(found):
             return False
-        _write(self.credential.chain, chain.encode(), FILE_MODE)
+        write_whole(self.credential.chain, chain.encode(), mode=FILE_MODE)
         return True
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
@@ -120,7 +121,7 @@ class PublicCredential:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        _write(path, pem, KEY_MODE)
+        write_whole(path, pem, mode=KEY_MODE)
         return made
 
 
@@ -155,19 +156,6 @@ def _public(key: object) -> bytes:
         return b""
     encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_bytes(encoding, form)
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Whole or not at all. Raises DeviceError."""
-    fresh = path.with_suffix(".new")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        fresh.touch(mode=mode)
-        fresh.write_bytes(data)
-        fresh.replace(path)
-    except OSError as error:
-        raise DeviceError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def words(found: CertificateStatus, now_utc: float) -> str:

@@ -3,11 +3,11 @@
 import hashlib
 from pathlib import Path
 
-import jinja2
 import msgspec
 from aiohttp import web
 
 from edgebox.headset import language
+from edgebox.host.templates import templates
 
 STATIC = Path(__file__).parent / "static"
 HEADERS = {
@@ -34,13 +34,7 @@ class HeadsetPage:
     def __init__(self) -> None:
         self._version = _version_of(STATIC)
         self._names = {path.name for path in STATIC.iterdir() if path.is_file()}
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("edgebox.headset"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates("edgebox.headset")
 
     async def show(self, request: web.Request) -> web.Response:
         """The page, in the language of the device."""

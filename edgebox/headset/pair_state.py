@@ -8,13 +8,14 @@ Two files in `headset.state`, each written whole or not at all and safe from a p
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from edgebox.errors import DeviceError
+from edgebox.host.files import write_whole
 from edgebox.messages.pairing import SignedRegistry
 from edgebox.pairing.lease import Known
 
@@ -48,11 +49,11 @@ class PairState:
     async def _keep(self, name: str, data: bytes) -> None:
         async with self._writing:
             try:
-                await asyncio.to_thread(_write, self._directory / name, data)
-            except OSError as error:
+                await asyncio.to_thread(write_whole, self._directory / name, data, mode=0o600)
+            except DeviceError as error:
                 # A full disk must not keep a headset out; after a power cut a copy of its key
                 # would be found out later than it could be.
-                logger.error("%s cannot be written: %s", name, error.strerror)
+                logger.error("%s", error)
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
@@ -63,18 +64,3 @@ def _read(path: Path, kind: type[T]) -> T | None:
     except (OSError, msgspec.DecodeError, RecursionError, UnicodeError) as error:
         logger.error("%s cannot be read: %s", path.name, error)
         return None
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from edgebox.config import parse_address
 from edgebox.errors import ConfigError, DeviceError
+from edgebox.host.files import write_whole
 
 PAYLOAD_MAX = 256 * 1024
 """Bytes. The largest message is an SDP of 64 KiB, whose JSON may double it."""
@@ -200,7 +201,7 @@ def write_hub_broker(directory: Path, *, socket: Path, listen: str, tls: TlsFile
     command = _mosquitto(
         directory, hub_broker_text(socket=socket, listen=listen, tls=tls, acl=acl, user=_user())
     )
-    _write_private(acl, HUB_ACL)
+    write_whole(acl, HUB_ACL.encode(), mode=0o600)
     return command
 
 
@@ -208,7 +209,7 @@ def _mosquitto(directory: Path, text: str) -> Sequence[str]:
     program = find_program("mosquitto", package="mosquitto")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / "mosquitto.conf"
-    _write_private(path, text)
+    write_whole(path, text.encode(), mode=0o600)
     return (program, "-c", str(path))
 
 
@@ -282,11 +283,5 @@ def write_turn_server(
         listen=listen, relay_ip=relay_ip, realm=realm, directory=directory, lab=lab
     )
     path = directory / "turnserver.conf"
-    _write_private(path, f"{text}static-auth-secret={secret.decode()}\n")
+    write_whole(path, f"{text}static-auth-secret={secret.decode()}\n".encode(), mode=0o600)
     return (program, "-c", str(path))
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
-        file.write(text)

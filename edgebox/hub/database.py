@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import MetaData, create_engine, event
+from sqlalchemy import BigInteger, Integer, MetaData, create_engine, event
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -22,6 +22,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TEXT_MAX = 200
+BIG = BigInteger().with_variant(Integer, "sqlite")
+"""A number that counts up by itself: SQLite has but one kind of those."""
 
 
 class Database:

@@ -13,19 +13,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
-import jinja2
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from edgebox.bus import Bus
 from edgebox.config import Hub as HubConfig
+from edgebox.host.templates import templates
 from edgebox.hub import language
 from edgebox.hub.desk_board import Board, BoxEntry
 from edgebox.hub.staff import PERSON, Person
+from edgebox.hub.staff_files import add_files
 from edgebox.messages.base import Fault
 from edgebox.messages.services import BOX_INFO, SERVICE_STATUS, BoxInfo, ServiceStatus
 from edgebox.messages.support import (
@@ -57,7 +57,6 @@ logger = logging.getLogger(__name__)
 
 B = TypeVar("B")
 
-DIRECTORY = Path(__file__).parent
 ORDER_S = 10.0
 RESTART_S = 25.0
 """A service that is restarted, or a bundle that is made, takes its time."""
@@ -100,14 +99,7 @@ class Desk:
         self._is_revoked = is_revoked
         self._noted: dict[str, Noted] = {}
         self._pages: dict[str, set[asyncio.Queue[bytes]]] = {}
-        self._static = _static_files()
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("edgebox.hub"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates("edgebox.hub")
 
     # The boxes
 
@@ -316,13 +308,6 @@ class Desk:
             },
         )
 
-    async def static(self, request: web.Request) -> web.StreamResponse:
-        """A file of the pages."""
-        path = self._static.get(request.match_info["name"])
-        if path is None:
-            raise web.HTTPNotFound
-        return web.FileResponse(path)
-
     def _box(self, request: web.Request) -> BoxEntry:
         box = self.board.boxes.get(request.match_info["box"])
         if box is None:
@@ -337,7 +322,7 @@ def add_routes(app: web.Application, desk: Desk) -> None:
     """Below `/desk` and `/audit` of the staff application."""
     app.router.add_get("/desk", desk.show_list)
     app.router.add_get("/desk/boxes", desk.list_boxes)
-    app.router.add_get("/desk/static/{name}", desk.static)
+    add_files(app, "desk")
     app.router.add_get("/desk/join/{box}", desk.show_join)
     app.router.add_post("/desk/join/{box}", desk.join)
     app.router.add_get("/desk/box/{box}", desk.show_box)
@@ -381,8 +366,3 @@ async def _read(request: web.Request, kind: type[B]) -> B:
         return msgspec.json.decode(await request.read(), type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         raise web.HTTPBadRequest from None
-
-
-def _static_files() -> dict[str, Path]:
-    shared = [DIRECTORY / "static" / name for name in ("style.css", "icon.svg")]
-    return {path.name: path for path in [*shared, *(DIRECTORY / "desk_static").iterdir()]}

@@ -8,20 +8,19 @@ go wrong in a browser of a hospital.
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import jinja2
 from aiohttp import web
 
+from edgebox.host.templates import templates
 from edgebox.hub import language
 from edgebox.hub.fleet import DEVICE_S, Fleet
 from edgebox.hub.fleet_store import AuditRow
 from edgebox.hub.qr import qr_path
 from edgebox.hub.staff import PERSON, Person
+from edgebox.hub.staff_files import add_files
 from edgebox.pairing.ledger import FRESH_S
 
-DIRECTORY = Path(__file__).parent
 ZONE = ZoneInfo("Europe/Oslo")
 FORM_MAX = 4096
 
@@ -32,15 +31,7 @@ class FleetPages:
     def __init__(self, fleet: Fleet, default_language: str):
         self._fleet = fleet
         self._language = default_language
-        shared = [DIRECTORY / "static" / name for name in ("style.css", "icon.svg")]
-        self._static = {one.name: one for one in [*shared, DIRECTORY / "fleet_static/fleet.css"]}
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("edgebox.hub"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates("edgebox.hub")
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Everything on one page."""
@@ -119,13 +110,6 @@ class FleetPages:
         done = await self._fleet.mark_vehicle(who, box, revoked=revoked)
         return _to("/fleet" if done else "/fleet?refused")
 
-    async def static(self, request: web.Request) -> web.StreamResponse:
-        """Its look."""
-        path = self._static.get(request.match_info["name"])
-        if path is None:
-            raise web.HTTPNotFound
-        return web.FileResponse(path)
-
     # Parts
 
     def _device(self, id_: str, t: Mapping[str, str]) -> dict[str, object]:
@@ -168,6 +152,7 @@ class FleetPages:
             t=self._texts(request),
             language=self._chosen(request),
             person=request[PERSON].name,
+            static="/fleet/static",
             **values,
         )
         # Under `no-referrer` a form's Origin is null (Fetch, 3.2), and the guard refuses it.
@@ -183,7 +168,7 @@ def add_routes(app: web.Application, fleet: Fleet, default_language: str) -> Non
     app.router.add_get("/fleet/tickets/{ticket:[0-9a-f]{16}}", pages.show_ticket)
     app.router.add_post("/fleet/devices/{device:[0-9a-f]{32}}", pages.change_device)
     app.router.add_post("/fleet/vehicles/{box:[a-z0-9][a-z0-9-]{0,31}}", pages.change_vehicle)
-    app.router.add_get("/fleet/static/{name}", pages.static)
+    add_files(app, "fleet")
 
 
 async def _form(request: web.Request) -> dict[str, str]:

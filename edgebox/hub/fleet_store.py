@@ -13,7 +13,6 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
-    Integer,
     LargeBinary,
     MetaData,
     Row,
@@ -24,12 +23,11 @@ from sqlalchemy import (
     select,
 )
 
-from edgebox.hub.database import Database
+from edgebox.hub.database import BIG, Database
 from edgebox.pairing.ledger import Entry
 from edgebox.pairing.registry import Device, Mode, Vehicle
 
 metadata = MetaData()
-_BIG = BigInteger().with_variant(Integer, "sqlite")
 
 devices = Table(
     "fleet_device",
@@ -63,7 +61,7 @@ versions = Table("fleet_version", metadata, Column("version", BigInteger, primar
 audit = Table(
     "fleet_audit",
     metadata,
-    Column("id", _BIG, primary_key=True, autoincrement=True),
+    Column("id", BIG, primary_key=True, autoincrement=True),
     Column("at_utc", Float, nullable=False, index=True),
     Column("who", String(120), nullable=False),
     Column("event", String(16), nullable=False),

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
-    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -28,11 +27,10 @@ from sqlalchemy import (
     update,
 )
 
-from edgebox.hub.database import Database
+from edgebox.hub.database import BIG, Database
 from edgebox.messages.vitals import VitalsBatch
 
 metadata = MetaData()
-_BIG = BigInteger().with_variant(Integer, "sqlite")
 
 streams = Table(
     "vitals_stream",
@@ -46,7 +44,7 @@ streams = Table(
 batches = Table(
     "vitals_batch",
     metadata,
-    Column("id", _BIG, primary_key=True, autoincrement=True),
+    Column("id", BIG, primary_key=True, autoincrement=True),
     Column("box", String(32), nullable=False),
     Column("stream", String(64), nullable=False),
     Column("seq", BigInteger, nullable=False),
@@ -70,7 +68,7 @@ exports = Table(
     "vitals_export",
     metadata,
     Column("target", String(200), primary_key=True),
-    Column("through", _BIG, nullable=False),
+    Column("through", BIG, nullable=False),
 )
 
 

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
-import jinja2
 import msgspec
 from aiohttp import web
 
 from edgebox.config import Hub as HubConfig
+from edgebox.host.templates import templates
 from edgebox.hub import language, tokens
 from edgebox.hub.address import client_key
 from edgebox.hub.door import Door
@@ -61,13 +61,7 @@ class Site:
         self._https = self._origin.startswith("https://")
         self._version = _version_of(STATIC)
         self._headers = security_headers(self._origin)
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("edgebox.hub"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates("edgebox.hub")
         self._pages: set[web.WebSocketResponse] = set()
 
     def application(self) -> web.Application:

@@ -1,12 +1,11 @@
 """Start, stop, what is sent, and to whom. Each answers when the box has done it."""
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 from msgspec import Struct
 
-from edgebox.messages.base import Done, Fault, Id, Role
-from edgebox.panel.context import panel, read_body, words
+from edgebox.messages.base import Id, Role
+from edgebox.panel.context import panel, read_body, say_answer
 from edgebox.panel.state import Operation
-from edgebox.panel.words import say_fault
 
 blueprint = Blueprint("calls", __name__)
 
@@ -58,55 +57,50 @@ class MuteGuest(Struct, frozen=True, forbid_unknown_fields=True):
 def start() -> Response:
     """Send the chosen cameras."""
     read_body(Nothing)
-    return _answer(panel().actions.start(), "start")
+    return say_answer(panel().actions.start(), "start")
 
 
 @blueprint.post("/stop")
 def stop() -> Response:
     """End the session. The page asks only after a held button."""
     read_body(Nothing)
-    return _answer(panel().actions.stop(), "stop")
+    return say_answer(panel().actions.stop(), "stop")
 
 
 @blueprint.post("/cameras")
 def change_camera() -> Response:
     """Send one camera, hide it, or make it the main picture."""
     wanted = read_body(ChangeCamera)
-    return _answer(panel().actions.change_camera(wanted.camera, wanted.operation), "camera")
+    return say_answer(panel().actions.change_camera(wanted.camera, wanted.operation), "camera")
 
 
 @blueprint.post("/hide")
 def hide() -> Response:
     """No picture leaves the box while hidden; sound goes on."""
-    return _answer(panel().actions.hide(read_body(Hide).hidden), "hide")
+    return say_answer(panel().actions.hide(read_body(Hide).hidden), "hide")
 
 
 @blueprint.post("/mute")
 def mute() -> Response:
     """Nothing of the cabin is heard outside while muted."""
-    return _answer(panel().actions.mute(read_body(Mute).muted), "mute")
+    return say_answer(panel().actions.mute(read_body(Mute).muted), "mute")
 
 
 @blueprint.post("/admit")
 def admit() -> Response:
     """Let somebody in who waits."""
     wanted = read_body(AdmitGuest)
-    return _answer(panel().actions.admit(wanted.participant, wanted.role), "admit")
+    return say_answer(panel().actions.admit(wanted.participant, wanted.role), "admit")
 
 
 @blueprint.post("/refuse")
 def refuse() -> Response:
     """Turn somebody away who waits, or put somebody out."""
-    return _answer(panel().actions.refuse(read_body(RefuseGuest).participant), "refuse")
+    return say_answer(panel().actions.refuse(read_body(RefuseGuest).participant), "refuse")
 
 
 @blueprint.post("/mute-guest")
 def mute_guest() -> Response:
     """Silence one person in the cabin, or let them be heard again."""
     wanted = read_body(MuteGuest)
-    return _answer(panel().actions.mute_guest(wanted.participant, wanted.muted), "mute-guest")
-
-
-def _answer(answer: Done | Fault, what: str) -> Response:
-    """`text` is empty when it was done."""
-    return jsonify(text=say_fault(answer, what, words()) if isinstance(answer, Fault) else "")
+    return say_answer(panel().actions.mute_guest(wanted.participant, wanted.muted), "mute-guest")

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import msgspec
-from flask import abort, current_app, request
+from flask import Response, abort, current_app, jsonify, request
 from flask_babel import get_translations
 
 from edgebox.config import Config
+from edgebox.messages.base import Done, Fault
 from edgebox.panel.actions import Actions
 from edgebox.panel.catalogue import LANGUAGES
 from edgebox.panel.feed import Feed
-from edgebox.panel.words import Words
+from edgebox.panel.words import Words, say_fault
 
 LANGUAGE_COOKIE = "panel-language"
 """Cookies know no ports: other services of this machine have theirs."""
@@ -52,3 +53,8 @@ def read_body(kind: type[B]) -> B:
         return msgspec.json.decode(request.get_data(), type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         abort(400)
+
+
+def say_answer(answer: Done | Fault, what: str) -> Response:
+    """`text` says in words why `what` failed; empty when it was done."""
+    return jsonify(text=say_fault(answer, what, words()) if isinstance(answer, Fault) else "")

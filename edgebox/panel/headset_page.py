@@ -7,10 +7,10 @@ works once.
 from flask import Blueprint, Response, jsonify
 from msgspec import Struct
 
-from edgebox.messages.base import Done, Fault
+from edgebox.messages.base import Fault
 from edgebox.messages.pairing import DeviceId, Digits
 from edgebox.panel.calls import Nothing
-from edgebox.panel.context import panel, read_body, words
+from edgebox.panel.context import panel, read_body, say_answer, words
 from edgebox.panel.qr import qr_path
 from edgebox.panel.words import say_fault
 
@@ -45,14 +45,10 @@ def code() -> Response:
 def allow() -> Response:
     """Let it in."""
     wanted = read_body(Allow)
-    return _answer(panel().actions.allow_headset(wanted.device, wanted.digits), "headset-allow")
+    return say_answer(panel().actions.allow_headset(wanted.device, wanted.digits), "headset-allow")
 
 
 @blueprint.post("/headset/end")
 def end() -> Response:
     """Not ours."""
-    return _answer(panel().actions.end_headset(read_body(End).device), "headset")
-
-
-def _answer(answer: Done | Fault, what: str) -> Response:
-    return jsonify(text=say_fault(answer, what, words()) if isinstance(answer, Fault) else "")
+    return say_answer(panel().actions.end_headset(read_body(End).device), "headset")

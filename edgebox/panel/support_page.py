@@ -8,10 +8,10 @@ from typing import Literal
 from flask import Blueprint, Response, jsonify
 from msgspec import Struct
 
-from edgebox.messages.base import Done, Fault, Id
+from edgebox.messages.base import Fault, Id
 from edgebox.messages.support import Serial
 from edgebox.panel.calls import Nothing
-from edgebox.panel.context import panel, read_body, words
+from edgebox.panel.context import panel, read_body, say_answer, words
 from edgebox.panel.qr import qr_path
 from edgebox.panel.words import say_fault
 
@@ -49,22 +49,18 @@ def ask() -> Response:
 def admit() -> Response:
     """Let the technician in who waits."""
     wanted = read_body(Admit)
-    return _answer(panel().actions.admit_technician(wanted.id, wanted.serial), "support-admit")
+    return say_answer(panel().actions.admit_technician(wanted.id, wanted.serial), "support-admit")
 
 
 @blueprint.post("/support/end")
 def end() -> Response:
     """Whoever is in is out; whoever waits is turned away."""
     read_body(Nothing)
-    return _answer(panel().actions.end_help(), "support-end")
+    return say_answer(panel().actions.end_help(), "support-end")
 
 
 @blueprint.post("/support/say")
 def say() -> Response:
     """One of a few short replies."""
     reply = words().say(f"support.reply.{read_body(Say).reply}")
-    return _answer(panel().actions.say_to_technician(reply), "support-say")
-
-
-def _answer(answer: Done | Fault, what: str) -> Response:
-    return jsonify(text=say_fault(answer, what, words()) if isinstance(answer, Fault) else "")
+    return say_answer(panel().actions.say_to_technician(reply), "support-say")

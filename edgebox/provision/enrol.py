@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edgebox.config import load
 from edgebox.errors import ConfigError, DeviceError, RemoteProtocolError
 from edgebox.host.daemons import TlsFiles, box_broker_text
+from edgebox.host.files import write_whole
 from edgebox.identity import voucher as vouchers
 from edgebox.identity.certificate import check_issued
 from edgebox.identity.request import make_request
 from edgebox.identity.voucher import Voucher
 from edgebox.messages.identity import Enrol, Enrolled
 from edgebox.provision.config_edit import with_identity
-from edgebox.provision.place import Place, write
+from edgebox.provision.place import Place
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def _install(place: Place, box: str, answer: Enrolled) -> None:
         hub=answer.hub,
     )
     _check_config(text)
-    write(place.config, text.encode(), mode=0o644)
+    write_whole(place.config, text.encode(), mode=0o644)
     tls = TlsFiles(*(CREDENTIALS / name for name in ("fleet-ca.pem", "device.pem", "device.key")))
     hub = f"[{answer.hub}]" if ":" in answer.hub else answer.hub
     broker = box_broker_text(
@@ -100,8 +101,8 @@ def _install(place: Place, box: str, answer: Enrolled) -> None:
         tls=tls,
         user="edgebox-bus",
     )
-    write(place.broker, broker.encode(), mode=0o644)
-    write(place.authority, answer.authority.encode(), mode=0o644)
+    write_whole(place.broker, broker.encode(), mode=0o644)
+    write_whole(place.authority, answer.authority.encode(), mode=0o644)
     place.put_identity(answer.certificate)
 
 

@@ -9,14 +9,13 @@
 <etc>/credentials/next.key             the key of a request that has no answer yet
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edgebox.errors import DeviceError
+from edgebox.host.files import write_whole
 from edgebox.identity.request import key_pem, make_key
 
 
@@ -60,12 +59,12 @@ class Place:
         found = read_key(self.next_key)
         if found is None:
             found = make_key()
-            write(self.next_key, key_pem(found), mode=0o600)
+            write_whole(self.next_key, key_pem(found), mode=0o600)
         return found
 
     def put_identity(self, certificate: str) -> None:
         """The pending key and its certificate are the box's from now on. Raises DeviceError."""
-        write(self.identity, certificate.encode() + self.next_key.read_bytes(), mode=0o600)
+        write_whole(self.identity, certificate.encode() + self.next_key.read_bytes(), mode=0o600)
         self.next_key.unlink()
 
 
@@ -76,31 +75,3 @@ def read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
     except (OSError, ValueError, TypeError):
         return None
     return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
-
-
-def write(path: Path, data: bytes, *, mode: int) -> None:
-    """Whole or not at all, on the disk when it returns, never readable by others in between.
-
-    Raises DeviceError.
-    """
-    new = path.with_name(f".{path.name}.writing")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.unlink(missing_ok=True)
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise DeviceError(f"{path}: {error.strerror}") from error
-
-
-def sync_directory(directory: Path) -> None:
-    """So that a name survives a power cut as well."""
-    number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 from edgebox.errors import DeviceError
-from edgebox.provision.place import Place, sync_directory
+from edgebox.host.files import sync_directory
+from edgebox.provision.place import Place
 
 STATE = Path("/var/lib/edgebox")
 

@@ -15,7 +15,6 @@ P-256 with SHA-256; keys are PKCS 8 PEM without a password, mode 0600.
 """
 
 import datetime
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from edgebox.host.daemons import TlsFiles
+from edgebox.host.files import write_whole
 from edgebox.identity.certificate import Authority, full_name, general_names, issue, make_authority
 from edgebox.identity.certificate import pem as certificate_pem
 from edgebox.identity.request import key_pem, make_key
@@ -76,7 +76,7 @@ def staff_credentials(directory: Path, file: str, name: str, unit: str) -> TlsFi
             [authority.certificate],
             serialization.BestAvailableEncryption(P12_PASSWORD.encode()),
         )
-        _write(directory / f"{file}.p12", bundle, mode=0o600)
+        write_whole(directory / f"{file}.p12", bundle, mode=0o600)
     return files
 
 
@@ -103,8 +103,8 @@ def _credentials(
             names=names,
             unit=unit,
         )
-        _write(found.private_key, key_pem(key), mode=0o600)
-        _write(found.certificate, certificate_pem(certificate).encode(), mode=0o644)
+        write_whole(found.private_key, key_pem(key), mode=0o600)
+        write_whole(found.certificate, certificate_pem(certificate).encode(), mode=0o644)
     return found
 
 
@@ -115,8 +115,8 @@ def _authority(directory: Path, name: str) -> Authority:
     if found is not None and _lasts(found.certificate):
         return found
     made = make_authority(make_key(), name, time.time())
-    _write(key_file, key_pem(made.key), mode=0o600)
-    _write(certificate_file, certificate_pem(made.certificate).encode(), mode=0o644)
+    write_whole(key_file, key_pem(made.key), mode=0o600)
+    write_whole(certificate_file, certificate_pem(made.certificate).encode(), mode=0o644)
     return made
 
 
@@ -158,12 +158,3 @@ def _pair(certificate_file: Path, key_file: Path) -> Authority | None:
 def _lasts(certificate: x509.Certificate) -> bool:
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=RENEW_DAYS)
     return certificate.not_valid_after_utc > soon
-
-
-def _write(path: Path, data: bytes, *, mode: int) -> None:
-    """Whole or not at all, and never readable by others in between."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
-        file.write(data)
-    new.replace(path)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from edgebox.bond import usage
 from edgebox.bond.usage import Count, Usage, UsageError, month_of
 from edgebox.config import Link
+from edgebox.errors import DeviceError
 
 MAY = datetime.date(2026, 5, 17)
 JUNE = datetime.date(2026, 6, 1)
@@ -96,7 +97,7 @@ def test_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DeviceError, match="No space"):
         usage.save(file, {"lte": Count("2026-05-01", 2)})
     assert usage.load(file)["lte"].used_bytes == 1
     assert list(tmp_path.iterdir()) == [file]
