@@ -475,6 +475,9 @@ class Hub(_Section, frozen=True):
     """Its private key."""
     registry_ca: str = "credential:fleet-ca.pem"
     """The fleet's authority, which devices are told to believe when they are enrolled."""
+    headset_listen: OptionalAddress = ""
+    """HTTP for the TLS front of the headsets' name (`headset.name` of boxes): for devices outside
+    their vehicle; empty: none. Needs `registry_certificate`."""
     support_audit: str = "/var/lib/edgebox-hub/support-audit.jsonl"
     """What technicians did, and how each box's own trail ends: `edgebox audit` verifies it."""
     audit_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 365
@@ -646,6 +649,11 @@ def _addresses(config: Config) -> list[tuple[Steps, str]]:
         *([(("gpsd", "address"), config.gpsd.address)] if config.gpsd.address else []),
         (("hub", "listen"), config.hub.listen),
         *([(("hub", "staff_listen"), config.hub.staff_listen)] if config.hub.staff_listen else []),
+        *(
+            [(("hub", "headset_listen"), config.hub.headset_listen)]
+            if config.hub.headset_listen
+            else []
+        ),
     ]
     found += [(("bond", "allow", n), address) for n, address in enumerate(bond.allow)]
     if bond.metrics_listen:

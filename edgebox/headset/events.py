@@ -6,6 +6,8 @@ picture.
 """
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,8 @@ from edgebox.messages.session import MEDIA_SESSION, MediaSession
 
 WAITING_MAX = 500
 PAGES_MAX = 16
+LINES_MAX = 16_384
+"""Bytes handed over at once; the longest line has less."""
 
 Event = dict[str, Any]
 
@@ -26,28 +30,39 @@ class Page:
 
     def __init__(self, device: str):
         self.device = device
-        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MAX)
+        self._lines: deque[bytes] = deque()
+        self._over = False
+        self._news = asyncio.Event()
 
     def tell(self, event: Event) -> None:
         """Soon; a page that does not read ends."""
-        if self._lines.full():
+        if len(self._lines) >= WAITING_MAX:
             self.end()
-        else:
-            self._lines.put_nowait(msgspec.json.encode(event) + b"\n")
+        elif not self._over:
+            self._lines.append(msgspec.json.encode(event) + b"\n")
+        self._news.set()
 
     def end(self) -> None:
         """Nothing more after what is on its way."""
-        while self._lines.full():
-            self._lines.get_nowait()
-        self._lines.put_nowait(None)
+        self._over = True
+        self._news.set()
 
-    async def next_line(self, timeout_s: float) -> bytes | None:
-        """The next; an empty one now and then, which tells a dead connection; None at the end."""
-        try:
+    async def next_lines(self, timeout_s: float) -> bytes | None:
+        """Those that wait, or the next; None at the end.
+
+        An empty one after a while, which tells a dead connection. LINES_MAX bytes, or one line.
+        """
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                return await self._lines.get()
-        except TimeoutError:
-            return b"\n"
+                await self._news.wait()
+        if not self._lines:
+            return None if self._over else b"\n"
+        found = self._lines.popleft()
+        while self._lines and len(found) + len(self._lines[0]) <= LINES_MAX:
+            found += self._lines.popleft()
+        if not self._lines and not self._over:
+            self._news.clear()
+        return found
 
 
 class Events:

@@ -1,7 +1,7 @@
 """Between WHIP's core and media: questions over the bus, and what ends a session.
 
-What a headset on the access point asks comes from web.py, what one outside the vehicle asks comes
-over the bus from the hub. Both meet the same core and the same door.
+What a headset on the access point asks comes from web.py, what one outside the vehicle asks from
+outside.py. Both meet the same core and the same door.
 """
 
 import asyncio
@@ -21,14 +21,11 @@ from edgebox.messages.headset import (
     HEADSET_CLOSE,
     HEADSET_ENDED,
     HEADSET_OFFER,
-    OUTSIDE_WHIP,
     Headset,
     HeadsetCandidate,
     HeadsetClose,
     HeadsetEnded,
     HeadsetOffer,
-    OutsideRequest,
-    OutsideResponse,
 )
 from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
 from edgebox.messages.session import TurnCredentials
@@ -60,10 +57,9 @@ class Front:
         door.on_end(self._lease_ended)
 
     async def listen(self) -> None:
-        """Follow media, and answer what comes through the hub."""
+        """Follow media."""
         await self._bus.subscribe(HEADSET_ENDED, self._ended)
         await self._bus.subscribe(SERVICE_STATUS, self._service)
-        await self._bus.serve(OUTSIDE_WHIP, self._outside)
 
     @property
     def headsets(self) -> tuple[Headset, ...]:
@@ -107,27 +103,6 @@ class Front:
         if response.status == 201:
             self.on_session(lease.device, True)
         return response
-
-    async def _outside(
-        self, question: OutsideRequest, keys: dict[str, str]
-    ) -> OutsideResponse | Fault:
-        if question.method == "POST" and question.turn is None:
-            return Fault(reason="invalid", text="an offer from outside needs a relay")
-        request = Request(
-            method=question.method,
-            session=question.session,
-            content_type=question.content_type,
-            authorization=f"Bearer {question.bearer}",
-            if_match=question.if_match,
-            body=question.body.encode(),
-        )
-        response = await self.handle(request, question.turn)
-        return OutsideResponse(
-            status=response.status,
-            session=response.session,
-            retry_after_s=int(response.headers.get("Retry-After", "0")),
-            body=response.body,
-        )
 
     async def _ended(self, message: HeadsetEnded, keys: dict[str, str]) -> None:
         self._whip.ended(message.peer)

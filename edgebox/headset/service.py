@@ -29,6 +29,7 @@ from edgebox.headset.listener import (
     open_socket,
     server_context,
 )
+from edgebox.headset.outside import Outside
 from edgebox.headset.web import Site
 from edgebox.host.service import Service
 from edgebox.messages.headset import (
@@ -103,6 +104,7 @@ class _HeadsetService:
         self._front.on_session = self._events.session_changed
         door.on_end(lambda lease: self._events.lease_ended(lease.device))
         self._site = Site(config.headset.name, door, self._front.handle, self._events)
+        self._outside = Outside(service.bus, door, self._front.handle, self._events)
         names = (config.headset.name, f"{config.box.id}.{config.headset.name}")
         self._public = PublicCredential(Path(config.directory) / config.headset.state, names)
         self._credentials = [self._public.credential, *_fleet(config)]
@@ -115,6 +117,7 @@ class _HeadsetService:
     async def run(self, *work: Coroutine[Any, Any, None]) -> None:
         await self._front.listen()
         await self._events.listen()
+        await self._outside.listen()
         await self._bus.subscribe(ISSUED_CERTIFICATE, self._issued)
         await self._service.run(self._listen(), self._look(), self._tell(), *work)
 
@@ -178,6 +181,7 @@ class _HeadsetService:
         while True:
             self._newer.clear()
             self._choose()
+            self._outside.forget()
             self._dirty.set()
             await self._say(self._trouble)
             self._service.progress()

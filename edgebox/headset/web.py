@@ -27,7 +27,7 @@ from edgebox.headset.door import Door, Lease
 from edgebox.headset.events import Events
 from edgebox.headset.listener import is_address
 from edgebox.headset.page import HEADERS, HeadsetPage
-from edgebox.headset.whip import BEARER, BODY_MAX, CORS, ENDPOINT, Request, Response
+from edgebox.headset.whip import BODY_MAX, CORS, ENDPOINT, Request, Response, bearer_of
 
 REQUESTS_PER_S, REQUESTS_BURST = 10.0, 120.0
 """Of one address; the page with its parts is about fifteen."""
@@ -36,6 +36,7 @@ OFFERS_PER_S, OFFERS_BURST = 0.5, 10.0
 BODY_S = 5.0
 """A body that comes slower is not waited for."""
 HEARTBEAT_S = 5.0
+SESSION = ENDPOINT + "/{session:[A-Za-z0-9_-]{1,64}}"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -62,7 +63,7 @@ class Site:
         app.router.add_get("/events", self._stream)
         app.router.add_get("/where", _where)
         app.router.add_route("*", ENDPOINT, self._whip)
-        app.router.add_route("*", ENDPOINT + "/{session:[A-Za-z0-9_-]{1,64}}", self._whip)
+        app.router.add_route("*", SESSION, self._whip)
         return app
 
     @web.middleware
@@ -83,29 +84,15 @@ class Site:
             request.remote or "", time.monotonic()
         ):
             return web.Response(status=429, headers=CORS | {"Retry-After": "10"})
-        try:
-            async with asyncio.timeout(BODY_S):
-                body = await request.read()
-        except TimeoutError:
-            return web.Response(status=408, headers=CORS)
-        except web.HTTPRequestEntityTooLarge:
-            return web.Response(status=413, headers=CORS)
-        response = await self._answer(
-            Request(
-                method=request.method,
-                session=request.match_info.get("session", ""),
-                content_type=request.headers.get("Content-Type", ""),
-                authorization=request.headers.get("Authorization", ""),
-                if_match=request.headers.get("If-Match", ""),
-                body=body,
-            )
-        )
-        text = response.body.encode() if response.body else None
-        return web.Response(status=response.status, headers=response.headers, body=text)
+        asked = await read_request(request)
+        if isinstance(asked, web.Response):
+            return asked
+        return as_http(await self._answer(asked))
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        found = BEARER.fullmatch(request.headers.get("Authorization", "").strip())
-        lease = self._door.check(found[1], time.monotonic()) if found else None
+        lease = self._door.check(
+            bearer_of(request.headers.get("Authorization", "")), time.monotonic()
+        )
         if not isinstance(lease, Lease):
             return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
         page = self._events.open(lease.device)
@@ -114,13 +101,38 @@ class Site:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         try:
             await response.prepare(request)
-            while (line := await page.next_line(HEARTBEAT_S)) is not None:
-                await response.write(line)
+            while (lines := await page.next_lines(HEARTBEAT_S)) is not None:
+                await response.write(lines)
         except ConnectionError:
             return response
         finally:
             self._events.close(page)
         return response
+
+
+async def read_request(request: web.Request) -> Request | web.Response:
+    """A WHIP request as it came over HTTP, or the answer to one that did not come whole."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            body = await request.read()
+    except TimeoutError:
+        return web.Response(status=408, headers=CORS)
+    except web.HTTPRequestEntityTooLarge:
+        return web.Response(status=413, headers=CORS)
+    return Request(
+        method=request.method,
+        session=request.match_info.get("session", ""),
+        content_type=request.headers.get("Content-Type", ""),
+        authorization=request.headers.get("Authorization", ""),
+        if_match=request.headers.get("If-Match", ""),
+        body=body,
+    )
+
+
+def as_http(response: Response) -> web.Response:
+    """The same over HTTP."""
+    body = response.body.encode() if response.body else None
+    return web.Response(status=response.status, headers=response.headers, body=body)
 
 
 async def _where(request: web.Request) -> web.Response:

@@ -55,6 +55,7 @@ PREFLIGHT = {
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "600",
 }
+INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 MediaTrouble = Literal["malformed", "unacceptable", "busy", "away"]
 
 
@@ -132,21 +133,14 @@ class Whip:
 
     def receive(self, request: Request, now: float) -> Response | Ask:
         """Answer, or ask media."""
-        match request.method, request.session:
-            case "OPTIONS", session:
-                accept = "Accept-Patch" if session else "Accept-Post"
-                kind = FRAGMENT_TYPE if session else OFFER_TYPE
-                return Response(200, CORS | PREFLIGHT | {accept: kind})
-            case "GET" | "HEAD", _:
-                return Response(204, CORS)
-            case "POST", "":
+        if (response := without_bearer(request)) is not None:
+            return response
+        match request.method:
+            case "POST":
                 return self._post(request, now)
-            case "PATCH", session if session:
+            case "PATCH":
                 return self._patch(request, now)
-            case "DELETE", session if session:
-                return self._delete(request, now)
-        allowed = "PATCH, DELETE" if request.session else "POST"
-        return Response(405, CORS | {"Allow": f"{allowed}, GET, HEAD, OPTIONS"})
+        return self._delete(request, now)
 
     def answered(self, ask: Ask, answer: str | None, trouble: MediaTrouble = "away") -> Response:
         """Media's SDP, or none and why."""
@@ -157,7 +151,7 @@ class Whip:
         if session is None:
             # The lease ended, or the device asked again, while media was thinking.
             self._orders.append(Cut(ask.session))
-            return _refusal(409, "ended meanwhile")
+            return refusal(409, "ended meanwhile")
         for token, other in list(self._sessions.items()):
             if other is not session and other.lease.device == session.lease.device:
                 self._end(token)
@@ -187,14 +181,14 @@ class Whip:
         lease = self._lease(request, now)
         if isinstance(lease, Response):
             return lease
-        if refusal := _wrong_body(request, OFFER_TYPE):
-            return refusal
+        if (wrong := wrong_body(request, OFFER_TYPE)) is not None:
+            return wrong
         try:
             text, ufrag = sdp.read_offer(request.body)
         except sdp.UnacceptableError as error:
-            return _refusal(422, str(error))
+            return refusal(422, str(error))
         except RemoteProtocolError as error:
-            return _refusal(400, str(error))
+            return refusal(400, str(error))
         others = [one for one in self._sessions.values() if one.lease.device != lease.device]
         asking = [one for one in self._sessions.values() if not one.answered]
         if len(others) >= SESSIONS_MAX or len(asking) >= ASKING_MAX:
@@ -207,16 +201,16 @@ class Whip:
         session = self._own(request, now)
         if isinstance(session, Response):
             return session
-        if refusal := _wrong_body(request, FRAGMENT_TYPE):
-            return refusal
+        if (wrong := wrong_body(request, FRAGMENT_TYPE)) is not None:
+            return wrong
         if request.if_match not in {"", "*"}:
-            return _refusal(412, "there are no entity tags here")
+            return refusal(412, "there are no entity tags here")
         try:
             fragment = sdp.read_fragment(request.body)
         except RemoteProtocolError as error:
-            return _refusal(400, str(error))
+            return refusal(400, str(error))
         if request.if_match == "*" or fragment.ufrag not in {"", session.ufrag}:
-            return _refusal(422, "ICE restart is not served: make a new session")
+            return refusal(422, "ICE restart is not served: make a new session")
         room = CANDIDATES_MAX - session.candidates
         session.candidates += len(fragment.candidates)
         if taken := fragment.candidates[: max(0, room)]:
@@ -237,20 +231,19 @@ class Whip:
             return lease
         session = self._sessions.get(request.session)
         if session is None or not session.answered or session.lease.device != lease.device:
-            return _refusal(404, "no such session")
+            return refusal(404, "no such session")
         return session
 
     def _lease(self, request: Request, now: float) -> Lease | Response:
-        found = BEARER.fullmatch(request.authorization.strip())
-        if not found:
-            return _refusal(401, "a bearer is needed", {"WWW-Authenticate": "Bearer"})
-        lease = self._door.check(found[1], now)
+        bearer = bearer_of(request.authorization)
+        if not bearer:
+            return refusal(401, "a bearer is needed", {"WWW-Authenticate": "Bearer"})
+        lease = self._door.check(bearer, now)
         match lease:
             case Refusal(reason="unknown" | "expired"):
-                challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-                return _refusal(401, lease.reason, challenge)
+                return refusal(401, lease.reason, INVALID)
             case Refusal():
-                return _refusal(403, lease.reason)
+                return refusal(403, lease.reason)
             case _:
                 return lease
 
@@ -259,26 +252,51 @@ class Whip:
             self._orders.append(Cut(token))
 
 
-def _wrong_body(request: Request, kind: str) -> Response | None:
+def bearer_of(authorization: str) -> str:
+    """From a header of RFC 6750, 2.1; empty if it has none."""
+    found = BEARER.fullmatch(authorization.strip())
+    return found[1] if found else ""
+
+
+def without_bearer(request: Request) -> Response | None:
+    """What anybody is answered; None for what needs a bearer."""
+    match request.method, request.session:
+        case "OPTIONS", session:
+            accept = "Accept-Patch" if session else "Accept-Post"
+            kind = FRAGMENT_TYPE if session else OFFER_TYPE
+            return Response(200, CORS | PREFLIGHT | {accept: kind})
+        case "GET" | "HEAD", _:
+            return Response(204, CORS)
+        case "POST", "":
+            return None
+        case "PATCH" | "DELETE", session if session:
+            return None
+    allowed = "PATCH, DELETE" if request.session else "POST"
+    return Response(405, CORS | {"Allow": f"{allowed}, GET, HEAD, OPTIONS"})
+
+
+def wrong_body(request: Request, kind: str) -> Response | None:
+    """Why a body is not read; None: it is."""
     if request.content_type.partition(";")[0].strip().lower() != kind:
-        return _refusal(415, f"send {kind}")
+        return refusal(415, f"send {kind}")
     if len(request.body) > BODY_MAX:
-        return _refusal(413, f"more than {BODY_MAX} bytes")
+        return refusal(413, f"more than {BODY_MAX} bytes")
     return None
 
 
 def _trouble(trouble: MediaTrouble) -> Response:
     match trouble:
         case "malformed":
-            return _refusal(400, "not an offer that can be answered")
+            return refusal(400, "not an offer that can be answered")
         case "unacceptable":
-            return _refusal(422, "no format that is known here")
+            return refusal(422, "no format that is known here")
         case "busy":
-            return _refusal(503, "too many at once", {"Retry-After": str(BUSY_S)})
+            return refusal(503, "too many at once", {"Retry-After": str(BUSY_S)})
         case "away":
-            return _refusal(503, "video is restarting", {"Retry-After": str(RESTARTING_S)})
+            return refusal(503, "video is restarting", {"Retry-After": str(RESTARTING_S)})
 
 
-def _refusal(status: int, why: str, more: Mapping[str, str] = {}) -> Response:
+def refusal(status: int, why: str, more: Mapping[str, str] = {}) -> Response:
+    """One clear answer."""
     headers = CORS | {"Content-Type": "text/plain"} | dict(more)
     return Response(status, headers, f"{why}\n")

@@ -117,6 +117,11 @@ class Fleet:
         self.tickets: dict[str, Ticket] = {}
         self.ledger = Ledger({})
 
+    @property
+    def authority(self) -> bytes:
+        """Whose boxes a device may believe, DER."""
+        return self._signer.authority
+
     async def start(self) -> None:
         """Take up what is kept, sign it, and listen to the boxes. Raises DeviceError."""
         await self._store.call(self._store.set_up)

@@ -1,7 +1,8 @@
 """The hub's web process: `edgebox run hub`. Driven by app.py.
 
 Who may reach it: see web.py and staff.py. It listens on `hub.listen` in plain HTTP, for the TLS
-front, and on `hub.staff_listen` for the fleet's own people.
+front, on `hub.headset_listen` for headsets outside their vehicle, and on `hub.staff_listen` for the
+fleet's own people. Who may reach those: headset.py, staff.py.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from edgebox.bus import Bus
 from edgebox.config import Config, parse_address, read_secret, resolve_file
 from edgebox.errors import DeviceError
 from edgebox.host import notify
-from edgebox.hub import fleet_pages, pair_relay
+from edgebox.hub import fleet_pages, headset
 from edgebox.hub.desk import Desk
 from edgebox.hub.desk import add_routes as add_desk_routes
 from edgebox.hub.enrolment import Enrolment
@@ -62,11 +63,14 @@ async def run(config: Config) -> None:
             site = Site(config.hub, hub, links, signalling)
             application = site.application()
             Enrolment(bus).add_routes(application)
-            fleet = await _fleet(config, bus, fleet_store, application)
+            fleet = await _fleet(config, bus, fleet_store)
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
-                async with _staff_pages(config, bus, fleet) as staff_work:
+                async with (
+                    _staff_pages(config, bus, fleet) as staff_work,
+                    headset.serving(config, bus, fleet, turn_secret),
+                ):
                     work = [hub.run, vitals.run, *(one.run for one in exports), *staff_work]
                     await _serve(config, bus, runner, work)
             finally:
@@ -78,16 +82,12 @@ async def run(config: Config) -> None:
         await fleet_store.close()
 
 
-async def _fleet(
-    config: Config, bus: Bus, store: FleetStore, application: web.Application
-) -> Fleet | None:
-    """The fleet's headsets, if somebody signs their list; they reach it by the public listener."""
+async def _fleet(config: Config, bus: Bus, store: FleetStore) -> Fleet | None:
+    """The fleet's headsets, if somebody signs their list."""
     if not config.hub.registry_certificate:
         return None
-    signer = Signer(config)
-    fleet = Fleet(bus, store, signer, config.hub.audit_keep_days)
+    fleet = Fleet(bus, store, Signer(config), config.hub.audit_keep_days)
     await fleet.start()
-    pair_relay.add_routes(application, bus, fleet, signer.authority)
     return fleet
 
 

@@ -120,6 +120,26 @@ class OutsideResponse(Message, frozen=True):
     body: Sdp = ""
 
 
+class OutsidePoll(Message, frozen=True):
+    """What is new for the page of a headset outside the vehicle? Answered when there is something,
+    or after a few seconds."""
+
+    bearer: Bearer
+    """Opens the page; it stays open while the lease lasts."""
+    page: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
+    """The hub's name for one open page; nobody else can guess it."""
+
+
+class OutsideEvents(Message, frozen=True):
+    """Lines as the page gets them."""
+
+    status: Literal[200, 401, 503]
+    lines: Sdp = ""
+    over: bool = False
+    """Nothing more comes."""
+
+
+OUTSIDE_EVENTS = Request("box/{box}/down/headset/events", OutsidePoll, OutsideEvents)
 OUTSIDE_WHIP = Request("box/{box}/down/headset/whip", OutsideRequest, OutsideResponse)
 
 

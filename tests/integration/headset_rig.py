@@ -37,7 +37,7 @@ export function pair(onState) {
     {state: "paired", vehicle: "Ambulanse 1", digits: "47"};
   setTimeout(() => window.pairing.set(first));
   return {bearer: () => "BEARER", presence: (text) => (window.scanned = text),
-          wrongCar: () => (window.wrong = true), stop() {}};
+          wrongCar: () => (window.wrong = true), check() {}, stop() {}};
 }
 """
 

@@ -19,6 +19,7 @@ from edgebox.config import Config, Hub
 from edgebox.hub import fleet_pages, pair_relay
 from edgebox.hub.fleet import Fleet, Signer
 from edgebox.hub.fleet_store import FleetStore
+from edgebox.hub.passes import Passes
 from edgebox.hub.staff import Staff
 from edgebox.messages.base import Fault
 from edgebox.messages.services import BOX_INFO, BoxInfo
@@ -70,13 +71,12 @@ async def office(directory: Path, broker: Broker) -> AsyncIterator[Office]:
     store = FleetStore(hub.database)
     async with Bus(broker.address, "hub") as bus:
         await bus.connected.wait()
-        signer = Signer(config)
-        fleet = Fleet(bus, store, signer, 365)
+        fleet = Fleet(bus, store, Signer(config), 365)
         await fleet.start()
         staff = Staff(config)
         app, public = staff.application(), web.Application()
         fleet_pages.add_routes(app, fleet, "nb")
-        pair_relay.add_routes(public, bus, fleet, signer.authority)
+        pair_relay.add_routes(public, bus, fleet, Passes())
         runner = web.AppRunner(public, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -22,7 +22,7 @@ let wakeLock = null;
 const camera = new Camera(update);
 const pairing = pair(follow);
 const bearer = () => pairing.bearer();
-const publisher = new Publisher(bearer, update);
+const publisher = new Publisher(bearer, update, () => pairing.check());
 const events = new Events(bearer, hear);
 const marks = new Marks(at("marks"), at("picture"));
 const scanner = new Scanner(at("picture"), (text) => pairing.presence(text));
@@ -35,8 +35,12 @@ function follow(state) {
 function hear(event) {
   if (event.type === "view") view = event;
   else if (event.type === "ended") publisher.restart();
-  else if (event.type === "lost") view = null;
-  else marks.take(event);
+  else if (event.type === "lost") {
+    // What was drawn meanwhile is not known; and it may be another network now.
+    view = null;
+    marks.clear();
+    locate();
+  } else marks.take(event);
   update();
 }
 

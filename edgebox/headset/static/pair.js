@@ -41,6 +41,8 @@ export function pair(onState, { base = "" } = {}) {
     presence: (text) => pairing.scan(text.trim()),
     /** "This is not our vehicle": ends it, at both ends. */
     wrongCar: () => pairing.wrongCar(),
+    /** Something changed (another network): say now that we are there, or ask to be let in. */
+    check: () => pairing.check(),
     /** The bearer while paired, else "". */
     bearer: () => pairing.bearer,
     /** No more of it. */
@@ -93,6 +95,10 @@ class Pairing {
     this.#code = text;
     this.#wake();
     return true;
+  }
+
+  check() {
+    this.#wake();
   }
 
   async wrongCar() {

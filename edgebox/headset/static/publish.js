@@ -10,9 +10,11 @@ const SETTLED_MS = 5000; // all well for this long: the next trouble starts with
 
 export class Publisher {
   // bearer(): the lease's, now. changed(): `state` is another: "off" "connecting" "live" "retrying".
-  constructor(bearer, changed) {
+  // unknown(): the bearer is not known where we are: pairing should say that we are there.
+  constructor(bearer, changed, unknown = () => {}) {
     this.bearer = bearer;
     this.changed = changed;
+    this.unknown = unknown;
     this.stream = null;
     this.state = "off";
     this.failures = 0;
@@ -92,8 +94,8 @@ export class Publisher {
     this.refused = response.ok ? 0 : response.status;
     if (response.status !== 201) {
       pc.close();
-      const after = Number(response.headers.get("Retry-After")) * 1000;
-      throw new Error(`refused, ${after}`);
+      if (response.status === 401) this.unknown();
+      throw new Error(`refused: ${response.status}`);
     }
     const answer = await response.text();
     const url = response.headers.get("Location");
