@@ -20,7 +20,7 @@ from edgebox.messages.selftest import Finding
 DEFAULT_ETC = Path("/etc/edgebox")
 DEFAULT_CONFIG = DEFAULT_ETC / "edgebox.toml"
 DEFAULT_HUB_CONFIG = Path("/etc/edgebox-hub/hub.toml")
-BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support", "headset")
+BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support", "headset", "update")
 
 Main = Callable[[Config], Coroutine[Any, Any, None]]
 
@@ -144,6 +144,14 @@ def provision(etc: Path, voucher: str) -> str:
     from edgebox.provision.place import Place
 
     return asyncio.run(enrol.enrol(Place(etc), voucher))
+
+
+def settle_config(etc: Path) -> list[str]:
+    """What was refused, one line each."""
+    from edgebox.provision import last_good
+    from edgebox.provision.place import Place
+
+    return last_good.settle(Place(etc))
 
 
 def renew_certificate(config: Config, etc: Path) -> str:

@@ -40,6 +40,7 @@ class ServiceChoice(StrEnum):
     VEHICLE = "vehicle"
     SUPPORT = "support"
     HEADSET = "headset"
+    UPDATE = "update"
     HUB = "hub"
     AUTHORITY = "authority"
     ALL = "all"
@@ -273,6 +274,12 @@ def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Load the configuration, say what is wrong with it, start nothing."""
     load(config)
     typer.echo(f"{config}: good")
+
+
+@cli.command("settle-config")
+def settle_config(etc: EtcPath = DEFAULT_ETC) -> None:
+    """Before services start: where a file does not load, put the last one that did in its place."""
+    _say([f"refused: {line}" for line in app.settle_config(etc)])
 
 
 @cli.command()

@@ -14,7 +14,8 @@ install_units edgebox.target edgebox.slice edgebox-live.slice edgebox-kiosk.serv
     edgebox-bus.service edgebox-bond.service edgebox-media.service edgebox-panel.service \
     edgebox-vehicle.service edgebox-vitals.service edgebox-headset.service \
     edgebox-support.service \
-    edgebox-identity.path edgebox-identity.service edgebox-voucher.service edgebox-usb@.service \
+    edgebox-config.service edgebox-identity.path edgebox-identity.service \
+    edgebox-voucher.service edgebox-usb@.service \
     edgebox-renewal.timer edgebox-renewal.service
 install -D -m 755 "$here/image-build/usb-voucher" "$root/opt/edgebox/libexec/usb-voucher"
 install -D -m 644 "$here/config/udev/70-edgebox-usb.rules" -t "$root/usr/lib/udev/rules.d"
@@ -26,6 +27,7 @@ install_once 644 "$here/config/edgebox.toml" "$root/etc/edgebox/edgebox.toml" \
     "s/^id = \"box-1\"/id = \"$box\"/; s/hub\.example\.org/$hub/g"
 install_once 644 "$here/config/mosquitto/box.conf" "$root/etc/edgebox/mosquitto/box.conf" \
     "s/box-1/$box/g; s/hub\.example\.org/$hub/g"
+install -D -m 644 "$here/config/edgebox.toml" -t "$root/usr/share/edgebox"
 # Most vehicles have no text message gateway: an empty token.
 install_once 600 /dev/null "$root/etc/edgebox/credentials/sms-token"
 

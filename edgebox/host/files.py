@@ -17,9 +17,10 @@ def write_whole(path: Path, data: bytes, *, mode: int) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new.unlink(missing_ok=True)
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), mode)  # whatever the umask is: units have 077
             os.fsync(file.fileno())
         new.replace(path)
         sync_directory(path.parent)

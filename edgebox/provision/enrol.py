@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edgebox.config import load
 from edgebox.errors import ConfigError, DeviceError, RemoteProtocolError
-from edgebox.host.daemons import TlsFiles, box_broker_text
 from edgebox.host.files import write_whole
 from edgebox.identity import voucher as vouchers
 from edgebox.identity.certificate import check_issued
 from edgebox.identity.request import make_request
 from edgebox.identity.voucher import Voucher
 from edgebox.messages.identity import Enrol, Enrolled
+from edgebox.provision.broker import broker_text
 from edgebox.provision.config_edit import with_identity
 from edgebox.provision.place import Place
 
@@ -29,9 +29,6 @@ logger = logging.getLogger(__name__)
 
 ANSWER_S = 20.0
 ANSWER_MAX = 32_768
-BROKER_PORT = 8883
-CREDENTIALS = Path("/run/credentials/edgebox-bus.service")
-"""Where systemd lays the broker's credentials out."""
 
 
 async def enrol(place: Place, text: str) -> str:
@@ -92,15 +89,7 @@ def _install(place: Place, box: str, answer: Enrolled) -> None:
     )
     _check_config(text)
     write_whole(place.config, text.encode(), mode=0o644)
-    tls = TlsFiles(*(CREDENTIALS / name for name in ("fleet-ca.pem", "device.pem", "device.key")))
-    hub = f"[{answer.hub}]" if ":" in answer.hub else answer.hub
-    broker = box_broker_text(
-        box=box,
-        socket=Path("/run/edgebox/bus.sock"),
-        hub=f"{hub}:{BROKER_PORT}",
-        tls=tls,
-        user="edgebox-bus",
-    )
+    broker = broker_text(box, answer.hub)
     write_whole(place.broker, broker.encode(), mode=0o644)
     write_whole(place.authority, answer.authority.encode(), mode=0o644)
     place.put_identity(answer.certificate)

@@ -6,6 +6,7 @@ from edgebox.support.checks.camera import CAMERA
 from edgebox.support.checks.certificate import CERTIFICATE
 from edgebox.support.checks.check import AnyCheck
 from edgebox.support.checks.clock import CLOCK
+from edgebox.support.checks.configuration import CONFIGURATION
 from edgebox.support.checks.disk_health import DISK_HEALTH
 from edgebox.support.checks.disk_space import DISK_SPACE
 from edgebox.support.checks.gnss import GNSS
@@ -18,6 +19,7 @@ from edgebox.support.checks.monitor import MONITOR
 from edgebox.support.checks.power import POWER
 from edgebox.support.checks.service import SERVICE
 from edgebox.support.checks.sound import SOUND
+from edgebox.support.checks.storage import STORAGE
 from edgebox.support.checks.temperature import TEMPERATURE
 from edgebox.support.checks.turn import TURN
 from edgebox.support.checks.unit import UNIT
@@ -26,10 +28,12 @@ from edgebox.support.checks.update import UPDATE
 CHECKS: tuple[AnyCheck, ...] = (
     POWER,
     TEMPERATURE,
+    STORAGE,
     DISK_SPACE,
     DISK_HEALTH,
     MEMORY,
     CLOCK,
+    CONFIGURATION,
     UPDATE,
     UNIT,
     SERVICE,

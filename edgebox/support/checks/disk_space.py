@@ -31,7 +31,7 @@ class Facts:
 
 
 async def read(here: Surroundings) -> Facts:
-    """Where the configuration says that something is written."""
+    """Where the configuration says that something is written. A read-only image has no room."""
     directory = Path(here.config.directory)
     stores = (here.config.vitals.store, here.config.support.store, here.config.bond.usage_file)
     bus = here.config.bus.address
@@ -44,6 +44,8 @@ async def read(here: Surroundings) -> Facts:
         if not path.exists():
             continue
         device = path.stat().st_dev
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            continue
         seen.setdefault(device, _room(place, path))
     return Facts(tuple(seen.values()))
 
@@ -55,7 +57,7 @@ def _room(place: str, path: Path) -> Room:
 
 
 def judge(facts: Facts, now_utc: float) -> Verdicts:
-    """One verdict for each; a read-only image that is full to the brim has no room on purpose."""
+    """One verdict for each."""
     rooms = [room for room in facts.rooms if room.total_bytes]
     return tuple(_judge_one(room) for room in rooms) or (untested("absent", "no disk is seen"),)
 
