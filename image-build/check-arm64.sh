@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 [ $# -gt 0 ] || set -- bookworm trixie
 names=$(cat "$here"/image-build/packages/run.txt "$here"/image-build/packages/vehicle.txt \
-    "$here"/image-build/packages/kiosk.txt | sed 's/#.*//')
+    "$here"/image-build/packages/kiosk.txt "$here"/image-build/packages/system.txt | sed 's/#.*//')
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' |
     grep -v security | sort -u | head -n 1)
 for release in "$@"; do
