@@ -9,9 +9,9 @@ UV_VERSION := 0.13.9
 # Sites with a proxy of their own put its certificate into the system's store.
 export UV_SYSTEM_CERTS := 1
 SEED ?=
-PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt,$(wildcard image-build/packages/*.txt))
+PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt %/system.txt %/image.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals test-netns fuzz clean test-units test-headset node-clients bench-headset check-arm64 test-alignment
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset node-clients bench-headset check-arm64
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,12 +63,14 @@ simulate-long: setup ## 10,000 of them
 bench-bond: setup ## The bond against its rivals and the bound, every regime: ARGS="--only LTE"
 	@$(PY) -m bench.bond_matrix $(ARGS)
 
-test-alignment: setup ## Waves beside the picture they belong to, on a machine with nothing else to do
-	@$(PY) -m pytest -m long tests/integration/test_vitals_live.py $(ARGS)
-
-bench-vitals: setup ## What kill -9 loses between monitor and hub (16 minutes), and what vitals cost
-	@$(PY) -m bench.vitals_loss --points 1000 --offline 100 $(ARGS)
+bench-vitals: setup ## Vitals: latency, how far waves are from their picture, cost, parsers (7 minutes)
+	@$(PY) -m bench.vitals_latency
+	@$(PY) -m bench.vitals_alignment
 	@$(PY) -m bench.vitals_load
+	@$(PY) -m bench.vitals_fuzz --runs 100000
+
+bench-vitals-loss: setup ## What kill -9 loses between monitor and hub: 1,000 times (16 minutes)
+	@$(PY) -m bench.vitals_loss --points 1000 --offline 100 $(ARGS)
 
 lint: setup ## Static checks
 	.venv/bin/ruff check .
@@ -80,6 +82,13 @@ test-units: setup ## The systemd units in a booted container (root; needs mmdebs
 	@image-build/install-packages.sh image-build/packages/boot.txt
 	$(PY) -m tests.boot.machine
 	$(PY) -m pytest tests/boot $(ARGS)
+
+image: setup ## The image of a box for this machine's processor, below .image (root; 6 GB of disk)
+	@image-build/install-packages.sh image-build/packages/image.txt
+	@image-build/image.sh
+
+test-image: image ## The image booted in user-mode Linux: main job, power cuts, bad input (root)
+	$(PY) -m pytest -m "long or not long" tests/boot/test_image*.py $(ARGS)
 
 check-arm64: setup ## Whether all a Raspberry Pi needs exists for it (Debian 12 and 13; fetches indexes)
 	@image-build/check-arm64.sh

@@ -22,6 +22,7 @@ from edgebox.media.data_messages import (
     Drawn,
     Erased,
     FromPage,
+    Moment,
     Monitors,
     Pointed,
     StillStart,
@@ -156,9 +157,9 @@ class Channel:
         """The page opened the channel for them."""
         return VITALS_LABEL in self._wires
 
-    def send_vitals(self, message: Monitors | Values | WaveBlock) -> int:
+    def send_vitals(self, message: Monitors | Values | WaveBlock | Moment) -> int:
         """Bytes that were sent; 0 if the page does not take what waits, or has no right to it."""
-        label = VITALS_LABEL if isinstance(message, WaveBlock) else LABEL
+        label = VITALS_LABEL if isinstance(message, WaveBlock | Moment) else LABEL
         most = WAVES_WAITING_BYTES if label == VITALS_LABEL else VALUES_WAITING_BYTES
         wire = self._wires.get(label)
         if wire is None or wire.readyState != "open" or not self.rights.vitals:

@@ -200,7 +200,22 @@ class WaveBlock(_Message, frozen=True):
     """Tells waves of the same name apart."""
 
 
-ToPage = Pointed | Drawn | Erased | View | StillStart | Denied | Monitors | Values | WaveBlock
+class Moment(_Message, frozen=True):
+    """When a picture was taken, on the channel VITALS_LABEL: waves shall stand beside it.
+
+    The page knows the RTP timestamps of the pictures it shows.
+    """
+
+    camera: str
+    rtp: int
+    """RTP timestamp of a picture of this camera in this connection: 90 kHz, modulo 2**32."""
+    at_utc: float
+    """Box clock when that picture was taken."""
+
+
+ToPage = (
+    Pointed | Drawn | Erased | View | StillStart | Denied | Monitors | Values | WaveBlock | Moment
+)
 
 _decoder: msgspec.json.Decoder[FromPage] = msgspec.json.Decoder(FromPage)
 

@@ -215,6 +215,19 @@ class Connection:
             )
         )
 
+    def moments(self) -> list[tuple[str, int, float]]:
+        """Camera, RTP timestamp and monotonic time of capture of the newest pictures.
+
+        Now and then the timestamp is that of the picture before: never of a later one.
+        """
+        senders = [one.sender for one in self._pc.getTransceivers()] if self._pc else []
+        return [
+            (sender.track.encoder.camera.id, timestamp, sender.track.captured_at())
+            for sender in senders
+            if isinstance(sender.track, CameraTrack)
+            and (timestamp := aiortc_hooks.timestamp_of(sender))
+        ]
+
     def keep_only(self, cameras: Collection[str]) -> None:
         """Pictures of other cameras that wait to be sent are not sent any more."""
         gone = [one for one in self.tracks.values() if one.encoder.camera.id not in cameras]

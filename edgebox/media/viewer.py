@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from edgebox.media.channel import Channel, Wire
-from edgebox.media.data_messages import LABEL
+from edgebox.media.data_messages import LABEL, Moment
 from edgebox.media.encoder import Encoder
 from edgebox.media.flood import Flood
 from edgebox.media.guest import GuestPicture
@@ -83,6 +83,14 @@ class Viewer:
         """Does their own camera's picture come in?"""
         picture = self.picture if self.state == "connected" else None
         return picture is not None and picture.shows(time.monotonic())
+
+    def say_moments(self, now: float, now_utc: float) -> None:
+        """When the pictures were taken that this person sees. Call about once a second."""
+        if self.state != "connected" or not self.channel.takes_waves:
+            return
+        for camera, timestamp, at in self.connection.moments():
+            moment = Moment(camera=camera, rtp=timestamp, at_utc=now_utc - (now - at))
+            self.channel.send_vitals(moment)
 
     def _opened(self, wire: Wire) -> None:
         if self.channel.open(wire) and wire.label == LABEL:

@@ -299,12 +299,13 @@ class Watchers:
         return terms.each_bps
 
     def check(self) -> None:
-        """Call about once a second: notices viewers that fell silent, and floods."""
+        """Call about once a second: notices viewers that fell silent, and floods; tells moments."""
         now = time.monotonic()
         for viewer in list(self._viewers.values()):
             if viewer.is_flood(now):
                 logger.warning("a %s floods the box with packets and is cut off", viewer.guest.role)
                 self._ban(viewer.guest.participant)
+            viewer.say_moments(now, time.time())
         self._update()
 
     def _update(self) -> None:

@@ -106,6 +106,7 @@ async def test_values_reach_those_who_may_have_them_and_go_stale() -> None:
             await until_true(page, "document.querySelectorAll('.wave canvas').length > 0")
             assert "Simulert monitor" in await page.inner_text("#vitals")
         await until_true(doctor, f"({INK})() > 200")
+        await waves_stand_where_the_picture_is(doctor)
         tile = panel.locator("#vitals-tile")
         assert "72" in await tile.inner_text()
 
@@ -143,17 +144,6 @@ async def test_values_reach_those_who_may_have_them_and_go_stale() -> None:
             assert "72" not in await tile.inner_text()
             await check("doctor with a silent monitor", doctor)
         await until_true(doctor, stale.replace("'stale'", "'valid'"))
-
-
-@pytest.mark.long  # docs/FINDINGS.md: beside other pages the moment is not always known
-async def test_waves_stand_where_the_picture_is() -> None:
-    async with demo() as running, chromium() as browser:
-        panel = await browser.new_page(viewport={"width": 800, "height": 480})
-        await panel.goto(running.panel)
-        doctor = await join(browser, running.room, "Kari Berg")
-        await panel.click("#start")
-        await until_true(doctor, f"({INK})() > 200")
-        await waves_stand_where_the_picture_is(doctor)
 
 
 async def waves_stand_where_the_picture_is(doctor: Page) -> None:

@@ -3,6 +3,7 @@
 
 const GATHER_MS = 300; // the offer goes out after this even without a candidate
 const STATS_MS = 1000; // statistics of the whole connection
+const PICTURES_MAX = 60; // newest ones whose time is kept: two seconds and more
 const GUEST_MAX_BPS = 600_000; // own camera: the ambulance's links carry it
 
 const capabilities = () => globalThis.RTCRtpReceiver?.getCapabilities?.("video")?.codecs ?? null;
@@ -36,12 +37,20 @@ class Stream {
     this.firstFrameAt = null; // performance.now(), ms
     this.lastFrameAt = null;
     this.fps = 0;
+    this.pictures = []; // {at (performance.now()), rtp (RTP timestamp)}: when which one was seen
   }
 
   // Told by the video element or by the statistics, whichever is first.
   sawFrame(now) {
     this.firstFrameAt ??= now;
     this.lastFrameAt = now;
+  }
+
+  // metadata: of requestVideoFrameCallback.
+  sawPicture({ expectedDisplayTime, rtpTimestamp }) {
+    if (rtpTimestamp === undefined) return;
+    this.pictures.push({ at: expectedDisplayTime, rtp: rtpTimestamp });
+    if (this.pictures.length > PICTURES_MAX) this.pictures.shift();
   }
 
   async poll(now) {

@@ -187,7 +187,7 @@ function refresh() {
   view.showPictures(cameras, watch, { hidden: state.hidden, stills });
   people.show(state);
   if (state.session !== "live" || !state.you.admitted) vitals.clear();
-  vitals.refresh(watch.current);
+  vitals.refresh(view.mainTile?.tile.shown?.stream ?? null);
   if (watch.current !== channelPeer) {
     channelPeer = watch.current;
     guide.reset();

@@ -54,8 +54,9 @@ export class Tile {
     };
     video.onloadeddata = seen;
     if (video.requestVideoFrameCallback) {
-      const frame = () => {
+      const frame = (_, metadata) => {
         if (!video.isConnected) return;
+        stream.sawPicture(metadata);
         seen();
         video.requestVideoFrameCallback(frame);
       };

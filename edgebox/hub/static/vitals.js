@@ -104,18 +104,21 @@ export class Vitals {
     } else if (message.type === "WaveBlock") {
       this.waves.take(message, now);
       return true;
+    } else if (message.type === "Moment") {
+      this.waves.picture.take(message);
+      return true;
     } else return false;
     this.clock.take(message.at_utc, now);
     this.heardAt = now;
     return true;
   }
 
-  // Several times a second: ages go on without any message. peer: the Peer in use, or null.
-  refresh(peer) {
+  // Several times a second: ages go on without any message. stream: the main picture, or null.
+  refresh(stream) {
     const now = performance.now();
     const utc = this.clock.utc(now);
     $("vitals").hidden = this.heardAt === null || !this.monitors.length;
-    this.waves.refresh(now, peer);
+    this.waves.refresh(now, stream);
     if ($("vitals").hidden) return;
     const silence_s = (now - this.heardAt) / 1000;
     const cut = silence_s > SILENT_S;

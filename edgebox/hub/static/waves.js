@@ -213,9 +213,10 @@ export class Waves {
     requestAnimationFrame((at) => this.animate(at));
   }
 
-  // Now and then: what nobody sends any more goes, and how late it all is.
-  refresh(now, peer) {
-    this.picture.look(peer, this.boxClock, now);
+  // Now and then: what nobody sends any more goes, and how late it all is. stream: the picture
+  // beside the waves, or null.
+  refresh(now, stream) {
+    this.picture.look(stream, this.boxClock, now);
     for (const [key, trace] of this.traces) {
       if (now - trace.takenAt < FORGET_S * 1000) continue;
       trace.root.remove();

@@ -60,6 +60,13 @@ def source_of(sender: RTCRtpSender) -> int:
     return source
 
 
+def timestamp_of(sender: RTCRtpSender) -> int:
+    """RTP timestamp of what it sent last; 0 before the first packet."""
+    private: Any = sender
+    timestamp: int = private._RTCRtpSender__rtp_timestamp
+    return timestamp
+
+
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """What is called when the viewer reports."""

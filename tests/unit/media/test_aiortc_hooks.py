@@ -321,6 +321,16 @@ async def test_sender_reports_name_the_time_of_capture() -> None:
     await pc.close()
 
 
+async def test_the_newest_timestamp_is_known() -> None:
+    pc = connection()
+    sender: Any = pc.getSenders()[0]
+    assert aiortc_hooks.timestamp_of(sender) == 0
+    sender._RTCRtpSender__rtp_timestamp = 4_000_000_000
+    assert aiortc_hooks.timestamp_of(sender) == 4_000_000_000
+    assert "_RTCRtpSender__rtp_timestamp" in rtcrtpsender.RTCRtpSender._run_rtp.__code__.co_names
+    await pc.close()
+
+
 async def test_signs_of_life_and_strays_are_noticed() -> None:
     pc = connection()
     seen: list[str] = []
