@@ -77,7 +77,7 @@ class _Device:
         self._reports: queue.Queue[tuple[list[State], float]] = queue.Queue(QUEUE_MAX)
         self._conditions: dict[str, Condition] = {}
         self._present: dict[str, Condition] = {}
-        self._restarted = False
+        self._restarted = threading.Event()
         self._consumer = SdcConsumer(
             address, SdcV1Definitions, tls, validate=True, force_ssl_connect=True
         )
@@ -121,11 +121,11 @@ class _Device:
                 self._poll()
             self._drain(now)
             self._say_all(say)
-            if self._restarted:
+            if self._restarted.is_set():
                 return "the device started anew"
             if not self._consumer.is_connected:
                 return "the device ended the subscription"
-            time.sleep(max(0.0, WRITE_EVERY_S - (time.monotonic() - now)))
+            self._restarted.wait(WRITE_EVERY_S - (time.monotonic() - now))
 
     # In the library's threads
 
@@ -138,7 +138,8 @@ class _Device:
             self._put([DESCRIBED_ANEW])
 
     def _restart(self, changed: bool | None) -> None:
-        self._restarted = bool(changed)
+        if changed:
+            self._restarted.set()
 
     def _put(self, states: Iterable[State]) -> None:
         try:

@@ -21,7 +21,7 @@ LINE_MAX_BYTES = 400
 LINE = re.compile(
     rb"(\d\d)/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)"
     rb"((?: +[A-Z][A-Z0-9]{0,11}=(?:[+-]?[0-9]{1,10}(?:\.[0-9]{1,3})?%?|[+-]?-[-.]{0,9}%?"
-    rb"|[0-9A-F]{4,8})?)+) *"
+    rb"|[0-9A-F]{2,8})?)+) *"
 )
 BEGIN = re.compile(rb"\d\d/\d\d/\d\d \d\d:")
 FIELD = re.compile(rb"([A-Z][A-Z0-9]*)=(\S*)")
@@ -86,7 +86,7 @@ class Masimo(Listening):
         for name, term in MEASURED.items():
             if name in values:
                 self._found.append(self._numeric(term, values[name], validity, source_utc, now_utc))
-        if serial := values.get(b"SN"):
+        if (serial := values.get(b"SN")) and serial.isalnum():
             self.name = f"Masimo {serial.decode('ascii')}"
 
     def _numeric(

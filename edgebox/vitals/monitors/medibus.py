@@ -42,7 +42,7 @@ HEX = frozenset(string.hexdigits.encode())
 VALUE = re.compile(rb" *-?(\d+\.?\d*|\.\d+) *")
 
 _TERMS = nomenclature.TERMS
-_VALUES_1: dict[int, tuple[str, str, nomenclature.Term | None]] = {
+MEASURED_1: dict[int, tuple[str, str, nomenclature.Term | None]] = {
     0x07: ("Compliance", "L/bar", None),
     0x08: ("Resistance", "mbar.s/L", None),
     0x73: ("Mean breathing pressure", "mbar", None),
@@ -252,7 +252,7 @@ class Medibus:
     def _numeric(self, page: int, code: int, text: bytes, now_utc: float) -> Numeric:
         number = 1 if page == VALUES_1 else 2
         unknown = (f"MEDIBUS {number}-{code:02X}", "", None)
-        label, unit, term = _VALUES_1.get(code, unknown) if number == 1 else unknown
+        label, unit, term = MEASURED_1.get(code, unknown) if number == 1 else unknown
         value = float(text) if VALUE.fullmatch(text) else None
         return Numeric(
             device=self._device,
