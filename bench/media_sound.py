@@ -46,7 +46,8 @@ STARTS = 6
 CUTS = 4
 MEASURE_S = 12.0
 POOR_BPS = (800_000, 300_000, 100_000, 60_000)
-BEEP_LATE_MAX_S = 0.8
+EARLIEST_S = 0.08
+"""Nothing is heard sooner: so delays up to a second more can be told apart."""
 
 TAP = (
     "window.peers = {};"
@@ -217,8 +218,8 @@ async def doctor_beeps(doctor: Page) -> list[float]:
 
 def late_ms(beeps: list[float], since_utc: float) -> list[float]:
     """How long after the full second each beep was heard."""
-    late = [(at - since_utc, at % 1) for at in beeps]
-    return [delay * 1000 for after, delay in late if after > 1 and delay < BEEP_LATE_MAX_S]
+    after_s = EARLIEST_S + 1
+    return [1000 * ((at - EARLIEST_S) % 1 + EARLIEST_S) for at in beeps if at - since_utc > after_s]
 
 
 def middle(values: list[float]) -> float | None:

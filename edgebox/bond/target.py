@@ -12,7 +12,7 @@ SHARE = 0.85
 START_BPS = 150_000.0
 FLOOR_BPS = 8_000.0
 """Encoders that are told so little leave the links to sound."""
-LOW_BPS, LOW_GROWTH = 400_000.0, 3.0
+LOW_BPS, LOW_GROWTH = 600_000.0, 10.0
 """Below this a rise costs little and tells much."""
 DRAIN_S = 0.35
 """Queues shall be gone after this, but not for the price of the whole picture."""
