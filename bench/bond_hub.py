@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from bench.bond_packet import _cpu_s, _memory_mib
-from edgebox.bond.exchange import KeyClient
+from edgebox.bond.key_client import KeyClient
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, Sealer
 from edgebox.bond.transport import send_many, udp_socket
 from edgebox.bond.wire import (

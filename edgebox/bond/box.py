@@ -23,7 +23,8 @@ from edgebox.bond.connection import (
     PathChanged,
     TargetFell,
 )
-from edgebox.bond.exchange import ExchangeError, KeyClient, resolve
+from edgebox.bond.exchange import ExchangeError, resolve
+from edgebox.bond.key_client import KeyClient
 from edgebox.bond.meter import Counters
 from edgebox.bond.path import PathState, Use
 from edgebox.bond.spending import EXCHANGE_BYTES, Spending

@@ -21,7 +21,7 @@ from collections.abc import Callable, Hashable
 
 from edgebox.bond.budget import Budget
 from edgebox.bond.connection import Connection, DatagramReceived, Event
-from edgebox.bond.exchange import KeyServer, listening_socket, resolve
+from edgebox.bond.exchange import resolve
 from edgebox.bond.hub_box import (
     FLOWS_PER_BOX,
     SESSIONS_PER_BOX,
@@ -32,6 +32,7 @@ from edgebox.bond.hub_box import (
     flow_socket,
     new_box,
 )
+from edgebox.bond.key_server import KeyServer, listening_socket
 from edgebox.bond.revocation import Identity, RevokedFile
 from edgebox.bond.seal import Keys
 from edgebox.bond.transport import (

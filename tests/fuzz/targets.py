@@ -20,7 +20,9 @@ import msgspec
 from edgebox import messages
 from edgebox.bond import connection, revocation, usage
 from edgebox.bond.connection import Connection
-from edgebox.bond.exchange import Answer, ExchangeError, KeyClient, KeyServer, Request
+from edgebox.bond.exchange import Answer, ExchangeError, Request
+from edgebox.bond.key_client import KeyClient
+from edgebox.bond.key_server import KeyServer
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, Sealer
 from edgebox.bond.wire import (
     HEADER_SIZE,

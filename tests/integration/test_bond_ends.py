@@ -12,8 +12,9 @@ import pytest
 from edgebox.bond import box as box_module
 from edgebox.bond import hub_box as hub_box_module
 from edgebox.bond.box import BoxEnd
-from edgebox.bond.exchange import ExchangeError, KeyClient
+from edgebox.bond.exchange import ExchangeError
 from edgebox.bond.far_end import FarEnd
+from edgebox.bond.key_client import KeyClient
 from edgebox.bond.seal import Keys
 from edgebox.bond.transport import Address, udp_socket
 from edgebox.config import Link

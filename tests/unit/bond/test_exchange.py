@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgebox.bond.exchange import Answer, KeyServer, host_of, tls_context
+from edgebox.bond.exchange import Answer, tls_context
+from edgebox.bond.key_server import KeyServer, host_of
 from edgebox.bond.revocation import Identity
 from edgebox.bond.seal import Keys
 from edgebox.config import Bond, Config
