@@ -11,6 +11,9 @@ from datetime import UTC
 import pytest
 
 from edgebox.observation import Numeric, Wave, unpack_samples
+from edgebox.sim.monitors.dri import DriMonitor
+from edgebox.sim.monitors.faults import Faults
+from edgebox.sim.monitors.patient import Patient
 from edgebox.vitals.monitors import dri
 from edgebox.vitals.monitors import intellivue_wire as wire
 from edgebox.vitals.monitors.intellivue import IntelliVue
@@ -194,7 +197,7 @@ def test_status_bits_are_those_of_another_decoder(status: int, validity: str) ->
     assert {one.validity for one in values.values()} == {validity}
 
 
-# GE/Datex-Ohmeda S/5: a request that another program sends
+# GE/Datex-Ohmeda S/5: requests that other programs send
 
 
 def test_the_request_of_another_program_is_ours_but_for_its_choice_of_classes() -> None:
@@ -206,6 +209,37 @@ def test_the_request_of_another_program_is_ours_but_for_its_choice_of_classes() 
     body = bytearray(ours[1:-2])
     body[at - 1] = 0x0E
     assert dri.write_record(bytes(body)) == theirs
+
+
+RECORDED_VALUES = bytes.fromhex(
+    "7e31 0000 00e8 fd25 0407 6700 0000 0000 0000 0000 0000 ff00 0000 0000 0000 0000 0000"
+    "0000 0000 0000 0001 0a00 0800 0000 0000 bf7e"
+)
+RECORDED_WAVES = bytes.fromhex(
+    "7e58 0000 00e8 fd58 2708 6700 0000 0001 0000 0000 0000 ff00 0000 0000 0000 0000 0000"
+    "0000 0000 0000 0000 0005 0001 0408 09ff 0000 0000 0000 0000 0000 0000 0000 0000 0000"
+    "0000 0000 0000 0000 0000 0000 0000 0000 0000 0045 7e"
+)
+
+
+def test_recorded_requests_say_what_ours_say() -> None:
+    values, waves = dri.ask_values(10), dri.ask_waves((1, 4, 8, 9))
+    main_type, first, kind = slice(15, 17), slice(17, 23), slice(41, 44)
+    for part in (main_type, first, kind):
+        assert values[part] == RECORDED_VALUES[part]
+    assert waves[main_type] == RECORDED_WAVES[main_type]
+    assert waves[45:53] == RECORDED_WAVES[45:50] + bytes([0xFF] * 3)
+
+
+def test_the_stand_in_understands_recorded_requests() -> None:
+    monitor = DriMonitor(Patient(), Faults(), now=0.0)
+    monitor.take(RECORDED_VALUES + RECORDED_WAVES, 0.0, NOW_UTC)
+    line = dri.Dri("m1", waves=True, now=0.0)
+    line.receive(monitor.tick(1.0, NOW_UTC), 1.0, NOW_UTC)
+    found = line.observations()
+    labels = {one.label for one in found if isinstance(one, Wave)}
+    assert labels == {"ECG1", "INVP1", "PLETH", "CO2"}
+    assert any(isinstance(one, Numeric) for one in found)
 
 
 # Draeger MEDIBUS: codes and units as another program has them (VSCaptureDrgVent 1.003)
