@@ -374,6 +374,20 @@ class Support(_Section, frozen=True):
     """Who was let in to look, and what they did: append-only, `edgebox audit` verifies it."""
     logs: str = ""
     """Directory with a NAME.log of each service, where there is no journal; empty: the journal."""
+    shell: str = ""
+    """Socket of the command line that the crew may grant a technician (systemd makes it:
+    /run/edgebox-shell.sock); empty: there is none to grant."""
+    recordings: str = "/var/lib/edgebox/support/recordings"
+    """What went over it: asciinema files, 64 MB at most; their hashes are in the audit trail."""
+
+
+class Update(_Section, frozen=True):
+    """New versions of the box's system, docs/updates.md."""
+
+    directory: str = "/var/lib/edgebox/update"
+    """What is fetched lies here until it is installed, and what came of earlier ones."""
+    metered: bool = False
+    """Whether they may be fetched over links with a price or a monthly cap."""
 
 
 class Headset(_Section, frozen=True):
@@ -480,6 +494,10 @@ class Hub(_Section, frozen=True):
     their vehicle; empty: none. Needs `registry_certificate`."""
     support_audit: str = "/var/lib/edgebox-hub/support-audit.jsonl"
     """What technicians did, and how each box's own trail ends: `edgebox audit` verifies it."""
+    update_directory: str = "/var/lib/edgebox-hub/updates"
+    """Bundles that boxes are offered: `edgebox update publish` puts them there."""
+    update_keyring: str = "/etc/edgebox-hub/update-keyring.pem"
+    """PEM file of who may sign them: the same as in the boxes' image."""
     audit_keep_days: Annotated[int, Meta(ge=1, le=3650)] = 365
     """Who was invited, let in and left, and when, is deleted after this."""
     language: Language = "nb"
@@ -506,6 +524,7 @@ class Config(_Section, frozen=True):
     sms: Sms = field(default_factory=Sms)
     support: Support = field(default_factory=Support)
     headset: Headset = field(default_factory=Headset)
+    update: Update = field(default_factory=Update)
     hub: Hub = field(default_factory=Hub)
     authority: Authority = field(default_factory=Authority)
     directory: str = ""

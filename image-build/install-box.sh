@@ -16,6 +16,7 @@ install_units edgebox.target edgebox.slice edgebox-live.slice edgebox-kiosk.serv
     edgebox-support.service \
     edgebox-config.service edgebox-identity.path edgebox-identity.service \
     edgebox-voucher.service edgebox-usb@.service \
+    edgebox-update.service edgebox-update-restart.path edgebox-update-restart.service \
     edgebox-renewal.timer edgebox-renewal.service
 install -D -m 755 "$here/image-build/usb-voucher" "$root/opt/edgebox/libexec/usb-voucher"
 install -D -m 644 "$here/config/udev/70-edgebox-usb.rules" -t "$root/usr/lib/udev/rules.d"
@@ -33,4 +34,5 @@ install_once 600 /dev/null "$root/etc/edgebox/credentials/sms-token"
 
 # Debian starts its own with a configuration that is not ours.
 systemctl --root="$root" --quiet mask mosquitto.service
-systemctl --root="$root" --quiet enable edgebox.target edgebox-identity.path edgebox-renewal.timer
+systemctl --root="$root" --quiet enable edgebox.target edgebox-identity.path edgebox-renewal.timer \
+    edgebox-update-restart.path

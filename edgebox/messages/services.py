@@ -4,7 +4,7 @@ from typing import Literal
 
 from edgebox.messages.base import Id, Message, Request, Text, Topic
 
-ServiceName = Literal["bond", "media", "vitals", "panel", "support", "vehicle", "headset"]
+ServiceName = Literal["bond", "media", "vitals", "panel", "support", "vehicle", "headset", "update"]
 
 
 class ServiceStatus(Message, frozen=True):

@@ -56,8 +56,8 @@ Reason = Literal[
     "fault",
     "unconfirmed",
 ]
-"""What is waited for (`mission` to `self-test`), or why it ended. `unsure`: whether the crew is in a
-mission is not known. `metered`: only links that cost are up. `content`: not what the hub said it
+"""What is waited for (`mission` to `self-test`), or why it ended. `unsure`: whether the crew is in
+a mission is not known. `metered`: only links that cost are up. `content`: not what the hub said it
 is. `fault`: the new version's self-test found what the old one's did not. `unconfirmed`: the boot
 loader came back to the old version before the new one had proved itself."""
 
@@ -89,9 +89,10 @@ class UpdateStatus(Message, frozen=True):
 
     version: Annotated[str, Meta(max_length=70)]
     """Of what runs now."""
+    state: State
+    since_utc: float
     compatible: Annotated[str, Meta(max_length=64)] = ""
     """Which images fit this machine; empty: none."""
-    state: State
     reason: Reason = ""
     sha256: OptionalSha256 = ""
     """The release this is about; empty: none."""
@@ -99,7 +100,6 @@ class UpdateStatus(Message, frozen=True):
     turn: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     percent: Annotated[int, Meta(ge=0, le=100)] = 0
     """Of the download, or of the installation."""
-    since_utc: float
 
 
 UPDATE_STATUS = Topic("box/{box}/up/update", UpdateStatus, retained=True)

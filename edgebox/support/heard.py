@@ -10,6 +10,7 @@ from typing import Literal
 from edgebox.messages.bond import BondStatus
 from edgebox.messages.services import ServiceName, ServiceStatus
 from edgebox.messages.session import MediaSession
+from edgebox.messages.update import UpdateStatus
 from edgebox.messages.vehicle import Modems
 from edgebox.messages.vitals import VitalsStatus
 
@@ -27,6 +28,7 @@ class Heard:
         """The broker's word on its connection to the hub; only believed when it is bad."""
         self.services: dict[ServiceName, ServiceStatus] = {}
         self.modems: Modems | None = None
+        self.update: UpdateStatus | None = None
         self.mission = asyncio.Event()
         """Set while pictures are sent."""
         self._session: MediaSession | None = None
@@ -39,6 +41,7 @@ class Heard:
         self.bridge = None
         self.services.clear()
         self.modems = None
+        self.update = None
         self._bond = None
         self._vitals = None
 
@@ -65,6 +68,10 @@ class Heard:
     def receive_modems(self, modems: Modems) -> None:
         """Whenever something changes."""
         self.modems = modems
+
+    def receive_update(self, status: UpdateStatus) -> None:
+        """What runs, and what waits."""
+        self.update = status
 
     def bond(self, now_utc: float) -> BondStatus | None:
         """None: the bond says nothing."""

@@ -8,6 +8,7 @@ from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.messages.selftest import ECHO, Echo
 from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
+from edgebox.messages.update import UPDATE_STATUS, UpdateStatus
 from edgebox.messages.vehicle import MODEMS, Modems
 from edgebox.messages.vitals import VITALS_STATUS, VitalsStatus
 from edgebox.support.heard import Heard
@@ -28,6 +29,7 @@ class Listening:
         await self._bus.subscribe(MEDIA_SESSION, self._receive_session)
         await self._bus.subscribe(BOND_STATUS, self._receive_bond)
         await self._bus.subscribe(MODEMS, self._receive_modems)
+        await self._bus.subscribe(UPDATE_STATUS, self._receive_update)
         await self._bus.subscribe(VITALS_STATUS, self._receive_vitals)
         await self._bus.watch_bridge(self._receive_bridge)
         await self._bus.serve(ECHO, self._answer_echo)
@@ -65,6 +67,10 @@ class Listening:
     async def _receive_vitals(self, status: VitalsStatus, keys: dict[str, str]) -> None:
         self.follow_broker()
         self._heard.receive_vitals(status)
+
+    async def _receive_update(self, status: UpdateStatus, keys: dict[str, str]) -> None:
+        self.follow_broker()
+        self._heard.receive_update(status)
 
     async def _receive_bridge(self, up: bool) -> None:
         self.follow_broker()

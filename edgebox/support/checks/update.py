@@ -1,61 +1,36 @@
 """Updates: is the other image fit to fall back to, and did the last update take?
 
 RAUC: `rauc status --output-format=json` names the booted slot, the one that is to be booted, and
-for each slot whether the bootloader calls it good or bad (rauc(1)).
+for each slot whether the bootloader calls it good or bad (rauc(1)). A system that was installed and
+waits for a quiet moment to be started is how it should be.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-
-from edgebox.errors import RemoteProtocolError
+from edgebox.host.rauc import Slot, parse_status
 from edgebox.support.checks.check import Check
 from edgebox.support.checks.verdict import Verdict, Verdicts, attention, good, untested
 from edgebox.support.surroundings import Surroundings
 
-SLOTS_MAX = 16
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One that can be booted."""
-
-    name: str
-    bootname: str
-    booted: bool
-    boot_status: str
-
 
 @dataclass(frozen=True)
 class Facts:
-    """None: no RAUC here. `primary`: name of the slot that is booted next."""
+    """None: no RAUC here. `primary`: name of the slot that is booted next. `pending`: by the word
+    of the update service, an update waits for its restart."""
 
     slots: tuple[Slot, ...] | None
     primary: str = ""
+    pending: bool = False
 
 
 async def read(here: Surroundings) -> Facts:
-    """Ask RAUC."""
+    """Ask RAUC, and the update service."""
     said = await here.run("rauc", "status", "--output-format=json")
-    return Facts(None) if said is None or said.code != 0 else parse_status(said.output)
-
-
-def parse_status(output: bytes) -> Facts:
-    """Raises RemoteProtocolError for what is no such status."""
-    try:
-        said = msgspec.json.decode(output, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise RemoteProtocolError(f"rauc: no status: {error}") from error
-    slots = said.get("slots")
-    found = []
-    for entry in slots[:SLOTS_MAX] if isinstance(slots, list) else []:
-        for name, slot in entry.items() if isinstance(entry, dict) else ():
-            if isinstance(slot, dict) and slot.get("bootname"):
-                booted = slot.get("state") == "booted"
-                status = str(slot.get("boot_status"))
-                found.append(Slot(name, str(slot["bootname"]), booted, status))
-    return Facts(tuple(found), str(said.get("boot_primary")))
+    if said is None or said.code != 0:
+        return Facts(None)
+    status, update = parse_status(said.output), here.heard.update
+    pending = update is not None and update.state in {"installed", "restarting"}
+    return Facts(status.slots, status.primary, pending)
 
 
 def judge(facts: Facts, now_utc: float) -> Verdicts:
@@ -74,6 +49,8 @@ def _judge_booted(facts: Facts, booted: Slot, measured: str) -> Verdict:
     if booted.boot_status == "bad":
         look_at = "why was it never marked good? rauc status, journal of the first boot"
         return attention("unconfirmed", measured, look_at)
+    if facts.pending:
+        return good(f"{measured}; an update waits for its restart")
     if facts.primary and facts.primary not in {booted.name, "None"}:
         look_at = "an update that waits for a restart, or one that did not start and fell back"
         return attention("other-next", f"{measured}; next {facts.primary}", look_at)

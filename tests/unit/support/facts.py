@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from edgebox.host.rauc import Slot
 from edgebox.messages.bond import BondCounters, BondStatus, LinkStatus
 from edgebox.messages.services import ServiceStatus
 from edgebox.messages.session import CameraStatus, SoundStatus
@@ -114,7 +115,7 @@ def papers(**change: Any) -> certificate.Facts:
 GB = 1_000_000_000
 ROOM = disk_space.Room("/", 16 * GB, 9 * GB, 1_000_000, 800_000)
 FLASH = disk_health.Flash("mmcblk0", 0x02, 0x01)
-SLOTS = (update.Slot("rootfs.0", "A", True, "good"), update.Slot("rootfs.1", "B", False, "good"))
+SLOTS = (Slot("rootfs.0", "A", True, "good"), Slot("rootfs.1", "B", False, "good"))
 TURNED = turn.Facts("up", "returned", 0, 0.12, True, "127.0.0.1:3478")
 RADIO = headset.Facts(True, "wlan0", "up", True, True)
 
@@ -174,7 +175,7 @@ def offset(ahead_s: float | None, synchronised: bool | None = True) -> clock.Fac
 
 
 def slots(a: str, b: str, primary: str = "rootfs.0") -> update.Facts:
-    found = (update.Slot("rootfs.0", "A", True, a), update.Slot("rootfs.1", "B", False, b))
+    found = (Slot("rootfs.0", "A", True, a), Slot("rootfs.1", "B", False, b))
     return update.Facts(found, primary)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bench.support_selftest import healthy
 from edgebox.errors import RemoteProtocolError
+from edgebox.host.rauc import parse_status
 from edgebox.messages.session import SoundStatus
 from edgebox.support.checks import (
     CHECKS,
@@ -138,7 +139,7 @@ def test_any_bytes_of_programs_are_read_or_refused(data: bytes) -> None:
     unit.parse_restarts(data.decode(errors="replace"))
     disk_health.parse_mounts(data.decode(errors="replace"))
     try:
-        update.parse_status(data)
+        parse_status(data)
     except RemoteProtocolError:
         return
 
@@ -153,6 +154,6 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from(["slots", "boot_primary", "class", "devices"]), JSON))
 def test_any_json_of_programs_is_read(said: dict[str, Any]) -> None:
     data = msgspec.json.encode(said)
-    update.parse_status(data)
+    parse_status(data)
     gnss.parse_reports([data])
     disk_health.parse_smart("sda", data)

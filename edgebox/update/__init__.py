@@ -1,0 +1,1 @@
+"""Updates of the box's system: fetched, checked, installed beside the running one, tried, kept."""
