@@ -21,22 +21,12 @@ import time
 from pathlib import Path
 
 from bench.bond_packet import _cpu_s, _memory_mib
+from edgebox.bond.body import decode_body
+from edgebox.bond.control import Control, Item, PathChallenge, PathResponse, encode_control
 from edgebox.bond.key_client import KeyClient
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, Sealer
 from edgebox.bond.transport import send_many, udp_socket
-from edgebox.bond.wire import (
-    Control,
-    Copy,
-    Data,
-    Item,
-    PathChallenge,
-    PathResponse,
-    TrafficClass,
-    decode_body,
-    encode_control,
-    encode_data,
-    microseconds,
-)
+from edgebox.bond.wire import Copy, Data, TrafficClass, encode_data, microseconds
 from edgebox.config import Bond, Box, Config, Link
 from edgebox.errors import RemoteProtocolError
 from edgebox.sim.ports import free_port

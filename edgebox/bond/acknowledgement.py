@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from edgebox.bond.control import Ack
 from edgebox.bond.path import Path, Sent
 from edgebox.bond.reception import MAP_BITS
-from edgebox.bond.wire import Ack, unwrap
+from edgebox.bond.wire import unwrap
 from edgebox.errors import RemoteProtocolError
 
 LOST_PACKETS = 3

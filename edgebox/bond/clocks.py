@@ -16,8 +16,9 @@ around it are forgotten. We notice ourselves when we were not run (`on_away`).
 
 from collections.abc import Mapping
 
+from edgebox.bond.control import Ack
 from edgebox.bond.path import Path, Sent
-from edgebox.bond.wire import WRAP, Ack, difference, unwrap
+from edgebox.bond.wire import WRAP, difference, unwrap
 
 RTT_LEAST_S = 0.0005
 SHIFT_S = 0.050

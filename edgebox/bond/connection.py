@@ -17,6 +17,16 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Literal, NamedTuple
 
+from edgebox.bond.body import decode_body
+from edgebox.bond.control import (
+    Ack,
+    Control,
+    FlowRefused,
+    Item,
+    LinkUse,
+    PathChallenge,
+    PathResponse,
+)
 from edgebox.bond.destinations import Destinations
 from edgebox.bond.lateness import Lateness
 from edgebox.bond.meter import Counters
@@ -27,19 +37,7 @@ from edgebox.bond.release import Release
 from edgebox.bond.roaming import Roaming
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, ReplayedError, Sealer
 from edgebox.bond.sender import Sender
-from edgebox.bond.wire import (
-    Ack,
-    Control,
-    Data,
-    FlowRefused,
-    Item,
-    LinkUse,
-    Parity,
-    PathChallenge,
-    PathResponse,
-    decode_body,
-    microseconds,
-)
+from edgebox.bond.wire import Data, Parity, microseconds
 from edgebox.errors import RemoteProtocolError
 
 Role = Literal["box", "hub"]

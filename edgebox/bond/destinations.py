@@ -1,6 +1,6 @@
 """Where a box's flows go, as the hub was told, and which of them it cannot serve."""
 
-from edgebox.bond.wire import FlowRefused, FlowUnknown, Item
+from edgebox.bond.control import FlowRefused, FlowUnknown, Item
 
 FLOWS_MAX = 256
 """Destinations remembered for one box."""

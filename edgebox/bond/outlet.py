@@ -5,6 +5,7 @@ The link's path (path.py) is told of each packet; addresses are the caller's.
 
 from collections.abc import Hashable
 
+from edgebox.bond.control import Item, encode_control
 from edgebox.bond.datagram import Cover, Datagram
 from edgebox.bond.meter import Counters, Rate
 from edgebox.bond.path import Path, PathState, Sent
@@ -14,9 +15,7 @@ from edgebox.bond.wire import (
     TAG_SIZE,
     Copy,
     Data,
-    Item,
     Parity,
-    encode_control,
     encode_data,
     encode_parity,
     microseconds,

@@ -6,11 +6,12 @@ alone would be more than they carry. There, acknowledgements take ACK_SHARE of i
 for up to POOR_ACK_S, and go over one link; the far end sees how long they were held.
 """
 
+from edgebox.bond.control import ACK_SIZE, CONTROL_SIZE, Ack
 from edgebox.bond.links import Links
 from edgebox.bond.path import Path
 from edgebox.bond.reception import MAP_BITS, Reception
 from edgebox.bond.schedule import ranked
-from edgebox.bond.wire import ACK_SIZE, CONTROL_SIZE, HEADER_SIZE, IP_UDP_SIZE, TAG_SIZE, Ack
+from edgebox.bond.wire import HEADER_SIZE, IP_UDP_SIZE, TAG_SIZE
 
 ACK_S = 0.010
 ACK_PACKETS = 16

@@ -1,6 +1,7 @@
 """What has arrived on each link, for acknowledgement to the far end."""
 
-from edgebox.bond.wire import WRAP, Ack
+from edgebox.bond.control import Ack
+from edgebox.bond.wire import WRAP
 
 MAP_BITS = 64
 _MAP = (1 << MAP_BITS) - 1

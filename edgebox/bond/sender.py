@@ -11,6 +11,7 @@ from edgebox.bond.acknowledgement import make_out
 from edgebox.bond.backlog import Backlog
 from edgebox.bond.classify import Seen
 from edgebox.bond.clocks import Clocks
+from edgebox.bond.control import Ack
 from edgebox.bond.datagram import Datagram, Flow
 from edgebox.bond.flows import Flows, announcement
 from edgebox.bond.links import Links
@@ -23,15 +24,7 @@ from edgebox.bond.repair import Repair
 from edgebox.bond.schedule import choose
 from edgebox.bond.seal import Sealer
 from edgebox.bond.target import Target
-from edgebox.bond.wire import (
-    FRAGMENT_SIZE,
-    IP_UDP_SIZE,
-    OVERHEAD,
-    Ack,
-    Copy,
-    Fragment,
-    TrafficClass,
-)
+from edgebox.bond.wire import FRAGMENT_SIZE, IP_UDP_SIZE, OVERHEAD, Copy, Fragment, TrafficClass
 
 URGENT_BPS = 500_000
 """Control and sound beyond this lose their privilege."""

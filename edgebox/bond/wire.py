@@ -17,8 +17,6 @@ TAG_SIZE = 16
 DATA_SIZE = 21
 FRAGMENT_SIZE = 4
 PARITY_SIZE = 19
-CONTROL_SIZE = 6
-ACK_SIZE = 25
 FRAME_BITS = 64
 """Members of a parity packet are at most so far apart in sequence."""
 OVERHEAD = HEADER_SIZE + DATA_SIZE + TAG_SIZE
@@ -38,11 +36,6 @@ _DATA = struct.Struct("!BBIIIHHHB")
 _PARITY = struct.Struct("!BBIIQB")
 _SYMBOL = struct.Struct("!HBIHHB")
 _FRAGMENT = struct.Struct("!HBB")
-_CONTROL = struct.Struct("!BBI")
-_ACK = struct.Struct("!BIQIII")
-_FLOW = struct.Struct("!I")
-_USE = struct.Struct("!BB")
-_TOKEN = struct.Struct("!8s")
 _FIRST_BYTE = VERSION << 4
 
 WRAP = 1 << 32
@@ -152,76 +145,6 @@ class Coded(Protocol):
     def payload(self) -> bytes: ...
 
 
-class Ack(NamedTuple):
-    """What has arrived on one link."""
-
-    link: int
-    highest: int
-    """Highest packet number seen, low 32 bits."""
-    bitmap: int
-    """Bit i: packet `highest - 1 - i` has arrived."""
-    received_us: int
-    """When `highest` arrived, receiver's clock."""
-    bytes_total: int
-    """Outer UDP payload bytes authenticated on this link so far, modulo 2^32."""
-    packets_total: int
-
-
-class FlowRefused(NamedTuple):
-    """The far end will not serve this flow: destination not allowed, or too many flows."""
-
-    flow: int
-
-
-class FlowUnknown(NamedTuple):
-    """The far end has forgotten where this flow goes: announce it again."""
-
-    flow: int
-
-
-class LinkUse(NamedTuple):
-    """The box says how a link shall be used; the hub keeps to it in its own direction."""
-
-    link: int
-    use: int
-    """path.Use: 0 ordinary, 1 reserve, 2 last, 3 closed."""
-
-
-class PathChallenge(NamedTuple):
-    """Whoever reads this at the link's address sends it back: RFC 9000, 8.2."""
-
-    token: bytes
-    """8 bytes nobody can guess."""
-
-
-class PathResponse(NamedTuple):
-    """A challenge, sent back."""
-
-    token: bytes
-
-
-Item = Ack | FlowRefused | FlowUnknown | LinkUse | PathChallenge | PathResponse
-
-
-class Control(NamedTuple):
-    """Acknowledgements and notices between the two bonds; never forwarded."""
-
-    sent_us: int
-    eliciting: bool
-    """The sender wants an acknowledgement: a ping."""
-    items: tuple[Item, ...]
-
-
-ITEM_PADDING, ITEM_ACK, ITEM_REFUSED, ITEM_UNKNOWN = 0, 1, 2, 3
-ITEM_USE, ITEM_CHALLENGE, ITEM_RESPONSE = 16, 17, 18
-_LAYOUTS: dict[type[Item], tuple[int, struct.Struct]] = {
-    Ack: (ITEM_ACK, _ACK),
-    FlowRefused: (ITEM_REFUSED, _FLOW),
-    FlowUnknown: (ITEM_UNKNOWN, _FLOW),
-    LinkUse: (ITEM_USE, _USE),
-    PathChallenge: (ITEM_CHALLENGE, _TOKEN),
-    PathResponse: (ITEM_RESPONSE, _TOKEN),
-}
 _FLAG_FRAGMENT, _FLAG_ANNOUNCE = 0x10, 0x20
 _CLASSES = tuple(TrafficClass)
 _COPIES = tuple(Copy)
@@ -341,33 +264,8 @@ def decode_symbol(symbol: bytes, sequence: int, sent_us: int) -> Data:
     )  # fmt: skip
 
 
-def encode_control(sent_us: int, *, eliciting: bool, items: list[Item], pad_to: int = 0) -> bytes:
-    """Body of a CONTROL packet, padded to at least `pad_to` bytes."""
-    parts = [_CONTROL.pack(Kind.CONTROL, int(eliciting), sent_us)]
-    for item in items:
-        kind, body = _encode_item(item)
-        parts.append(bytes((kind, len(body))) + body)
-    return b"".join(parts).ljust(pad_to, b"\0")
-
-
-def _encode_item(item: Item) -> tuple[int, bytes]:
-    kind, layout = _LAYOUTS[type(item)]
-    return kind, layout.pack(*item)
-
-
-def decode_body(body: bytes) -> Data | Control | Parity:
-    """Body of an opened packet. Raises RemoteProtocolError, and nothing else."""
-    kind = body[0] if body else -1
-    if kind == Kind.DATA:
-        return _decode_data(body)
-    if kind == Kind.CONTROL:
-        return _decode_control(body)
-    if kind == Kind.PARITY:
-        return _decode_parity(body)
-    raise RemoteProtocolError("unknown kind of body")
-
-
-def _decode_data(body: bytes) -> Data:
+def decode_data(body: bytes) -> Data:
+    """Body of a DATA packet. Raises RemoteProtocolError."""
     if len(body) < DATA_SIZE:
         raise RemoteProtocolError("short data header")
     _, flags, sent_us, sequence, flow, back, age, frame, place = _DATA.unpack_from(body)
@@ -386,7 +284,8 @@ def _decode_data(body: bytes) -> Data:
     )  # fmt: skip
 
 
-def _decode_parity(body: bytes) -> Parity:
+def decode_parity(body: bytes) -> Parity:
+    """Body of a PARITY packet. Raises RemoteProtocolError."""
     if len(body) < PARITY_SIZE + _SYMBOL.size:
         raise RemoteProtocolError("short parity")
     _, flags, sent_us, base, members, row = _PARITY.unpack_from(body)
@@ -415,40 +314,3 @@ def _decode_announce(body: bytes, at: int) -> tuple[str, int]:
 def _is_printable(text: bytes) -> bool:
     """ASCII without spaces and line ends: it is looked up and stands in logs."""
     return all(33 <= byte <= 126 for byte in text)
-
-
-def _decode_control(body: bytes) -> Control:
-    if len(body) < _CONTROL.size:
-        raise RemoteProtocolError("short control header")
-    _, flags, sent_us = _CONTROL.unpack_from(body)
-    items: list[Item] = []
-    at = _CONTROL.size
-    while at < len(body) and body[at] != ITEM_PADDING:
-        if at + 2 > len(body) or at + 2 + body[at + 1] > len(body):
-            raise RemoteProtocolError("short control item")
-        kind, content = body[at], body[at + 2 : at + 2 + body[at + 1]]
-        at += 2 + len(content)
-        item = _decode_item(kind, content)
-        if item is not None:
-            items.append(item)
-    return Control(sent_us, bool(flags & 1), tuple(items))
-
-
-def _decode_item(kind: int, content: bytes) -> Item | None:
-    """None for an item of a later version: skipped."""
-    try:
-        if kind == ITEM_ACK:
-            return Ack(*_ACK.unpack(content))
-        if kind == ITEM_REFUSED:
-            return FlowRefused(*_FLOW.unpack(content))
-        if kind == ITEM_UNKNOWN:
-            return FlowUnknown(*_FLOW.unpack(content))
-        if kind == ITEM_USE:
-            return LinkUse(*_USE.unpack(content))
-        if kind == ITEM_CHALLENGE:
-            return PathChallenge(*_TOKEN.unpack(content))
-        if kind == ITEM_RESPONSE:
-            return PathResponse(*_TOKEN.unpack(content))
-    except struct.error as error:
-        raise RemoteProtocolError("control item of a wrong size") from error
-    return None

@@ -12,18 +12,11 @@ It knows nothing of the engine's inside. What it checks, for each direction:
 
 from collections import defaultdict
 
+from edgebox.bond.body import decode_body
+from edgebox.bond.control import Control
 from edgebox.bond.datagram import DEADLINE_S, UNSENT_S
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener
-from edgebox.bond.wire import (
-    HEADER_SIZE,
-    Control,
-    Copy,
-    Data,
-    TrafficClass,
-    decode_body,
-    difference,
-    microseconds,
-)
+from edgebox.bond.wire import HEADER_SIZE, Copy, Data, TrafficClass, difference, microseconds
 from edgebox.errors import RemoteProtocolError
 
 AGE_S = 1e-4

@@ -19,7 +19,18 @@ import msgspec
 
 from edgebox import messages
 from edgebox.bond import connection, revocation, usage
+from edgebox.bond.body import decode_body
 from edgebox.bond.connection import Connection
+from edgebox.bond.control import (
+    Ack,
+    FlowRefused,
+    FlowUnknown,
+    Item,
+    LinkUse,
+    PathChallenge,
+    PathResponse,
+    encode_control,
+)
 from edgebox.bond.exchange import Answer, ExchangeError, Request
 from edgebox.bond.key_client import KeyClient
 from edgebox.bond.key_server import KeyServer
@@ -27,20 +38,11 @@ from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, Sealer
 from edgebox.bond.wire import (
     HEADER_SIZE,
     TAG_SIZE,
-    Ack,
     Copy,
     Data,
-    FlowRefused,
-    FlowUnknown,
     Fragment,
-    Item,
-    LinkUse,
-    PathChallenge,
-    PathResponse,
     TrafficClass,
-    decode_body,
     decode_header,
-    encode_control,
     encode_data,
     session_of,
 )

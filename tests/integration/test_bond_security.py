@@ -16,13 +16,14 @@ from cryptography import x509
 from edgebox.bond import far_end as far_end_module
 from edgebox.bond import hub_metrics
 from edgebox.bond.box import BoxEnd
+from edgebox.bond.control import encode_control
 from edgebox.bond.exchange import ExchangeError
 from edgebox.bond.far_end import FarEnd
 from edgebox.bond.hub_box import FLOWS_PER_BOX, SESSIONS_PER_BOX
 from edgebox.bond.key_client import KeyClient
 from edgebox.bond.seal import TO_HUB, Keys, Sealer
 from edgebox.bond.transport import udp_socket
-from edgebox.bond.wire import Copy, Data, TrafficClass, encode_control, encode_data
+from edgebox.bond.wire import Copy, Data, TrafficClass, encode_data
 from edgebox.config import Bond, Box, Config, Forward, Link
 from edgebox.host.daemons import TlsFiles
 from edgebox.host.metrics import exposition

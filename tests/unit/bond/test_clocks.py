@@ -3,8 +3,9 @@
 import pytest
 
 from edgebox.bond.clocks import SETTLE_S, SHIFT_S, Clocks
+from edgebox.bond.control import Ack
 from edgebox.bond.path import Path, Sent
-from edgebox.bond.wire import WRAP, Ack, microseconds
+from edgebox.bond.wire import WRAP, microseconds
 
 
 class Far:

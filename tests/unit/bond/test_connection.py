@@ -16,10 +16,11 @@ from edgebox.bond.connection import (
     FlowWasRefused,
     PathMoved,
 )
+from edgebox.bond.control import Ack, FlowUnknown, encode_control
 from edgebox.bond.destinations import FLOWS_MAX
 from edgebox.bond.path import PathState
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Sealer
-from edgebox.bond.wire import OUTER_MAX, PAYLOAD_MAX, Ack, FlowUnknown, encode_control
+from edgebox.bond.wire import OUTER_MAX, PAYLOAD_MAX
 from edgebox.errors import LocalProtocolError
 
 DELAY_S = 0.02

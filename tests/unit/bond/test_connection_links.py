@@ -4,10 +4,11 @@ import os
 from collections.abc import Hashable
 
 from edgebox.bond.connection import Connection, PathMoved
+from edgebox.bond.control import encode_control
 from edgebox.bond.mtu import CEILING
 from edgebox.bond.path import PathState, Use
 from edgebox.bond.seal import TO_HUB, Sealer
-from edgebox.bond.wire import OUTER_MAX, OVERHEAD, encode_control
+from edgebox.bond.wire import OUTER_MAX, OVERHEAD
 from tests.unit.bond.test_connection import Pair, keys, rtp
 
 HEADERS = 28

@@ -4,20 +4,16 @@ import random
 import tracemalloc
 
 from edgebox.bond.connection import Connection
-from edgebox.bond.wire import (
+from edgebox.bond.control import (
     Ack,
-    Copy,
-    Data,
     FlowRefused,
     FlowUnknown,
-    Fragment,
     Item,
     LinkUse,
     PathChallenge,
-    TrafficClass,
     encode_control,
-    encode_data,
 )
+from edgebox.bond.wire import Copy, Data, Fragment, TrafficClass, encode_data
 from tests.fuzz.targets import _Unsealed, keys
 
 PACKETS = 6_000

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgebox.bond.body import decode_body
 from edgebox.bond.galois import encode
 from edgebox.bond.recovery import BLOCKS_MAX, KEPT, Recovery
 from edgebox.bond.wire import (
@@ -13,7 +14,6 @@ from edgebox.bond.wire import (
     Fragment,
     Parity,
     TrafficClass,
-    decode_body,
     decode_symbol,
     encode_parity,
     encode_symbol,

@@ -6,6 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgebox.bond.body import decode_body
+from edgebox.bond.control import (
+    Ack,
+    Control,
+    FlowRefused,
+    FlowUnknown,
+    Item,
+    LinkUse,
+    PathChallenge,
+    PathResponse,
+    encode_control,
+)
 from edgebox.bond.wire import (
     ANNOUNCE_MAX,
     HALF,
@@ -13,22 +25,12 @@ from edgebox.bond.wire import (
     OVERHEAD,
     PAYLOAD_MAX,
     WRAP,
-    Ack,
-    Control,
     Copy,
     Data,
-    FlowRefused,
-    FlowUnknown,
     Fragment,
-    Item,
-    LinkUse,
-    PathChallenge,
-    PathResponse,
     TrafficClass,
-    decode_body,
     decode_header,
     difference,
-    encode_control,
     encode_data,
     encode_header,
     microseconds,
