@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt %/system.txt %/image.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset node-clients bench-headset check-arm64
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset test-rules node-clients bench-headset check-arm64
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ test-netns: setup ## The bond over real interfaces in network namespaces, all of
 test-headset: setup ## Pairing in a browser, with staff, and between two vehicles: all of it
 	$(PY) -m pytest -m "long or not long" tests/integration/test_headset_pairing.py \
 	  tests/integration/test_hub_fleet.py tests/namespaces/test_headset_namespaces.py $(ARGS)
+
+test-rules: setup ## Removes each rule of WHIP and pairing, in a copy, and sees a test fail (10 minutes)
+	@$(PY) -m tests.mutation.run $(ARGS)
 
 node-clients: setup ## WHIP clients of npm that tests publish with; left out where there is no npm
 	@if command -v npm >/dev/null && test ! -d tests/node/node_modules/werift; then \
