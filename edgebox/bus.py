@@ -13,11 +13,9 @@ import contextlib
 import logging
 import re
 import secrets
-import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 import aiomqtt
 import msgspec
@@ -25,6 +23,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edgebox.bus_client import BusClient, obey_cancellation
 from edgebox.messages.base import A, Fault, M, Message, Q, Request, Topic
 
 logger = logging.getLogger(__name__)
@@ -58,70 +57,6 @@ class _Route:
     pattern: re.Pattern[str]
     qos: int
     receive: Callable[[aiomqtt.Message, dict[str, str]], Awaitable[None]]
-
-
-async def obey_cancellation(work: Awaitable[T]) -> T:
-    """Await `work`, and end if this task was cancelled meanwhile.
-
-    Before Python 3.12 asyncio.wait_for, in aiomqtt, swallows a cancellation that comes at the
-    moment of its result; a loop around it would go on for ever.
-    """
-    task = cast("asyncio.Task[object]", asyncio.current_task())
-    before = task.cancelling()
-    result = await work
-    if task.cancelling() > before:
-        raise asyncio.CancelledError
-    return result
-
-
-class _Client(aiomqtt.Client):
-    """Left in good order when its connection fails, or is cancelled while it is made."""
-
-    def __init__(self, path: str, **options: Any):
-        """`path`: of the broker's Unix socket, or nothing."""
-        super().__init__(**options)
-        if path:
-            # paho leaves the socket of a refused connection to the collector.
-            self._client._create_unix_socket_connection = lambda: _connect_to(path)  # type: ignore[method-assign]
-
-    async def __aenter__(self) -> Self:
-        # paho connects in a thread, which goes on after a cancellation and opens its socket.
-        entering = asyncio.ensure_future(super().__aenter__())
-        try:
-            return await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            with contextlib.suppress(aiomqtt.MqttError):
-                await entering
-                await self.__aexit__(None, None, None)
-            self._close_socket()
-            raise
-        except aiomqtt.MqttError:
-            self._close_socket()
-            raise
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        try:
-            await super().__aexit__(exc_type, exc, tb)
-        finally:
-            self._close_socket()
-
-    def _close_socket(self) -> None:
-        """Also of a connection that was refused or broke off: paho keeps it open then."""
-        self._client._sock_close()
-
-
-def _connect_to(path: str) -> socket.socket:
-    """In a thread of its own: it may wait."""
-    with contextlib.ExitStack() as on_error:
-        opened = on_error.enter_context(socket.socket(socket.AF_UNIX))
-        opened.connect(path)
-        on_error.pop_all()
-    return opened
 
 
 class Bus:
@@ -324,7 +259,7 @@ class Bus:
                 qos=1,
                 retain=self._will.topic.retained,
             )
-        return _Client(
+        return BusClient(
             self._address if is_path else "",
             hostname=self._address if is_path else host.strip("[]"),
             port=1 if is_path else int(port),

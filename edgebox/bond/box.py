@@ -15,14 +15,8 @@ from collections.abc import Callable, Hashable
 from edgebox.bond.box_link import BoxLink, Surroundings, link_socket
 from edgebox.bond.box_sessions import BoxSession, BoxSessions
 from edgebox.bond.clients import Clients
-from edgebox.bond.connection import (
-    Connection,
-    DatagramReceived,
-    Event,
-    FlowWasRefused,
-    PathChanged,
-    TargetFell,
-)
+from edgebox.bond.connection import Connection
+from edgebox.bond.events import DatagramReceived, Event, FlowWasRefused, PathChanged, TargetFell
 from edgebox.bond.exchange import ExchangeError, resolve
 from edgebox.bond.key_client import KeyClient
 from edgebox.bond.meter import Counters

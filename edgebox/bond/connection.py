@@ -15,7 +15,7 @@ that came from it, and a flow's destination from the announcement in its first p
 import os
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from edgebox.bond.body import decode_body
 from edgebox.bond.control import (
@@ -28,9 +28,17 @@ from edgebox.bond.control import (
     PathResponse,
 )
 from edgebox.bond.destinations import Destinations
+from edgebox.bond.events import (
+    DatagramReceived,
+    Event,
+    FlowWasRefused,
+    PathChanged,
+    PathMoved,
+    TargetFell,
+)
 from edgebox.bond.lateness import Lateness
 from edgebox.bond.meter import Counters
-from edgebox.bond.path import Path, PathState, Use
+from edgebox.bond.path import Path, Use
 from edgebox.bond.receipts import Receipts
 from edgebox.bond.recovery import Recovery
 from edgebox.bond.release import Release
@@ -52,44 +60,6 @@ HOUSEKEEPING_S = 1.0
 IN_USE_S = 1.0
 """A reserve that brought data this lately is in use, whatever was said of it."""
 EVENTS_MAX = 4096
-
-
-class DatagramReceived(NamedTuple):
-    """An inner datagram came out."""
-
-    flow: int
-    destination: str
-    """At the hub: where it shall go. At the box: empty."""
-    payload: bytes
-
-
-class FlowWasRefused(NamedTuple):
-    """The hub does not serve this flow."""
-
-    flow: int
-
-
-class PathChanged(NamedTuple):
-    """A link went up, down or silent."""
-
-    link: int
-    state: PathState
-
-
-class PathMoved(NamedTuple):
-    """Authenticated packets of a link come from another address."""
-
-    link: int
-    address: Hashable
-
-
-class TargetFell(NamedTuple):
-    """The encoders must produce less, now."""
-
-    bps: float
-
-
-Event = DatagramReceived | FlowWasRefused | PathChanged | PathMoved | TargetFell
 
 
 class Connection:

@@ -20,7 +20,8 @@ import time
 from collections.abc import Callable, Hashable
 
 from edgebox.bond.budget import Budget
-from edgebox.bond.connection import Connection, DatagramReceived, Event
+from edgebox.bond.connection import Connection
+from edgebox.bond.events import DatagramReceived, Event
 from edgebox.bond.exchange import resolve
 from edgebox.bond.hub_box import (
     FLOWS_PER_BOX,

@@ -1,6 +1,7 @@
 """Does the core still work? Asked by the watchdog while there is nothing to acknowledge."""
 
-from edgebox.bond.connection import Connection, DatagramReceived
+from edgebox.bond.connection import Connection
+from edgebox.bond.events import DatagramReceived
 from edgebox.bond.seal import Keys
 
 PAYLOAD = b"self-check"

@@ -14,7 +14,8 @@ from collections.abc import Callable, Hashable
 from typing import Any
 from weakref import WeakSet
 
-from edgebox.bond.connection import Connection, Event
+from edgebox.bond.connection import Connection
+from edgebox.bond.events import Event
 from edgebox.config import Link
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from edgebox.bond.connection import Connection, DatagramReceived, TargetFell
+from edgebox.bond.connection import Connection
+from edgebox.bond.events import DatagramReceived, TargetFell
 from edgebox.bond.seal import Keys
 from edgebox.sim.bound import Bound, Load, percentile_s
 from edgebox.sim.invariants import (

@@ -13,7 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 
-from edgebox.bond.connection import DatagramReceived
+from edgebox.bond.events import DatagramReceived
 
 HEADER = struct.Struct("!BBHII")
 """Kind, link, 0, packet number of the link, number of the datagram."""

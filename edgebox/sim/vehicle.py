@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from edgebox.bond.connection import Connection, DatagramReceived
+from edgebox.bond.connection import Connection
+from edgebox.bond.events import DatagramReceived
 from edgebox.bond.seal import Keys
 from edgebox.sim.bond_run import BrokenError
 from edgebox.sim.faults import Faults

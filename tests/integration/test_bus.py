@@ -7,7 +7,8 @@ import time
 import aiomqtt
 import pytest
 
-from edgebox.bus import Bus, obey_cancellation
+from edgebox.bus import Bus
+from edgebox.bus_client import obey_cancellation
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.room import ROOM, Room
 from edgebox.messages.services import SERVICE_STATUS, ServiceStatus

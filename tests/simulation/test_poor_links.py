@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from edgebox.bond.connection import Connection, DatagramReceived
+from edgebox.bond.connection import Connection
+from edgebox.bond.events import DatagramReceived
 from edgebox.bond.seal import Keys
 from edgebox.sim.lane import LaneSettings
 from edgebox.sim.network import HUB_CLOCK_AHEAD_S, Network, NetworkLink

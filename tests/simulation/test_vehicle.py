@@ -5,7 +5,8 @@ from collections.abc import Hashable
 
 import pytest
 
-from edgebox.bond.connection import Connection, DatagramReceived, Event
+from edgebox.bond.connection import Connection
+from edgebox.bond.events import DatagramReceived, Event
 from edgebox.sim.bond_run import BrokenError
 from edgebox.sim.vehicle import MakeEnds, drive, make_ends
 

@@ -9,15 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgebox.bond import selfcheck
-from edgebox.bond.connection import (
-    Connection,
-    DatagramReceived,
-    Event,
-    FlowWasRefused,
-    PathMoved,
-)
+from edgebox.bond.connection import Connection
 from edgebox.bond.control import Ack, FlowUnknown, encode_control
 from edgebox.bond.destinations import FLOWS_MAX
+from edgebox.bond.events import DatagramReceived, Event, FlowWasRefused, PathMoved
 from edgebox.bond.path import PathState
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Sealer
 from edgebox.bond.wire import OUTER_MAX, PAYLOAD_MAX

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Hashable
 
-from edgebox.bond.connection import Connection, PathMoved
+from edgebox.bond.connection import Connection
 from edgebox.bond.control import encode_control
+from edgebox.bond.events import PathMoved
 from edgebox.bond.mtu import CEILING
 from edgebox.bond.path import PathState, Use
 from edgebox.bond.seal import TO_HUB, Sealer

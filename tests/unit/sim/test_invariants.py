@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from edgebox.bond.connection import EVENTS_MAX, Connection, TargetFell
+from edgebox.bond.connection import EVENTS_MAX, Connection
+from edgebox.bond.events import TargetFell
 from edgebox.bond.flows import FLOWS_MAX
 from edgebox.bond.seal import Keys
 from edgebox.sim.invariants import (
