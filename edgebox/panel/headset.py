@@ -1,5 +1,6 @@
 """Headsets as the crew sees them: folds the headset service's word into a view. Told the time."""
 
+from edgebox.messages.headset import CertificateStatus
 from edgebox.messages.pairing import HeadsetCard, PairingStatus
 from edgebox.panel.headset_view import DeviceView, HeadsetView
 from edgebox.panel.people import plain
@@ -17,6 +18,7 @@ class HeadsetBoard:
     def forget(self) -> None:
         """Nothing can be heard."""
         self._status: PairingStatus | None = None
+        self._certificate = CertificateStatus(state="off")
         self._came_at: dict[tuple[str, str], float] = {}
 
     def receive(self, status: PairingStatus, now: float) -> None:
@@ -24,6 +26,10 @@ class HeadsetBoard:
         self._status = status
         paired = {(card.device, card.digits) for card in status.cards if card.state == "paired"}
         self._came_at = {key: self._came_at.get(key, now) for key in paired}
+
+    def receive_certificate(self, certificate: CertificateStatus) -> None:
+        """What devices are shown when they open the page."""
+        self._certificate = certificate
 
     def view(self, now: float, *, away: bool) -> HeadsetView:
         """As of now. `away`: the service does not run: its leases died with it."""
@@ -37,6 +43,8 @@ class HeadsetBoard:
             card=self._card(status, now),
             registry=status.registry,
             expires_utc=status.registry_expires_utc,
+            certificate=self._certificate.state,
+            certificate_until_utc=self._certificate.until_utc,
         )
 
     def _card(self, status: PairingStatus, now: float) -> DeviceView | None:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from edgebox.messages.pairing import Reason
 
 RegistryState = Literal["good", "ageing", "expired", "none", "clock"]
+CertificateState = Literal["good", "half", "expired", "missing", "off"]
 
 
 class DeviceView(Struct, frozen=True, kw_only=True):
@@ -31,3 +32,5 @@ class HeadsetView(Struct, frozen=True, kw_only=True):
     """The one that wants attention now."""
     registry: RegistryState = "none"
     expires_utc: float | None = None
+    certificate: CertificateState = "off"
+    certificate_until_utc: float = 0.0

@@ -38,8 +38,13 @@ def _say_device(one: DeviceView, view: HeadsetView, words: Words) -> dict[str, A
 
 
 def _note(view: HeadsetView, words: Words, now_utc: float) -> str:
-    """What is wrong with the list of devices, once it matters."""
-    if not view.here or view.registry == "good":
+    """What is wrong with the list of devices or the page's certificate, once it matters."""
+    if not view.here:
         return ""
-    until = words.clock(view.expires_utc, now_utc) if view.expires_utc is not None else ""
-    return words.say(f"headset.list.{view.registry}", until=until)
+    if view.registry != "good":
+        until = words.clock(view.expires_utc, now_utc) if view.expires_utc is not None else ""
+        return words.say(f"headset.list.{view.registry}", until=until)
+    if view.certificate in {"good", "off"}:
+        return ""
+    until = words.clock(view.certificate_until_utc, now_utc) if view.certificate_until_utc else ""
+    return words.say(f"headset.certificate.{view.certificate}", until=until)

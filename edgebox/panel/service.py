@@ -12,6 +12,7 @@ from edgebox.config import Config, parse_address
 from edgebox.host.service import Service
 from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
+from edgebox.messages.headset import HEADSET_STATUS, HeadsetStatus
 from edgebox.messages.pairing import PAIRING_STATUS, PairingStatus
 from edgebox.messages.room import ROOM, Room
 from edgebox.messages.selftest import SELF_TEST, SelfTest
@@ -136,6 +137,7 @@ class _Cabin:
         await self._bus.subscribe(SUPPORT_SESSION, self._receive_support)
         await self._bus.subscribe(SUPPORT_CHAT, self._receive_chat)
         await self._bus.subscribe(PAIRING_STATUS, self._receive_pairing)
+        await self._bus.subscribe(HEADSET_STATUS, self._receive_headsets)
         await self._bus.watch_bridge(self._receive_bridge)
 
     def _follow_broker(self) -> None:
@@ -187,6 +189,11 @@ class _Cabin:
     async def _receive_pairing(self, status: PairingStatus, keys: dict[str, str]) -> None:
         self._follow_broker()
         self._state.headset.receive(status, time.monotonic())
+        self.show()
+
+    async def _receive_headsets(self, status: HeadsetStatus, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.headset.receive_certificate(status.certificate)
         self.show()
 
     async def _receive_support(self, session: SupportSession, keys: dict[str, str]) -> None:

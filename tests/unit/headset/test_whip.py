@@ -141,7 +141,8 @@ def test_malformed_is_400(body: str) -> None:
 
 
 def test_bytes_that_are_no_text_are_400() -> None:
-    request = Request("POST", "", "application/sdp", "Bearer bearer-one", "", b"v=0\r\n\xff\xfe")
+    body = OFFER.encode() + b"a=x:\xff\xfe\r\n"
+    request = Request("POST", "", "application/sdp", "Bearer bearer-one", "", body)
     assert refused(server().receive(request, 1.0)) == 400
 
 
@@ -152,6 +153,9 @@ def test_bytes_that_are_no_text_are_400() -> None:
         OFFER + AUDIO.replace("mid:1", "mid:2"),
         OFFER + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n",
         OFFER + "m=text 9 RTP/AVP 1\r\na=mid:2\r\n",
+        (OFFER + VIDEO.replace("m=video", "m=text").replace("mid:0", "mid:2")).replace(
+            "BUNDLE 0 1", "BUNDLE 0 1 2"
+        ),
         HEAD + AUDIO,
         OFFER.replace("a=sendonly", "a=recvonly"),
         OFFER.replace("a=sendonly", "a=inactive"),
@@ -397,6 +401,16 @@ def test_lease_that_ends_while_media_thinks_leaves_nothing_behind() -> None:
     assert one.answered(ask, "v=0 answer").status == 409
     assert orders(one) == [Cut(ask.session)]
     assert not one.sessions
+
+
+def test_session_that_media_has_not_answered_is_none_yet() -> None:
+    one = server()
+    ask = one.receive(post(), 1.0)
+    assert isinstance(ask, Ask)
+    assert refused(one.receive(patch(ask.session), 1.0)) == 404
+    assert refused(one.receive(delete(ask.session), 1.0)) == 404
+    assert orders(one) == []
+    assert one.answered(ask, "v=0 answer").status == 201
 
 
 # Bearers
