@@ -115,6 +115,34 @@ def replace_box(config: Config, box: str, hours: float) -> tuple[list[str], str]
     return command.replace(config, box, hours)
 
 
+def publish_update(config: Config, bundle: Path) -> str:
+    """Take a bundle up for boxes to be offered; what to tell people."""
+    from edgebox.hub import update_files
+
+    made = asyncio.run(update_files.publish(config, bundle))
+    return f"{made.version} for {made.compatible} is published; at /updates staff say for whom"
+
+
+def list_updates(config: Config) -> list[str]:
+    """One a line, newest first."""
+    from edgebox.hub import update_files
+
+    return [
+        f"{one.version:<32} {one.compatible:<24} {one.size_bytes / 1e6:6.0f} MB  {one.sha256}"
+        for one in update_files.listed(update_files.directory_of(config))
+    ]
+
+
+def remove_update(config: Config, version: str) -> list[str]:
+    """What was taken away."""
+    from edgebox.hub import update_files
+
+    return [
+        f"{one.version} for {one.compatible} is no longer published"
+        for one in update_files.remove(config, version)
+    ]
+
+
 def verify_audit(path: Path) -> str:
     """What a trail holds. Raises AuditError where its chain is broken."""
     from edgebox.support import audit

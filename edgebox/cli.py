@@ -21,6 +21,9 @@ cli.add_typer(bond_cli, name="bond")
 authority_cli = typer.Typer(no_args_is_help=True, help="The fleet's certificates, on the hub.")
 cli.add_typer(authority_cli, name="authority")
 
+update_cli = typer.Typer(no_args_is_help=True, help="New versions for the boxes, on the hub.")
+cli.add_typer(update_cli, name="update")
+
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="TOML file; config/edgebox.toml documents it.")
 ]
@@ -207,6 +210,32 @@ def authority_staff(
 def authority_list(config: HubConfigPath = DEFAULT_HUB_CONFIG) -> None:
     """All certificates that were issued."""
     _say(app.list_certificates(load(config)))
+
+
+@update_cli.command("publish")
+def update_publish(
+    bundle: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A signed RAUC bundle.")
+    ],
+    config: HubConfigPath = DEFAULT_HUB_CONFIG,
+) -> None:
+    """Take a bundle up. Nobody is offered it until fleet staff say who."""
+    typer.echo(app.publish_update(load(config), bundle))
+
+
+@update_cli.command("list")
+def update_list(config: HubConfigPath = DEFAULT_HUB_CONFIG) -> None:
+    """All bundles that are published."""
+    _say(app.list_updates(load(config)))
+
+
+@update_cli.command("remove")
+def update_remove(
+    version: Annotated[str, typer.Argument(help="As `edgebox update list` says it.")],
+    config: HubConfigPath = DEFAULT_HUB_CONFIG,
+) -> None:
+    """Take a version away: nobody gets it any more."""
+    _say(app.remove_update(load(config), version))
 
 
 @cli.command()

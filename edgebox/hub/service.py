@@ -18,7 +18,7 @@ from edgebox.bus import Bus
 from edgebox.config import Config, parse_address, read_secret, resolve_file
 from edgebox.errors import DeviceError
 from edgebox.host import notify
-from edgebox.hub import fleet_pages, headset
+from edgebox.hub import fleet_pages, headset, update_pages, update_serve
 from edgebox.hub.desk import Desk
 from edgebox.hub.desk import add_routes as add_desk_routes
 from edgebox.hub.enrolment import Enrolment
@@ -29,6 +29,9 @@ from edgebox.hub.links import Links
 from edgebox.hub.signalling import Signalling
 from edgebox.hub.staff import Staff
 from edgebox.hub.store import Store
+from edgebox.hub.update_board import UpdateBoard
+from edgebox.hub.update_files import directory_of
+from edgebox.hub.update_store import UpdateStore
 from edgebox.hub.vitals_export import exporters
 from edgebox.hub.vitals_receiver import VitalsReceiver
 from edgebox.hub.vitals_store import VitalsStore
@@ -48,6 +51,7 @@ async def run(config: Config) -> None:
     store = Store(config.hub.database)
     vitals_store = VitalsStore(config.hub.vitals_database or config.hub.database)
     fleet_store = FleetStore(config.hub.database)
+    update_store = UpdateStore(config.hub.database)
     exports = exporters(config, vitals_store)
     try:
         async with Bus(config.hub.bus, "hub") as bus:
@@ -63,15 +67,22 @@ async def run(config: Config) -> None:
             site = Site(config.hub, hub, links, signalling)
             application = site.application()
             Enrolment(bus).add_routes(application)
+            updates = await _updates(config, bus, update_store, application)
             fleet = await _fleet(config, bus, fleet_store)
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
             await runner.setup()
             try:
                 async with (
-                    _staff_pages(config, bus, fleet) as staff_work,
+                    _staff_pages(config, bus, fleet, updates) as staff_work,
                     headset.serving(config, bus, fleet, turn_secret),
                 ):
-                    work = [hub.run, vitals.run, *(one.run for one in exports), *staff_work]
+                    work = [
+                        hub.run,
+                        vitals.run,
+                        updates.run,
+                        *(one.run for one in exports),
+                        *staff_work,
+                    ]
                     await _serve(config, bus, runner, work)
             finally:
                 notify.stopping()
@@ -80,6 +91,7 @@ async def run(config: Config) -> None:
         await store.close()
         await vitals_store.close()
         await fleet_store.close()
+        await update_store.close()
 
 
 async def _fleet(config: Config, bus: Bus, store: FleetStore) -> Fleet | None:
@@ -91,8 +103,21 @@ async def _fleet(config: Config, bus: Bus, store: FleetStore) -> Fleet | None:
     return fleet
 
 
+async def _updates(
+    config: Config, bus: Bus, store: UpdateStore, application: web.Application
+) -> UpdateBoard:
+    """Offers of new versions, and where boxes fetch them."""
+    signer, directory = update_serve.Signer(config.hub.public_url), directory_of(config)
+    update_serve.add_routes(application, signer, directory)
+    board = UpdateBoard(bus, store, directory, signer, config.hub.audit_keep_days)
+    await board.start()
+    return board
+
+
 @contextlib.asynccontextmanager
-async def _staff_pages(config: Config, bus: Bus, fleet: Fleet | None) -> AsyncIterator[list[Work]]:
+async def _staff_pages(
+    config: Config, bus: Bus, fleet: Fleet | None, updates: UpdateBoard
+) -> AsyncIterator[list[Work]]:
     """The pages for staff and technicians, if they are configured; gives what they need run."""
     fleet_work: list[Work] = [fleet.run] if fleet is not None else []
     if not config.hub.staff_listen:
@@ -103,6 +128,7 @@ async def _staff_pages(config: Config, bus: Bus, fleet: Fleet | None) -> AsyncIt
     trail = open_trail(resolve_file(config, config.hub.support_audit), time.time())
     desk = Desk(bus, config.hub, trail, staff.is_welcome, staff.is_revoked)
     add_desk_routes(app, desk)
+    update_pages.add_routes(app, updates, config.hub.language)
     if fleet is not None:
         fleet_pages.add_routes(app, fleet, config.hub.language)
     await desk.start()

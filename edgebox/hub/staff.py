@@ -43,6 +43,7 @@ HOME: dict[StaffRole, str] = {"fleet": "/fleet", "technician": "/desk"}
 AREAS: dict[str, frozenset[StaffRole]] = {
     "": frozenset({"fleet", "technician"}),
     "fleet": frozenset({"fleet"}),
+    "updates": frozenset({"fleet"}),
     "desk": frozenset({"technician"}),
     "audit": frozenset({"fleet", "technician"}),
 }

@@ -35,13 +35,13 @@ NEW = Release(
 
 def test_versions_in_their_order() -> None:
     order = ["0.1.0", "0.1.0-9-gabcdef0", "0.1.0-10-g0000000", "0.1.1", "0.10.0", "1.0.0"]
-    assert sorted(order[::-1], key=key) == order
+    assert sorted(set(order), key=key) == order
     assert not is_newer("1.0.0-4-gaaaaaaa", "1.0.0-4-gbbbbbbb")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1.0", "v1.0.0", "1.0.0 ", "1.0.0\n", "01.0.0", "1.0.0-dirty", "1.0.\uff10", "1.0.0-1"],
+    ["", "1.0", "v1.0.0", "1.0.0 ", "1.0.0\n", "01.0.0", "1.0.0-dirty", "1.0.\uff10"],
 )
 def test_what_is_no_version(text: str) -> None:
     with pytest.raises(RemoteProtocolError):
