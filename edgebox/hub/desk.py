@@ -24,6 +24,7 @@ from edgebox.config import Hub as HubConfig
 from edgebox.host.templates import templates
 from edgebox.hub import language
 from edgebox.hub.desk_board import Board, BoxEntry
+from edgebox.hub.desk_shell import ShellDoor
 from edgebox.hub.staff import PERSON, Person
 from edgebox.hub.staff_files import add_files
 from edgebox.messages.base import Fault
@@ -91,6 +92,7 @@ class Desk:
         is_revoked: Callable[[str], bool],
     ):
         self.board = Board()
+        self._shells = ShellDoor(bus)
         self._bus = bus
         self._url = config.staff_url
         self._language = config.language
@@ -111,6 +113,7 @@ class Desk:
         await self._bus.subscribe(SUPPORT_SESSION, self._take_session)
         await self._bus.subscribe(SUPPORT_CHAT, self._take_chat)
         await self._bus.subscribe(SUPPORT_AUDIT, self._take_audit)
+        await self._shells.start()
 
     async def run(self) -> None:
         """End the sessions of technicians who are shut out. Never returns."""
@@ -256,6 +259,15 @@ class Desk:
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
+    async def shell(self, request: web.Request) -> web.StreamResponse:
+        """A command line that the crew has granted, as a WebSocket."""
+        box, person = self._box(request), request[PERSON]
+
+        async def order(deed: Deed) -> msgspec.Struct:
+            return await self._order(box, person, deed)
+
+        return await self._shells.carry(request, box.id, order, lambda: self._is_welcome(person))
+
     async def _order(self, box: BoxEntry, person: Person, deed: Deed) -> msgspec.Struct:
         session = self.board.session_of(box.id, person.serial)
         name, subject = describe(deed)
@@ -330,6 +342,7 @@ def add_routes(app: web.Application, desk: Desk) -> None:
     app.router.add_post("/desk/box/{box}/order", desk.order)
     app.router.add_get("/desk/box/{box}/bundle", desk.bundle)
     app.router.add_get("/desk/box/{box}/events", desk.events)
+    app.router.add_get("/desk/box/{box}/shell", desk.shell)
     app.router.add_get("/audit", desk.audit)
 
 
@@ -347,6 +360,7 @@ def _shown(box: BoxEntry) -> dict[str, object]:
         "serial": session.serial,
         "left": session.left_s,
         "ended": session.ended,
+        "commandLine": session.command_line,
     }
 
 

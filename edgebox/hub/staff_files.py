@@ -12,9 +12,10 @@ SHARED = ("static/style.css", "static/icon.svg", "staff_static/staff.css")
 
 
 def add_files(app: web.Application, area: str) -> None:
-    """`/<area>/static/<name>`: the shared ones, and all in the folder `<area>_static`."""
+    """`/<area>/static/<name>`: the shared ones, and all below the folder `<area>_static`."""
     shared = [DIRECTORY / name for name in SHARED]
-    files = {path.name: path for path in [*shared, *(DIRECTORY / f"{area}_static").iterdir()]}
+    own = (path for path in (DIRECTORY / f"{area}_static").rglob("*") if path.is_file())
+    files = {path.name: path for path in [*shared, *own]}
 
     async def serve(request: web.Request) -> web.StreamResponse:
         path = files.get(request.match_info["name"])

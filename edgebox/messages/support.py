@@ -12,6 +12,7 @@ from edgebox.messages.base import Done, Id, Message, OptionalId, Request, Text, 
 from edgebox.messages.bond import LinkStatus
 from edgebox.messages.selftest import OptionalCheckName, SelfTest
 from edgebox.messages.services import ServiceName, ServiceStatus
+from edgebox.messages.support_shell import AskShell, OpenShell, ShellOpened, ShellState
 
 Serial = Annotated[str, Meta(pattern=r"^[0-9A-F]{1,40}\Z")]
 """Of a technician's certificate, in hex."""
@@ -19,7 +20,17 @@ Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{32}\Z")]
 """In the link the crew hands out; good once."""
 Line = Annotated[str, Meta(min_length=1, max_length=500)]
 DeedName = Literal[
-    "look", "history", "journal", "configuration", "check", "restart", "bundle", "chat", "leave"
+    "look",
+    "history",
+    "journal",
+    "configuration",
+    "check",
+    "restart",
+    "bundle",
+    "chat",
+    "shell-ask",
+    "shell",
+    "leave",
 ]
 End = Literal["", "crew", "technician", "time", "refused", "unanswered", "guessed", "audit"]
 
@@ -40,6 +51,9 @@ class SupportSession(Message, frozen=True):
     subject: Text = ""
     ended: End = ""
     """How the last one ended; while off."""
+    command_line: ShellState = "none"
+    """Which the crew grants apart from the session."""
+    command_line_left_s: float = 0.0
 
 
 SUPPORT_SESSION = Topic("box/{box}/up/support/session", SupportSession, retained=True)
@@ -217,6 +231,8 @@ Deed = (
     | Restart
     | ReadBundle
     | Say
+    | AskShell
+    | OpenShell
     | Leave
 )
 """All a technician can ask. No deed gives pictures, sound, values of a patient or a position."""
@@ -300,7 +316,15 @@ class BundlePart(Message, frozen=True, tag="bundle-part"):
 class Report(Message, frozen=True):
     """The answer to an order."""
 
-    result: Outlook | LinkHistory | JournalPart | EffectiveConfiguration | BundlePart | Done
+    result: (
+        Outlook
+        | LinkHistory
+        | JournalPart
+        | EffectiveConfiguration
+        | BundlePart
+        | ShellOpened
+        | Done
+    )
 
 
 SUPPORT_ORDER = Request("box/{box}/down/support/order", Order, Report)

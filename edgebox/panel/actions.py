@@ -56,6 +56,7 @@ from edgebox.messages.support import (
     EndSupport,
     HelpLink,
 )
+from edgebox.messages.support_shell import END_SHELL, GRANT_SHELL, EndShell, GrantShell
 from edgebox.messages.vehicle import SEND_INVITE, SendInvite
 from edgebox.panel.state import Operation, PanelState
 from edgebox.panel.turned_away import TurnedAway
@@ -122,6 +123,12 @@ class Actions(Protocol):
 
     def say_to_technician(self, text: str) -> Done | Fault:
         """One line to whoever is in."""
+
+    def allow_command_line(self, id_: str) -> Done | Fault:
+        """Let the technician of this session have one."""
+
+    def end_command_line(self) -> Done | Fault:
+        """None is asked for, allowed or open any more."""
 
     def headset_code(self) -> PresenceCode | Fault:
         """The code that lets a headset of the pool in."""
@@ -215,6 +222,14 @@ class BusActions:
     def say_to_technician(self, text: str) -> Done | Fault:
         """As in Actions."""
         return self._run(self._ask(CREW_SAYS, CrewSays(text=text)))
+
+    def allow_command_line(self, id_: str) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(GRANT_SHELL, GrantShell(id=id_)))
+
+    def end_command_line(self) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(END_SHELL, EndShell()), urgent=True)
 
     def headset_code(self) -> PresenceCode | Fault:
         """As in Actions."""

@@ -28,6 +28,12 @@ class Admit(Struct, frozen=True, forbid_unknown_fields=True):
     serial: Serial
 
 
+class Allow(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /support/shell/allow: in which session."""
+
+    id: Id
+
+
 class Say(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /support/say."""
 
@@ -57,6 +63,20 @@ def end() -> Response:
     """Whoever is in is out; whoever waits is turned away."""
     read_body(Nothing)
     return say_answer(panel().actions.end_help(), "support-end")
+
+
+@blueprint.post("/support/shell/allow")
+def allow_shell() -> Response:
+    """The technician may have a command line, as the page showed their wish."""
+    wanted = read_body(Allow)
+    return say_answer(panel().actions.allow_command_line(wanted.id), "support-shell")
+
+
+@blueprint.post("/support/shell/end")
+def end_shell() -> Response:
+    """No command line, whether asked for, allowed or open."""
+    read_body(Nothing)
+    return say_answer(panel().actions.end_command_line(), "support-shell-end")
 
 
 @blueprint.post("/support/say")

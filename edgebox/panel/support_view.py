@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from edgebox.messages.support import DeedName, End
+from edgebox.messages.support_shell import ShellState
 
 
 class SupportView(Struct, frozen=True, kw_only=True):
@@ -19,4 +20,6 @@ class SupportView(Struct, frozen=True, kw_only=True):
     doing: DeedName | None = None
     subject: str = ""
     ended: End = ""
+    command_line: ShellState = "none"
+    command_line_minutes: int = 0
     chat: tuple[tuple[Literal["crew", "technician"], str], ...] = ()

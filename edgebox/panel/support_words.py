@@ -19,6 +19,7 @@ def say_support(view: SupportView, say: Say) -> dict[str, Any]:
         "serial": view.serial,
         "title": _title(view, waits, say),
         "doing": _doing(view, say),
+        "shell": view.command_line,
         "left": say("support.left", minutes=view.minutes) if view.minutes else "",
         "text": _text(view, waits, say),
         "chat": [
@@ -45,6 +46,9 @@ def _doing(view: SupportView, say: Say) -> str:
         return say("support.unsure")
     if view.state != "active":
         return ""
+    if view.command_line in {"asked", "granted", "open"}:
+        # Stands there whatever else they do meanwhile.
+        return say(f"support.shell.{view.command_line}", minutes=view.command_line_minutes)
     words = say(f"support.doing.{view.doing or 'nothing'}")
     return f"{words} ({view.subject})" if view.doing in TOLD_SUBJECTS and view.subject else words
 
@@ -52,6 +56,8 @@ def _doing(view: SupportView, say: Say) -> str:
 def _text(view: SupportView, waits: bool, say: Say) -> str:
     if waits:
         return say("support.wants.text")
+    if view.state == "active" and view.command_line == "asked":
+        return say("support.shell.text")
     if view.state == "off" and view.ended:
         return say(f"support.ended.{view.ended}")
     return say(f"support.text.{view.state}")

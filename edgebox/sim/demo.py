@@ -38,6 +38,7 @@ from edgebox.sim.demo_view import DemoView
 from edgebox.sim.modems import say_modems
 from edgebox.sim.ports import LOOPBACK, free_port, is_free
 from edgebox.sim.receiver import receiver
+from edgebox.sim.shell_socket import shell_socket
 from edgebox.sim.sms_gateway import sms_gateway
 
 BOX = "demo-box"
@@ -263,6 +264,8 @@ gateway_authorization = ''
 store = 'support.db'
 audit = 'support-audit.jsonl'
 logs = '.'
+shell = 'shell.sock'
+recordings = 'recordings'
 """
 
 
@@ -455,6 +458,7 @@ async def running(
                 Bus(f"{directory}/box.sock", "demo", box=BOX) as bus,
                 receiver(ports.gpsd),
                 sms_gateway(ports.sms),
+                shell_socket(directory / "shell.sock"),
                 _meanwhile(say_modems(bus, LINK_NAMES, random.Random())),
             ):
                 ready = _Ready()

@@ -13,6 +13,7 @@ from edgebox.messages.support import (
     RunCheck,
     Say,
 )
+from edgebox.messages.support_shell import AskShell, OpenShell
 
 WATCHED: frozenset[DeedName] = frozenset({"look", "history", "journal"})
 """Asked again and again by an open page: written once each."""
@@ -62,5 +63,9 @@ def describe(deed: Deed) -> tuple[DeedName, str]:
             return "bundle", ""
         case Say():
             return "chat", ""
+        case AskShell():
+            return "shell-ask", ""
+        case OpenShell():
+            return "shell", ""
         case Leave():
             return "leave", ""

@@ -10,10 +10,12 @@ import logging
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from edgebox.bus import Bus
+from edgebox.config import Config
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.support import (
     ADMIT_TECHNICIAN,
@@ -58,10 +60,20 @@ from edgebox.messages.support import (
     Say,
     SupportSession,
 )
+from edgebox.messages.support_shell import (
+    END_SHELL,
+    GRANT_SHELL,
+    AskShell,
+    EndShell,
+    GrantShell,
+    OpenShell,
+    ShellOpened,
+)
 from edgebox.support.actions import Actions
 from edgebox.support.audit import AuditError, Trail, open_trail
 from edgebox.support.deeds import Noted, describe
 from edgebox.support.session import Refusal, Session, Technician
+from edgebox.support.shell_desk import ShellDesk
 
 logger = logging.getLogger(__name__)
 
@@ -76,16 +88,28 @@ REFUSALS_S = 600.0
 """No more refusals than this are written in this time: a flood must not fill the disk."""
 _AUDIT_FAULT = Fault(reason="failed", text="the audit trail cannot be written")
 
-Result = Outlook | LinkHistory | JournalPart | EffectiveConfiguration | BundlePart | Done
+Result = (
+    Outlook | LinkHistory | JournalPart | EffectiveConfiguration | BundlePart | ShellOpened | Done
+)
 
 
 class HelpDesk:
     """Between bus, session, trail and actions."""
 
-    def __init__(self, bus: Bus, box: str, trail: Path, actions: Actions):
+    def __init__(self, bus: Bus, config: Config, actions: Actions, is_idle: Callable[[], bool]):
+        """`is_idle`: no pictures are sent."""
         self._bus = bus
-        self._box = box
-        self._trail_path = trail
+        self._box = config.box.id
+        directory = Path(config.directory)
+        self._trail_path = directory / config.support.audit
+        self._shell = ShellDesk(
+            bus,
+            config.support,
+            directory,
+            is_idle=is_idle,
+            write=self._note_shell,
+            changed=self._say,
+        )
         self._trail: Trail | None = None
         self._actions = actions
         self._session = Session(lambda: secrets.token_hex(8), lambda: secrets.token_urlsafe(24))
@@ -94,6 +118,9 @@ class HelpDesk:
         self._subject = ""
         self._done_at = float("-inf")
         self._noted = Noted()
+        self._shell_for: Technician | None = None
+        self._shell_session = ""
+        """Of the last session that began: its command line may outlast it by a moment."""
         self._orders = 0
         self._refused_at: deque[float] = deque(maxlen=REFUSALS_MAX)
         self._untold = 0
@@ -110,15 +137,27 @@ class HelpDesk:
         await self._bus.serve(CREW_SAYS, self._crew_says)
         await self._bus.serve(REQUEST_SUPPORT, self._request)
         await self._bus.serve(OPEN_SUPPORT, self._open)
+        await self._bus.serve(GRANT_SHELL, self._grant_shell)
+        await self._bus.serve(END_SHELL, self._end_shell)
+        await self._shell.listen()
         await self._bus.serve(SUPPORT_ORDER, self._carry_out)
 
     async def run(self) -> None:
         """What time alone brings about. Never returns."""
+        try:
+            await self._watch_time()
+        finally:
+            await self._shell.close()
+
+    async def _watch_time(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             who, session = self._session.technician, self._session.id
             if self._session.handle_timeout(time.monotonic()):
                 await self._ended(self._session.ended, who, session)
+            elif self._shell.grant.handle_timeout(time.monotonic()):
+                self._shell.end()
+                await self._say()
             elif time.monotonic() - self._said_at >= SAY_EVERY_S and self._session.state != "off":
                 await self._say()
 
@@ -158,6 +197,16 @@ class HelpDesk:
         await self._chat("crew", words.text)
         return Done()
 
+    async def _grant_shell(self, wish: GrantShell, keys: dict[str, str]) -> Done | Fault:
+        if self._session.state != "active" or wish.id != self._session.id:
+            return Fault(reason="not-found", text="no-session")
+        return await self._shell.allow()
+
+    async def _end_shell(self, wish: EndShell, keys: dict[str, str]) -> Done:
+        self._shell.end()
+        await self._say()
+        return Done()
+
     # The technician
 
     async def _request(self, question: RequestSupport, keys: dict[str, str]) -> Done | Fault:
@@ -183,6 +232,7 @@ class HelpDesk:
     async def _begun(self, how: str) -> Done | Fault:
         self._noted.forget()
         self._doing, self._subject = None, ""
+        self._shell_for, self._shell_session = self._session.technician, self._session.id
         if not await self._note(how, self._session.technician):
             return await self._end_without_trail()
         await self._say()
@@ -236,13 +286,26 @@ class HelpDesk:
             case Say():
                 await self._chat("technician", deed.text)
                 return Done()
+            case AskShell():
+                return await self._shell.ask()
+            case OpenShell():
+                return await self._open_shell(deed)
             case Leave():
                 who, session = self._session.technician, self._session.id
                 self._session.end("technician")
                 await self._ended("technician", who, session)
                 return Done()
 
+    async def _open_shell(self, deed: OpenShell) -> ShellOpened | Fault:
+        answer = await self._shell.open(deed)
+        if isinstance(answer, Fault):
+            await self._note("refused", self._session.technician, f"shell: {answer.text}")
+        return answer
+
     # What is said and written
+
+    async def _note_shell(self, what: str, detail: str) -> bool:
+        return await self._note(what, self._shell_for, detail, self._shell_session)
 
     async def _chat(self, by: Literal["crew", "technician"], text: str) -> None:
         line = ChatLine(session=self._session.id, by=by, text=text, at_utc=time.time())
@@ -264,11 +327,14 @@ class HelpDesk:
                 doing=self._doing if session.state == "active" else None,
                 subject=self._subject if session.state == "active" else "",
                 ended=session.ended,
+                command_line=self._shell.grant.state,
+                command_line_left_s=self._shell.grant.left_s(now),
             ),
         )
 
     async def _ended(self, why: End, who: Technician | None, session: str) -> None:
         """Crew and desk learn of it before it is written: the end waits for nothing."""
+        self._shell.end()
         self._actions.forget()
         self._noted.forget()
         await self._say()
@@ -302,6 +368,7 @@ class HelpDesk:
 
     async def _end_without_trail(self) -> Fault:
         self._session.end("audit")
+        self._shell.end()
         self._actions.forget()
         await self._say()
         return _AUDIT_FAULT

@@ -82,8 +82,9 @@ class Support:
             last_test=lambda: self.tester.last,
             make_bundle=lambda: make_bundle(self.here, self.history),
         )
-        trail = Path(self.config.directory) / self.config.support.audit
-        self.helpdesk = HelpDesk(self.bus, self.config.box.id, trail, actions)
+        self.helpdesk = HelpDesk(
+            self.bus, self.config, actions, is_idle=lambda: self.heard.sending == "idle"
+        )
 
     async def listen(self) -> None:
         """What others say and ask; and what the last test found, from before a restart."""

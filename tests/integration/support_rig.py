@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebox.bus import Bus
-from edgebox.config import Box, Camera, Config, Media
+from edgebox.config import Box, Camera, Config, Media, Support
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.selftest import SelfTest
 from edgebox.messages.services import ServiceStatus
@@ -57,6 +57,13 @@ class Rig:
     heads: list[AuditHead] = field(default_factory=list)
     chat: list[ChatLine] = field(default_factory=list)
     tests_asked: list[tuple[str, ...]] = field(default_factory=list)
+    running: asyncio.Task[None] | None = None
+
+    async def stop(self) -> None:
+        """The service ends."""
+        if self.running is not None:
+            self.running.cancel()
+            await asyncio.gather(self.running, return_exceptions=True)
 
     async def order(self, deed: Deed, *, serial: str = KARI, session: str = "") -> Any:
         """What the hub sends for a technician; the result or the Fault."""
@@ -99,10 +106,16 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rig(broker: Broker, directory: Path) -> AsyncIterator[Rig]:
-    """A box whose crew and hub are in the test's hands."""
+async def rig(broker: Broker, directory: Path, terminal: str = "") -> AsyncIterator[Rig]:
+    """A box whose crew and hub are in the test's hands. `terminal`: its `support.shell`."""
     secret = Camera(id="c", name="C", kind="rtsp", source="rtsp://user:hunter2@10.0.0.5/1")
-    config = Config(box=Box(id=BOX), media=Media(camera=(secret,)), directory=str(directory))
+    support = Support(audit="audit.jsonl", recordings="recordings", shell=terminal)
+    config = Config(
+        box=Box(id=BOX),
+        media=Media(camera=(secret,)),
+        support=support,
+        directory=str(directory),
+    )
     heard = Heard()
     history = History(directory / "history.db")
     async with (
@@ -129,19 +142,18 @@ async def rig(broker: Broker, directory: Path) -> AsyncIterator[Rig]:
             last_test=lambda: None,
             make_bundle=make_bundle,
         )
-        helpdesk = HelpDesk(bus, BOX, one.audit, actions)
+        helpdesk = HelpDesk(bus, config, actions, is_idle=lambda: heard.sending == "idle")
         await hub.publish(DESK_INFO, DeskInfo(url="https://desk.test"))
         await crew.subscribe(SUPPORT_SESSION, one.take_session)
         await crew.subscribe(SUPPORT_CHAT, one.take_chat)
         await hub.subscribe(SUPPORT_AUDIT, one.take_head)
         await helpdesk.listen()
         await bus.connected.wait()
-        running = asyncio.create_task(helpdesk.run())
+        one.running = asyncio.create_task(helpdesk.run())
         try:
             yield one
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await one.stop()
             history.close()
 
 

@@ -38,6 +38,28 @@ async def desk_page(browser: Browser, running: RunningDemo) -> Page:
     return await context.new_page()
 
 
+async def use_the_command_line(panel: Page, desk: Page) -> None:
+    """Asked for, allowed on the panel, typed into with real keys, closed by the crew's tap."""
+    await desk.click("#shell-ask")
+    await until_true(panel, "document.body.dataset.shell === 'asked'")
+    await until_true(panel, "document.querySelector('#support-what').innerText.includes('ber om')")
+    await panel.wait_for_timeout(800)
+    await panel.click("#support-shell-allow")
+    await until_true(desk, "!document.querySelector('#shell-open').hidden")
+    await desk.click("#shell-open")
+    shown = "document.querySelector('#shell .xterm-rows').innerText"
+    await until_true(desk, "document.querySelector('#shell .xterm-rows') !== null", timeout_s=20)
+    await until_true(desk, f"{shown}.includes(':/')")
+    await until_true(panel, "document.body.dataset.shell === 'open'")
+    await until_true(panel, "document.querySelector('#support-what').innerText.includes('ÅPEN')")
+    await desk.keyboard.type("echo $((40+2)) ok; sleep 1000\n")
+    await until_true(desk, f"{shown}.includes('42 ok')")
+    await panel.click("#support-shell-end")
+    await until_true(desk, "document.querySelector('#shell').childElementCount === 0")
+    await until_true(desk, "!document.querySelector('#shell-ask').hidden")
+    await until_true(panel, "document.body.dataset.shell === 'off'")
+
+
 async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
     async with demo() as running, chromium() as browser:
         panel = await browser.new_page(viewport={"width": 800, "height": 480})
@@ -83,6 +105,8 @@ async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
         await until_true(panel, "document.querySelector('#support-chat').innerText.includes('SIM')")
         await panel.click("[data-reply=yes]")
         await until_true(desk, "document.querySelector('#chat').innerText.includes('Ja')")
+
+        await use_the_command_line(panel, desk)
 
         path = f"/desk/box/{desk.url.rsplit('/', 1)[1]}"
         assert await desk.evaluate(LOOK, path) == "effective"

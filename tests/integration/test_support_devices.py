@@ -4,9 +4,6 @@ import asyncio
 import contextlib
 import datetime
 import json
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +22,7 @@ from edgebox.support.heard import Heard
 from edgebox.support.surroundings import Surroundings
 from tests.conftest import Broker
 from tests.integration.selftest_rig import codes, config_for, surroundings, until
+from tests.integration.small_disk import small_disk
 from tests.integration.vehicle_rig import Receiver, mocking, private_bus
 
 # What the kernel and programs say -----------------------------------------------------------------
@@ -103,23 +101,12 @@ async def test_what_kernel_and_programs_say_is_found(
         assert code in await codes(check, here)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place)]
-    if os.geteuid() or subprocess.run(command, check=False).returncode:
-        pytest.skip("no mounting here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
-async def test_full_disk_is_found(small_disk: Path, broker: Broker) -> None:
-    async with surroundings(config_for(broker.address, small_disk)) as here:
-        assert "disk-space.full" not in await codes("disk-space", here)
-        (small_disk / "flood").write_bytes(bytes(1_040_000))
-        assert (await codes("disk-space", here))["disk-space.full"] == "fault"
+async def test_full_disk_is_found(tmp_path: Path, broker: Broker) -> None:
+    with small_disk(tmp_path) as disk:
+        async with surroundings(config_for(broker.address, disk)) as here:
+            assert "disk-space.full" not in await codes("disk-space", here)
+            (disk / "flood").write_bytes(bytes(1_040_000))
+            assert (await codes("disk-space", here))["disk-space.full"] == "fault"
 
 
 # Modems, receiver, certificates -------------------------------------------------------------------

@@ -288,7 +288,7 @@ async def test_no_deed_and_no_answer_has_room_for_patients(broker: Broker, tmp_p
     names = {type_.__struct_config__.tag for type_ in get_args(Deed)}
     assert names == {
         *("look", "history", "journal", "configuration", "check"),
-        *("restart", "bundle", "chat", "leave"),
+        *("restart", "bundle", "chat", "leave", "shell-ask", "shell"),
     }
     async with rig(broker, tmp_path) as box:
         await box.grant()

@@ -2,6 +2,7 @@
 // ends, by whomever, the page is emptied at once.
 
 import { drawPlots } from "./plot.js";
+import { closeShell, drawShell, prepareShell } from "./shell.js";
 import { ask, clock, data, element, fill, find, problem, say } from "./shared.js";
 
 const LOOK_MS = 2_000;
@@ -57,6 +58,7 @@ function drawSession() {
   if (mine && !inside) begin();
   if (!mine && inside) empty();
   inside = mine;
+  drawShell(mine ? box.commandLine : "none");
   drawLeft();
 }
 
@@ -89,6 +91,7 @@ function begin() {
 }
 
 function empty() {
+  closeShell();
   journal = null;
   find("journal-follow").setAttribute("aria-pressed", "false");
   for (const id of ["missing", "findings", "links", "services", "plots", "chat"]) {
@@ -286,5 +289,6 @@ find("request").addEventListener("click", async () => {
 
 find("leave").addEventListener("click", () => order({ type: "leave" }));
 
+prepareShell(base, order);
 drawSession();
 follow();

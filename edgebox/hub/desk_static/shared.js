@@ -24,16 +24,17 @@ export async function ask(path, body) {
     if (!response.ok) throw new Error(String(response.status));
     const answer = await response.json();
     if (answer.type !== "Fault") return answer;
-    problem(reason(answer));
+    problem(fault(answer));
   } catch {
     problem(say("fault.hub"));
   }
   return null;
 }
 
-function reason(fault) {
-  const known = data.texts[`desk.fault.${fault.text}`] ?? data.texts[`desk.fault.${fault.reason}`];
-  const own = data.texts[`desk.fault.${fault.text}`] ? "" : fault.text;
+/** A Fault in words. */
+export function fault({ reason, text }) {
+  const known = data.texts[`desk.fault.${text}`] ?? data.texts[`desk.fault.${reason}`];
+  const own = data.texts[`desk.fault.${text}`] ? "" : text;
   return [known, own].filter(Boolean).join(" ");
 }
 

@@ -8,7 +8,7 @@ import { onTap } from "./tap.js";
 
 const FRESH_MS = 700;
 
-let latest = { state: "away", id: "", serial: "", chat: [] };
+let latest = { state: "away", id: "", serial: "", shell: "none", chat: [] };
 let link = "";
 let changedAt = 0;
 
@@ -28,6 +28,15 @@ export function prepareSupport() {
   for (const button of [find("support-end"), find("support-stop")]) {
     onTap(button, () => once(button, () => ask("/support/end", {})));
   }
+  onTap(find("support-shell-allow"), () =>
+    once(find("support-shell-allow"), () => {
+      if (performance.now() - changedAt < FRESH_MS) return null;
+      return ask("/support/shell/allow", { id: latest.id });
+    }),
+  );
+  for (const button of [find("support-shell-refuse"), find("support-shell-end")]) {
+    onTap(button, () => once(button, () => ask("/support/shell/end", {})));
+  }
   for (const button of document.querySelectorAll("#support-replies .reply")) {
     onTap(button, () => once(button, () => ask("/support/say", { reply: button.dataset.reply })));
   }
@@ -35,10 +44,12 @@ export function prepareSupport() {
 
 /** Draw what the support service says. */
 export function drawSupport(support) {
-  if (support.state !== latest.state || support.id !== latest.id) changedAt = performance.now();
+  const isSame = ["state", "id", "shell"].every((key) => support[key] === latest[key]);
+  if (!isSame) changedAt = performance.now();
   latest = support;
   const { state } = support;
   document.body.dataset.support = state;
+  document.body.dataset.shell = support.shell;
   find("support-pane").dataset.state = state;
   setText(find("support-who"), support.title);
   setText(find("support-what"), [support.left, support.doing].filter(Boolean).join(" · "));

@@ -31,9 +31,7 @@ def judge(facts: Facts, now_utc: float) -> Verdicts:
         return (untested("absent", "no image with a partition of its own for data"),)
     if facts.state == "good":
         return (good("/data is mounted"),)
-    look_at = (
-        "journalctl -b -k -g edgebox; e2fsck on another machine, or a new card or SSD"
-    )
+    look_at = "journalctl -b -k -g edgebox; e2fsck on another machine, or a new card or SSD"
     return (fault("lost", f"/data: {facts.state}", look_at),)
 
 

@@ -14,3 +14,5 @@ def names() -> Iterator[str]:
     yield from (f"support.reply.{reply}" for reply in get_args(Reply))
     yield from (f"support.text.{state}" for state in ("off", "asked", "active", "away", "unsure"))
     yield from (f"failed.support{what}" for what in ("", "-admit", "-end", "-say"))
+    yield from (f"failed.support-shell{what}" for what in ("", "-end"))
+    yield from (f"support.shell.{what}" for what in ("asked", "granted", "open", "text"))

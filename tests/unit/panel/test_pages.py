@@ -86,6 +86,14 @@ class StandInActions:
         self.asked.append(("end-help",))
         return self.answer
 
+    def allow_command_line(self, id_: str) -> Done | Fault:
+        self.asked.append(("allow-command-line", id_))
+        return self.answer
+
+    def end_command_line(self) -> Done | Fault:
+        self.asked.append(("end-command-line",))
+        return self.answer
+
     def say_to_technician(self, text: str) -> Done | Fault:
         self.asked.append(("say", text))
         return self.answer
@@ -428,11 +436,22 @@ def test_technical_help_is_asked_for_granted_and_ended(pages: Pages) -> None:
     ]
 
 
+def test_a_command_line_is_allowed_and_ended(pages: Pages) -> None:
+    assert pages.post("/support/shell/allow", {"id": "s1"}).get_json() == {"text": ""}
+    assert pages.post("/support/shell/end", {}).get_json() == {"text": ""}
+    assert pages.actions.asked == [("allow-command-line", "s1"), ("end-command-line",)]
+    pages.actions.answer = Fault(reason="not-found")
+    for path, body in (("allow", {"id": "s1"}), ("end", {})):
+        assert pages.post(f"/support/shell/{path}", body).get_json()["text"]
+
+
 def test_technical_help_takes_nothing_else(pages: Pages) -> None:
     for path, body in (
         ("/support/admit", {"id": "s1", "serial": "nobody"}),
         ("/support/say", {"reply": "anything"}),
         ("/support/end", {"now": True}),
+        ("/support/shell/allow", {}),
+        ("/support/shell/end", {"id": "s1"}),
     ):
         assert pages.post(path, body).status_code == 400
     assert pages.actions.asked == []

@@ -62,6 +62,18 @@ def test_a_service_that_died_holds_no_session() -> None:
     assert desk.view(1.0, away=False).state == "away"
 
 
+def test_a_command_line_is_shown_whatever_else_is_done() -> None:
+    desk = SupportDesk()
+    desk.receive(replace(ACTIVE, command_line="asked", command_line_left_s=100.0), 0.0)
+    said = say(desk, 0.0)
+    assert (said["shell"], said["doing"]) == ("asked", "ber om kommandolinje")
+    assert "Alt tas opp" in str(said["text"])
+    desk.receive(replace(ACTIVE, command_line="open", command_line_left_s=500.0), 0.0)
+    assert say(desk, 15.0)["doing"] == "KOMMANDOLINJE ÅPEN, 9 min"
+    desk.receive(replace(ACTIVE, state="off", command_line="off"), 1.0)
+    assert say(desk, 1.0)["shell"] == "none"
+
+
 def test_how_it_ended() -> None:
     desk = SupportDesk()
     desk.receive(SupportSession(state="off", ended="time"), 0.0)
