@@ -3,7 +3,7 @@
 Relayed, never judged: no value here is compared with anything but the clock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -29,6 +29,8 @@ FIRST = (
     "MDC_TEMP",
     "MDC_PULS_OXIM_PULS_RATE",
 )
+PRESSURES = ("MDC_PRESS_BLD_NONINV", "MDC_PRESS_BLD_ART", "MDC_PRESS_BLD_ART_ABP")
+"""Their parts, `..._SYS`, `..._DIA` and `..._MEAN`, are read together."""
 Standing = Validity | Literal["stale"]
 Storing = Literal["fine", "filling", "dropping-waves", "dropping-values", "failed"]
 FILLING_SHARE = 0.8
@@ -42,6 +44,9 @@ class ValueView(Struct, frozen=True, kw_only=True):
     label: str
     unit: str
     value: float | None
+    diastolic: float | None = None
+    """With a blood pressure's parts in one: `value` is the systolic one."""
+    mean: float | None = None
     standing: Standing
     age_s: int
     source: str = ""
@@ -94,7 +99,8 @@ def vitals_view(
         known=True,
         monitors=tuple(_monitor(one, numerics, now_utc) for one in status.monitors),
         values=tuple(
-            _value(one, known[one.device], now_utc, named=one.name in repeated) for one in numerics
+            _value(parts, known[parts[0].device], now_utc, named=parts[0].name in repeated)
+            for parts in _together(numerics)
         ),
         alarms=tuple(one.text for one in board.alarms) if board is not None else (),
         storing=_storing(status.store),
@@ -135,14 +141,37 @@ def _monitor(status: MonitorStatus, numerics: tuple[Numeric, ...], now_utc: floa
     )
 
 
-def _value(one: Numeric, monitor: MonitorStatus, now_utc: float, *, named: bool) -> ValueView:
+def _together(numerics: tuple[Numeric, ...]) -> Iterator[tuple[Numeric, ...]]:
+    """Each alone, but of one measurement systolic, diastolic and, if it is there, mean pressure."""
+    found = {(one.name, *_measurement(one)): one for one in numerics if one.value is not None}
+    for one in numerics:
+        family, _, part = one.name.rpartition("_")
+        names = (f"{family}_{end}" for end in ("SYS", "DIA", "MEAN"))
+        systolic, diastolic, mean = (found.get((name, *_measurement(one))) for name in names)
+        if family not in PRESSURES or one.value is None or not (systolic and diastolic):
+            yield (one,)
+        elif part == "SYS":
+            yield (one, diastolic, mean) if mean else (one, diastolic)
+
+
+def _measurement(one: Numeric) -> tuple[object, ...]:
+    """The same for what was measured at once, and is as good."""
+    return one.device, one.channel, one.unit, one.validity, one.received_utc, one.source_utc
+
+
+def _value(
+    parts: tuple[Numeric, ...], monitor: MonitorStatus, now_utc: float, *, named: bool
+) -> ValueView:
+    one, *others = parts
     old = now_utc - one.received_utc > monitor.stale_after_s and not one.episodic
     measured_utc = one.received_utc if one.source_utc is None else one.source_utc
     return ValueView(
-        name=one.name,
+        name=one.name.removesuffix("_SYS") if others else one.name,
         label=one.label,
         unit=one.unit,
         value=one.value,
+        diastolic=others[0].value if others else None,
+        mean=others[1].value if len(others) > 1 else None,
         standing="stale" if old and one.value is not None else one.validity,
         # Whole seconds of the clock: all ages change at the same moment.
         age_s=max(0, int(now_utc) - int(one.received_utc)),

@@ -32,23 +32,34 @@ def say_vitals(view: VitalsView | None, words: "Words", now_utc: float) -> dict[
     }
 
 
-def _value(one: ValueView, words: "Words", now_utc: float) -> dict[str, str]:
+def _value(one: ValueView, words: "Words", now_utc: float) -> dict[str, Any]:
+    """`wide`: a blood pressure with its parts, as long as two others."""
     say = words.say
     name = say(f"vital.{one.name}")
     if name == f"vital.{one.name}":
         name = one.label or one.name
     if one.source:
         name = f"{name} · {one.source}"
-    pattern, value = "0.0" if one.unit == "Cel" else "0.#", "- -"
-    if one.value is not None:
-        value = str(format_decimal(one.value, pattern, locale=words.language))
     return {
         "name": name,
-        "value": value,
+        "value": _number(one, words),
+        "wide": one.diastolic is not None,
         "unit": unit_text(one.unit) or say("vitals.no-unit"),
         "standing": "none" if one.value is None else one.standing,
         "now": _now(one, words, now_utc),
     }
+
+
+def _number(one: ValueView, words: "Words") -> str:
+    """`128/76 (93)` for a blood pressure: systolic, diastolic, mean."""
+    if one.value is None:
+        return "- -"
+    pattern = "0.0" if one.unit == "Cel" else "0.#"
+    value, diastolic, mean = (
+        "" if number is None else str(format_decimal(number, pattern, locale=words.language))
+        for number in (one.value, one.diastolic, one.mean)
+    )
+    return value + (f"/{diastolic}" if diastolic else "") + (f" ({mean})" if mean else "")
 
 
 def _now(one: ValueView, words: "Words", now_utc: float) -> str:

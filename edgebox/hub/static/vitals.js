@@ -34,6 +34,9 @@ const ORDER = [
   "MDC_CONC_AWAY_CO2_ET",
 ];
 
+// Their parts (_SYS, _DIA, _MEAN) are read together.
+const PRESSURES = ["MDC_PRESS_BLD_NONINV", "MDC_PRESS_BLD_ART", "MDC_PRESS_BLD_ART_ABP"];
+
 const place = ({ name }) => {
   const at = ORDER.indexOf(name) + (name.startsWith("MDC_TEMP") ? ORDER.length + 1 : 0);
   return at < 0 ? 2 * ORDER.length : at;
@@ -48,6 +51,26 @@ function numericOf(row) {
 function alarmOf(row) {
   const [, text, priority, state, , origin, device, at] = row;
   return { text, priority, state, origin, device, at };
+}
+
+// Each alone, but systolic, diastolic and mean pressure of one measurement in one: {..., diastolic,
+// mean, wide}.
+export function together(numerics) {
+  const key = (name, one) =>
+    [name, one.device, one.channel, one.unit, one.validity, one.at, one.source].join("|");
+  const found = new Map(
+    numerics.filter((one) => one.value !== null).map((one) => [key(one.name, one), one]),
+  );
+  return numerics.flatMap((one) => {
+    const cut = one.name.lastIndexOf("_");
+    const [family, part] = [one.name.slice(0, cut), one.name.slice(cut + 1)];
+    const [systolic, diastolic, mean] = ["SYS", "DIA", "MEAN"].map((end) =>
+      found.get(key(`${family}_${end}`, one)),
+    );
+    const joins = PRESSURES.includes(family) && one.value !== null && systolic && diastolic;
+    if (!joins) return [one];
+    return part === "SYS" ? [{ ...one, name: family, wide: true, diastolic, mean }] : [];
+  });
 }
 
 // What a value is at this moment: "none", "stale", or the monitor's own word for it.
@@ -99,7 +122,8 @@ export class Vitals {
     const now = performance.now();
     if (message.type === "Monitors") this.monitors = message.monitors;
     else if (message.type === "Values") {
-      this.numerics = message.numerics.map(numericOf).sort((a, b) => place(a) - place(b));
+      const numerics = message.numerics.map(numericOf).sort((a, b) => place(a) - place(b));
+      this.numerics = together(numerics);
       this.alarms = message.alarms.map(alarmOf);
     } else if (message.type === "WaveBlock") {
       this.waves.take(message, now);
@@ -189,10 +213,10 @@ export class Vitals {
     }
     const state = standing(numeric, utc, monitor.stale_after_s, cut);
     cell.root.dataset.standing = state;
+    cell.root.classList.toggle("wide", Boolean(numeric.wide));
     write(cell.name, nameOf(numeric));
-    cell.name.title = numeric.label;
-    const digits = Number.isInteger(numeric.value) && numeric.unit !== "Cel" ? 0 : 1;
-    write(cell.value, state === "none" ? "– –" : number(numeric.value, digits));
+    cell.name.title = numeric.wide ? say("vitals.pressure") : numeric.label;
+    write(cell.value, state === "none" ? "– –" : valueText(numeric));
     write(cell.unit, unitText(numeric.unit) || say("vitals.no-unit"));
     write(cell.now, valueWords(numeric, state, utc));
     const there = group.values.children[index];
@@ -215,6 +239,16 @@ export class Vitals {
     });
     while (list.children.length > texts.length) list.lastChild.remove();
   }
+}
+
+// The number; `128/76 (93)` for a blood pressure: systolic, diastolic, mean.
+function valueText(numeric) {
+  const text = ({ value, unit }) =>
+    number(value, Number.isInteger(value) && unit !== "Cel" ? 0 : 1);
+  const { diastolic, mean } = numeric;
+  return [text(numeric), diastolic && `/${text(diastolic)}`, mean && ` (${text(mean)})`]
+    .filter(Boolean)
+    .join("");
 }
 
 // Validity and age of a value, in words.

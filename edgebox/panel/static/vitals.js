@@ -3,8 +3,8 @@
 import { find, say, setText } from "./page.js";
 import { preparePane } from "./panes.js";
 
-const ON_TILE = 4;
-const IN_PANE = 12;
+const ON_TILE = 4; // columns
+const IN_PANE = 12; // places
 
 /** Wire the pane. */
 export function prepareVitals() {
@@ -23,8 +23,9 @@ export function drawVitals(vitals) {
   setText(find("vitals-clock"), vitals.clock);
   setText(find("vitals-trouble"), vitals.trouble);
   setText(find("vitals-store"), vitals.store);
-  drawValues(find("vitals-values"), vitals.values.slice(0, IN_PANE));
-  const more = vitals.values.length - IN_PANE;
+  const shown = fitting(vitals.values, IN_PANE);
+  drawValues(find("vitals-values"), shown);
+  const more = vitals.values.length - shown.length;
   const alarms = vitals.alarms.length ? `${say("vitals.alarms")} ${vitals.alarms.join(" ")}` : "";
   const rest = more > 0 ? say("vitals.more").replace("{count}", more) : "";
   setText(find("vitals-alarms"), [rest, alarms].filter(Boolean).join(" "));
@@ -41,9 +42,16 @@ export function drawVitalsLost(words) {
 
 function drawTile(values, words, demo) {
   const tile = find("vitals-tile");
-  drawValues(tile.querySelector(".values"), values.slice(0, ON_TILE));
+  drawValues(tile.querySelector(".values"), fitting(values, ON_TILE));
   setText(tile.querySelector(".words"), words);
   setText(tile.querySelector(".demo"), demo);
+}
+
+/** The first ones that so many places take: a blood pressure takes two. */
+function fitting(values, places) {
+  let free = places;
+  const end = values.findIndex(({ wide }) => (free -= wide ? 2 : 1) < 0);
+  return end < 0 ? values : values.slice(0, end);
 }
 
 /** Cells stay in place; only what differs is changed. */
@@ -52,6 +60,7 @@ function drawValues(place, values) {
   values.forEach((value, index) => {
     const cell = place.children[index] ?? place.appendChild(makeCell());
     cell.dataset.standing = value.standing;
+    cell.classList.toggle("wide", value.wide);
     for (const name of ["name", "value", "unit", "now"]) {
       setText(cell.querySelector(`.${name}`), value[name]);
     }

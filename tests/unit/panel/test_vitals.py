@@ -154,3 +154,36 @@ def test_what_two_monitors_measure_says_whose_it_is() -> None:
     assert found is not None
     names = [cell["name"].partition(" · ")[2] for cell in said(found)["values"]]
     assert names == ["Monitor", "Oksymeter", ""]
+
+
+def cuff(part: str, value: float | None, **more: Any) -> Numeric:
+    name = f"MDC_PRESS_BLD_NONINV_{part}"
+    return numeric(**{"name": name, "unit": "mm[Hg]", "value": value, "episodic": True} | more)
+
+
+def test_the_parts_of_one_blood_pressure_are_read_together() -> None:
+    found = view(UTC, numeric(), cuff("SYS", 128.0), cuff("DIA", 76.0), cuff("MEAN", 93.0))
+    cells = said(found)["values"]
+    assert [(one["name"], one["value"], one["wide"]) for one in cells] == [
+        ("Hjertefrekv.", "72", False),
+        ("Blodtrykk", "128/76 (93)", True),
+    ]
+    without_mean = said(view(UTC, cuff("SYS", 128.0), cuff("DIA", 76.0)))["values"]
+    assert [one["value"] for one in without_mean] == ["128/76"]
+
+
+@pytest.mark.parametrize(
+    "diastolic",
+    [
+        cuff("DIA", 76.0, source_utc=UTC - 300),
+        cuff("DIA", 76.0, validity="questionable"),
+        cuff("DIA", None, validity="invalid"),
+        cuff("DIA", 76.0, device="other"),
+        cuff("DIA", 10.1, unit="kPa"),
+    ],
+    ids=["another time", "not as good", "no value", "another monitor", "another unit"],
+)
+def test_parts_that_do_not_belong_together_stand_apart(diastolic: Numeric) -> None:
+    cells = said(view(UTC, cuff("SYS", 128.0), diastolic))["values"]
+    assert cells[0]["value"] == "128"
+    assert not any(one["wide"] for one in cells)
