@@ -39,7 +39,8 @@ async def download(release: Release, path: Path, link: Link | None, progress: Pr
     wanted = Wanted(size_of(path), release.size_bytes)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
     connector = aiohttp.TCPConnector(
-        ssl=ssl.create_default_context(), socket_factory=lambda info: _socket(info, link)
+        ssl=ssl.create_default_context() if release.url.startswith("https:") else True,
+        socket_factory=lambda info: _socket(info, link),
     )
     try:
         async with (

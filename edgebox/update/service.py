@@ -213,9 +213,11 @@ class Updates:
     async def _take(self, outcome: Outcome, now: float) -> None:
         """What came of a deed."""
         release = outcome.release
+        if outcome.done:
+            self._again_at.pop(outcome.kind, None)
         match outcome.kind:
-            case "download":
-                self._again_at["download"] = now if outcome.done else now + HUB_AGAIN_S
+            case "download" if not outcome.done:
+                self._again_at["download"] = now + HUB_AGAIN_S
             case "check" if outcome.done:
                 await self._remember(plan.checked(self._memory, release, outcome.refused))
             case "install":
