@@ -7,18 +7,16 @@ tests/integration/test_panel_screens.py.
 """
 
 import asyncio
-import io
 import sys
 import tempfile
-from fractions import Fraction
 from pathlib import Path
 
-import av
 from playwright.async_api import Page
 
 from tests.conftest import Broker, TurnServer
 from tests.integration.hub_box import chromium, running_hub, stand_in_box, until
 from tests.integration.hub_states import FORMS, JOURNEYS, Form, Journey
+from tests.small_png import make_small
 
 SETTLE_MS = 700
 BESIDES = {
@@ -29,35 +27,6 @@ BESIDES = {
 """Shown in one form only: they look like others."""
 
 
-def smaller(png: bytes) -> bytes:
-    """The same picture with a palette of 256 colours: a quarter of the bytes."""
-    with av.open(io.BytesIO(png)) as container:
-        assert isinstance(container, av.container.InputContainer)
-        frame = next(container.decode(video=0))
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
-    )
-    split = graph.add("split")
-    generate = graph.add("palettegen", "reserve_transparent=0")
-    use = graph.add("paletteuse", "dither=none")
-    sink = graph.add("buffersink")
-    source.link_to(split)
-    split.link_to(use, 0, 0)
-    split.link_to(generate, 1, 0)
-    generate.link_to(use, 0, 1)
-    use.link_to(sink)
-    graph.configure()
-    source.push(frame)
-    source.push(None)
-    paletted = sink.pull()
-    assert isinstance(paletted, av.VideoFrame)
-    encoder = av.CodecContext.create("png", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "pal8"
-    encoder.time_base = Fraction(1, 25)
-    return b"".join(bytes(packet) for packet in [*encoder.encode(paletted), *encoder.encode()])
-
-
 async def take(form: Form, directory: Path) -> None:
     """All journeys with one kind of screen."""
 
@@ -65,8 +34,9 @@ async def take(form: Form, directory: Path) -> None:
         if state in BESIDES and form is not FORMS[0]:
             return
         await page.wait_for_timeout(SETTLE_MS)
-        png = await page.screenshot()
-        (directory / f"remote-{state}-{form.name}.png").write_bytes(smaller(png))
+        path = directory / f"remote-{state}-{form.name}.png"
+        await page.screenshot(path=path)
+        make_small(path)
 
     async with chromium() as browser:
         for journey in JOURNEYS:

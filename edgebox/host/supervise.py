@@ -6,16 +6,15 @@ the supervisor, not even when that is killed (prctl(2), PR_SET_PDEATHSIG).
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgebox.errors import DeviceError
+from edgebox.host.lineage import die_with_parent
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +25,6 @@ STOP_S = 5.0
 """Time between SIGTERM and SIGKILL."""
 GIVE_UP_FIRST = 3
 """A process that never ran STABLE_S and failed this often cannot be started here at all."""
-
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class Supervisor:
                 env={**os.environ, **program.environment},
                 # Ctrl-C in the terminal reaches the supervisor alone, which ends all in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         self.pids[program.name] = process.pid
         try:
@@ -104,10 +100,6 @@ class Supervisor:
             raise
         finally:
             self.pids.pop(program.name, None)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -2,16 +2,50 @@
 
 import asyncio
 import contextlib
+import logging
+import os
+import signal
 import socket
 import sys
+import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn, Protocol
+
+import av
+
+from edgebox.host import notify
+from edgebox.host.lineage import die_with_parent
+
+logger = logging.getLogger(__name__)
 
 RESTART_FIRST_S, RESTART_MAX_S = 0.1, 2.0
 LOOK_EVERY_S = 1.0
 READ_AHEAD = 1 << 20
 END_S = 0.5
 """A process ends by itself when its socket closes; one that hangs is killed after this."""
+
+
+def become(name: str, work: Callable[[socket.socket], None]) -> None:
+    """In the process: work on the socket given as the first argument until its owner has gone.
+
+    A terminal's Ctrl-C is the owner's business; should the process hang, it dies with its owner.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+    threading.excepthook = _end_with_thread
+    notify.set_up_logging(name)
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        work(socket.socket(fileno=int(sys.argv[1])))
+    except (BrokenPipeError, ConnectionResetError, EOFError):
+        return
+
+
+def _end_with_thread(problem: threading.ExceptHookArgs) -> None:
+    """A bug in one thread ends the process; its owner starts a new one."""
+    logger.critical("%s thread failed", problem.thread, exc_info=problem.exc_value)
+    os._exit(70)
 
 
 async def start(module: str, fd: int) -> asyncio.subprocess.Process:

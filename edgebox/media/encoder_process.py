@@ -11,13 +11,10 @@ orders, the main one encodes and writes, and one for each still makes its JPEG. 
 interpreter lock in all of it.
 """
 
-import ctypes
 import logging
 import math
 import os
-import signal
 import socket
-import sys
 import threading
 import time
 from collections import deque
@@ -28,8 +25,7 @@ import av
 import msgspec
 
 from edgebox.errors import DeviceError
-from edgebox.host import notify
-from edgebox.media import pipe
+from edgebox.media import child, pipe
 from edgebox.media.cameras import open_source
 from edgebox.media.cameras.headset import Codec, HeadsetSource, Inbox
 from edgebox.media.cameras.source import AccessUnit, CameraGoneError, Picture, Source
@@ -40,7 +36,6 @@ from edgebox.media.still import jpeg_of
 
 logger = logging.getLogger(__name__)
 
-PR_SET_PDEATHSIG = 1
 REPORT_EVERY_S = 0.5
 REOPEN_FIRST_S, REOPEN_MAX_S = 0.25, 2.0
 """Back-off between attempts to open a camera."""
@@ -316,24 +311,9 @@ def _read_raw(incoming: BinaryIO) -> tuple[int, int, bytes, int]:
     return kind, second, incoming.read(length), pts
 
 
-def _end_with_thread(problem: threading.ExceptHookArgs) -> None:
-    """A bug in one thread ends the process; its owner starts a new one."""
-    logger.critical("%s thread failed", problem.thread, exc_info=problem.exc_value)
-    os._exit(70)
-
-
 def main() -> None:
     """Become the encoder process of the socket given as the first argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the owner's business
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.excepthook = _end_with_thread
-    notify.set_up_logging("camera")
-    av.logging.set_level(av.logging.ERROR)
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    try:
-        Worker(channel).run()
-    except (BrokenPipeError, ConnectionResetError, EOFError):
-        return
+    child.become("camera", lambda channel: Worker(channel).run())
 
 
 if __name__ == "__main__":

@@ -8,12 +8,9 @@ The microphone sets the pace, or without one the clock: every 20 ms the mixer ta
 are opened in threads of their own, since a driver may take its time.
 """
 
-import ctypes
 import logging
 import os
-import signal
 import socket
-import sys
 import threading
 import time
 from collections import deque
@@ -22,13 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
-import av
 import msgspec
 
 from edgebox.config import Loudspeaker as LoudspeakerSection
 from edgebox.config import Microphone as MicrophoneSection
 from edgebox.errors import DeviceError
-from edgebox.host import notify
+from edgebox.media import child
 from edgebox.media.sound import device, records
 from edgebox.media.sound.alsa import AlsaLoudspeaker, AlsaMicrophone
 from edgebox.media.sound.device import Loudspeaker, Microphone, SoundGoneError
@@ -37,7 +33,6 @@ from edgebox.media.sound.opus import Samples
 
 logger = logging.getLogger(__name__)
 
-PR_SET_PDEATHSIG = 1
 REPORT_EVERY_S = 0.5
 REOPEN_S = 1.0
 NICE = -11
@@ -219,26 +214,15 @@ def _read(incoming: BinaryIO) -> tuple[tuple[int, ...], bytes]:
     return fields, incoming.read(fields[3])
 
 
-def _end_with_thread(problem: threading.ExceptHookArgs) -> None:
-    """A bug in one thread ends the process; its owner starts a new one."""
-    logger.critical("%s thread failed", problem.thread, exc_info=problem.exc_value)
-    os._exit(70)
-
-
 def main() -> None:
     """Become the sound process of the socket given as the first argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the owner's business
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.excepthook = _end_with_thread
-    notify.set_up_logging("sound")
-    av.logging.set_level(av.logging.ERROR)
+    child.become("sound", _work)
+
+
+def _work(channel: socket.socket) -> None:
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    try:
-        Worker(channel).run()
-    except (BrokenPipeError, ConnectionResetError, EOFError):
-        return
+    Worker(channel).run()
 
 
 if __name__ == "__main__":
