@@ -190,6 +190,13 @@ def renew_certificate(config: Config, etc: Path) -> str:
     return asyncio.run(renew.renew(config, Place(etc)))
 
 
+def certify_headset_pages(config: Config) -> tuple[int, int]:
+    """How many certificates were fetched, and how many could not be."""
+    from edgebox.hub import certificates
+
+    return asyncio.run(certificates.run(config))
+
+
 def factory_reset(etc: Path) -> list[str]:
     """What was removed."""
     from edgebox.provision import reset

@@ -260,6 +260,15 @@ def renew_certificate(config: ConfigPath = DEFAULT_CONFIG, etc: EtcPath = DEFAUL
         raise typer.Exit(3)
 
 
+@cli.command("headset-certificates")
+def headset_certificates(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """On the hub, daily: have the boxes' pages certified. Code 1: some could not be."""
+    fetched, failed = app.certify_headset_pages(load(config))
+    typer.echo(f"{fetched} fetched, {failed} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
 @cli.command("factory-reset")
 def factory_reset(
     yes: Annotated[bool, typer.Option("--yes", help="Really: nothing can bring it back.")] = False,

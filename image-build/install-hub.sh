@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 
 install_units edgebox-hub.target edgebox-hub.slice edgebox-hub-bus.service \
     edgebox-hub-web.service edgebox-hub-bond.service edgebox-hub-turn.service \
-    edgebox-hub-authority.service
+    edgebox-hub-authority.service edgebox-hub-certificates.service edgebox-hub-certificates.timer
 
 install -D -m 644 "$here/systemd/sysctl-hub.conf" "$root/usr/lib/sysctl.d/60-edgebox-hub.conf"
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -126,12 +127,14 @@ class PublicCredential:
 
 
 def _read(credential: Credential, name: str) -> x509.Certificate | None:
-    """The certificate itself, if it and its key are there and it is for this name."""
+    """The certificate itself, if it and its own key are there and it is for this name."""
     try:
         found = x509.load_pem_x509_certificates(credential.chain.read_bytes())[0]
-    except (OSError, ValueError):
+        key = serialization.load_pem_private_key(credential.key.read_bytes(), None)
+        is_its_own = key.public_key() == found.public_key()
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         return None
-    return found if credential.key.is_file() and _covers(found, name) else None
+    return found if is_its_own and _covers(found, name) else None
 
 
 def _covers(certificate: x509.Certificate, name: str) -> bool:

@@ -133,3 +133,13 @@ def test_certificate_without_its_key_cannot_be_loaded(tmp_path: Path) -> None:
 
 def test_old_tls_is_not_spoken() -> None:
     assert server_context().minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def test_chain_whose_key_was_lost_is_no_good_and_the_next_one_is_taken(tmp_path: Path) -> None:
+    public = PublicCredential(tmp_path, (NAME,))
+    assert public.take(issued(public, 1.8e9, 300))
+    public.credential.key.unlink()
+    fresh = issued(public, 1.8e9, 90)
+    assert certificate.choose([public.credential], NAME, 1.8e9 + 1) is None
+    assert public.take(fresh)
+    assert certificate.choose([public.credential], NAME, 1.8e9 + 1) == public.credential

@@ -27,6 +27,8 @@ AUDIO = (
     "a=rtpmap:111 opus/48000/2\r\n"
 )
 OFFER = HEAD + VIDEO + AUDIO
+THREE = OFFER.replace("BUNDLE 0 1", "BUNDLE 0 1 2")
+"""A third section may follow."""
 FRAGMENT = (
     "a=ice-ufrag:abcd\r\nm=video 9 X 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
 )
@@ -149,13 +151,11 @@ def test_bytes_that_are_no_text_are_400() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        OFFER + VIDEO.replace("mid:0", "mid:2"),
-        OFFER + AUDIO.replace("mid:1", "mid:2"),
+        THREE + VIDEO.replace("mid:0", "mid:2"),
+        THREE + AUDIO.replace("mid:1", "mid:2"),
         OFFER + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n",
         OFFER + "m=text 9 RTP/AVP 1\r\na=mid:2\r\n",
-        (OFFER + VIDEO.replace("m=video", "m=text").replace("mid:0", "mid:2")).replace(
-            "BUNDLE 0 1", "BUNDLE 0 1 2"
-        ),
+        THREE + VIDEO.replace("m=video", "m=text").replace("mid:0", "mid:2"),
         HEAD + AUDIO,
         OFFER.replace("a=sendonly", "a=recvonly"),
         OFFER.replace("a=sendonly", "a=inactive"),

@@ -2,13 +2,14 @@
 
 import dataclasses
 import random
+from typing import Any
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from edgebox.errors import RemoteProtocolError
-from edgebox.pairing import keys
+from edgebox.pairing import keys, proof
 from edgebox.pairing.gate import ALLOWED_S, OUTSIDE_S, VOUCHED_S, Admission, Gate
 from edgebox.pairing.lease import LOST_S, Held
 from edgebox.pairing.proof import CHALLENGE_S, DEVICE_CONTEXT
@@ -131,6 +132,32 @@ def test_what_was_said_to_one_vehicle_is_worth_nothing_in_another(fleet: Fleet) 
     assert reason(neighbour.prove(carried, 1.1, fleet.utc)) == "signature"
     carried = msgspec.structs.replace(said, box_nonce=theirs.nonce)
     assert reason(neighbour.prove(carried, 1.1, fleet.utc)) == "signature"
+
+
+def test_a_stolen_box_cannot_have_a_device_speak_to_its_neighbour(fleet: Fleet) -> None:
+    """box-1 is true and in wrong hands: it asks box-2's question in its own name."""
+    device = fleet.device("pool")
+    neighbour, stolen = fleet.gate("box-2"), fleet.identity("box-1")
+    hello = device.hello()
+    theirs = neighbour.hello(hello, 1.0, fleet.utc)
+    statement = keys.transcript(
+        proof.BOX_CONTEXT,
+        hello.nonce,
+        theirs.nonce,
+        stolen.box,
+        stolen.vehicle,
+        hello.device,
+        theirs.at_utc,
+    )
+    asked = msgspec.structs.replace(
+        theirs,
+        box=stolen.box,
+        vehicle=stolen.vehicle,
+        certificate=keys.encode(stolen.certificate),
+        signature=keys.encode(keys.sign(stolen.key, statement)),
+    )
+    said = device.prove(hello, asked, fleet.utc, neighbour.code(1.0)[0])
+    assert reason(neighbour.prove(said, 1.1, fleet.utc)) == "signature"
 
 
 def test_a_scanned_code_cannot_be_exchanged_on_its_way(fleet: Fleet) -> None:
@@ -361,6 +388,16 @@ def test_a_lease_that_no_box_gave(fleet: Fleet) -> None:
     assert reason(fleet.knock(gate, device, 2.0)) == "cloned"
 
 
+def test_a_box_gives_leases_in_its_own_name_only(fleet: Fleet) -> None:
+    """Else a stolen one would name a box that is not."""
+    device = fleet.device()
+    stolen = dataclasses.replace(fleet.identity("box-2"), box="box-1")
+    device.last = proof.Challenger(stolen, random.Random(1).randbytes).lease(
+        device.id, 7, fleet.utc
+    )
+    assert reason(fleet.knock(fleet.gate(), device, 1.0)) == "cloned"
+
+
 def test_a_lease_of_another_vehicle_carries_its_counter_there(fleet: Fleet) -> None:
     """Both offline: the second box learns from the device what the first one gave."""
     device = fleet.device("pool")
@@ -466,6 +503,22 @@ def test_moved_by_the_hub(fleet: Fleet) -> None:
     fleet.knock(gate, device, 1.0)
     assert gate.move(device.id, 0, 2.0) == []
     assert [one.why for one in gate.move(device.id, 1, 2.0)] == ["elsewhere"]
+
+
+@pytest.mark.parametrize("why", ["elsewhere", "cloned"])
+def test_the_hub_s_word_ends_the_lease_it_was_asked_about_and_no_newer(
+    fleet: Fleet, why: Any
+) -> None:
+    device = fleet.device()
+    gate = fleet.gate()
+    fleet.knock(gate, device, 1.0)
+    (asked_about,) = gate.leases.held
+    fleet.knock(gate, device, 2.0)
+    assert gate.deny(asked_about, why, 3.0) == []
+    (newer,) = gate.leases.held
+    assert [one.why for one in gate.deny(newer, why, 3.0)] == [why]
+    assert gate.leases.held == []
+    assert gate.leases.check(device.bearer, 3.0) == why
 
 
 @pytest.mark.parametrize(("signal_dbm", "paired"), [(None, True), (-60, True), (-85, False)])
