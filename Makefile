@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt %/system.txt %/image.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset test-rules node-clients bench-headset check-arm64
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset test-rules node-clients bench-headset check-arm64 bench-call
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ simulate-long: setup ## 10,000 of them
 
 bench-bond: setup ## The bond against its rivals and the bound, every regime: ARGS="--only LTE"
 	@$(PY) -m bench.bond_matrix $(ARGS)
+
+bench-call: setup ## The call: focus, poor links, sound and lip sync, the panel on a slow processor (15 minutes)
+	@for one in media_focus media_ladder media_sound panel_load; do $(PY) -m bench.$$one || exit 1; done
 
 bench-vitals: setup ## Vitals: latency, how far waves are from their picture, cost, parsers (7 minutes)
 	@$(PY) -m bench.vitals_latency
