@@ -492,9 +492,9 @@ class Hub(_Section, frozen=True):
     headset_listen: OptionalAddress = ""
     """HTTP for the TLS front of the headsets' name (`headset.name` of boxes): for devices outside
     their vehicle; empty: none. Needs `registry_certificate`."""
-    headset_acme: tuple[str, ...] = ()
-    """ACME client that has the boxes' requests signed by DNS-01, as words of a command, in which
-    `{csr}` and `{chain}` are files (`edgebox headset-certificates`). Empty: none."""
+    headset_acme: str = ""
+    """Command of the ACME client that has the boxes' requests signed by DNS-01, without a shell;
+    `{csr}` and `{chain}` in it are files (`edgebox headset-certificates`). Empty: none."""
     support_audit: str = "/var/lib/edgebox-hub/support-audit.jsonl"
     """What technicians did, and how each box's own trail ends: `edgebox audit` verifies it."""
     update_directory: str = "/var/lib/edgebox-hub/updates"

@@ -13,6 +13,7 @@ authority and to who keeps the DNS.
 import asyncio
 import contextlib
 import logging
+import shlex
 import tempfile
 import time
 from collections.abc import Sequence
@@ -189,10 +190,13 @@ class Round:
 
 async def run(config: Config) -> tuple[int, int]:
     """One round: how many were fetched, how many failed. Raises ConfigError or DeviceError."""
-    client = config.hub.headset_acme
+    try:
+        client = shlex.split(config.hub.headset_acme)
+    except ValueError as error:
+        raise ConfigError(f"hub.headset_acme: {error}") from error
     if not client:
         raise ConfigError("hub.headset_acme: say which ACME client has requests signed")
-    if not all(any(place in word for word in client) for place in ("{csr}", "{chain}")):
+    if not all(place in config.hub.headset_acme for place in ("{csr}", "{chain}")):
         raise ConfigError("hub.headset_acme: {csr} and {chain} must stand in it")
     async with Bus(config.hub.bus, "hub-certificates") as bus:
         return await Round(bus, client, config.headset.name).run()

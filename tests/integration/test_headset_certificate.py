@@ -7,6 +7,7 @@ writes the record: DNS-01 from end to end, with nothing of the Internet.
 import asyncio
 import contextlib
 import json
+import shlex
 import shutil
 import subprocess
 import time
@@ -109,7 +110,7 @@ async def test_box_gets_a_public_certificate_by_dns(
     monkeypatch.setattr(certificates, "GATHER_S", 0.5)
     own = PublicCredential(tmp_path / "box", NAMES)
     with pebble(tmp_path) as client:
-        hub = Hub(bus=broker.address, headset_acme=tuple(client))
+        hub = Hub(bus=broker.address, headset_acme=shlex.join(client))
         config = Config(hub=hub, headset=Headset(name=NAME))
         async with Bus(broker.address, "headset", box="box-1") as bus:
             chains: asyncio.Queue[IssuedCertificate] = asyncio.Queue()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from edgebox.errors import RemoteProtocolError
 from edgebox.pairing import keys, proof
 from edgebox.pairing.gate import ALLOWED_S, OUTSIDE_S, VOUCHED_S, Admission, Gate
-from edgebox.pairing.lease import LOST_S, Held
+from edgebox.pairing.lease import BEARER_S, LOST_S, Held
 from edgebox.pairing.proof import CHALLENGE_S, DEVICE_CONTEXT
 from edgebox.pairing.wire import Beaten, Paired, Prove, Refused, Waiting
 from edgebox.sim.headset_device import SimDevice
@@ -560,6 +560,20 @@ def test_a_stolen_bearer_is_soon_worth_nothing(fleet: Fleet) -> None:
         assert isinstance(gate.leases.check(device.bearer, second + 0.1), Held)
         assert isinstance(gate.leases.check(stolen, second + 0.1), Held) == (second < 60)
         assert len(gate.leases.held[0].bearers) <= 4
+
+
+def test_a_bearer_is_over_at_its_second_and_not_when_somebody_looks(fleet: Fleet) -> None:
+    device = fleet.device()
+    gate = fleet.gate()
+    fleet.knock(gate, device, 0.0)
+    first = device.bearer
+    for second in range(3, 60, 3):
+        beaten = gate.beat(device.beat(), float(second))
+        assert isinstance(beaten, Beaten)
+        device.hear(beaten)
+    assert isinstance(gate.leases.check(first, BEARER_S - 0.1), Held)
+    assert gate.leases.check(first, BEARER_S) == "expired"
+    assert isinstance(gate.leases.check(device.bearer, BEARER_S), Held)
 
 
 def test_a_bearer_that_got_lost_on_its_way(fleet: Fleet) -> None:
