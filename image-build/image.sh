@@ -25,8 +25,9 @@ make_base() {
     packages=$(names run.txt vehicle.txt kiosk.txt system.txt | paste -sd, | sed 's/^,//')
     base=$out/base-$(echo "$VERSION_CODENAME $packages" | sha256sum | head -c 12).tar
     [ ! -e "$base" ] || return 0
-    # Licences stay: they are passed on with the image.
-    mmdebstrap --variant=minbase --include="$packages" \
+    # Licences stay: they are passed on with the image. Its mounts, this machine's /dev/shm among them,
+    # are in a name space of their own: none is left behind, however this ends.
+    unshare --mount --propagation private mmdebstrap --format=tar --variant=minbase --include="$packages" \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \

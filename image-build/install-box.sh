@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 install_units edgebox.target edgebox.slice edgebox-live.slice edgebox-kiosk.service \
     edgebox-bus.service edgebox-bond.service edgebox-media.service edgebox-panel.service \
     edgebox-vehicle.service edgebox-vitals.service edgebox-headset.service \
-    edgebox-support.service \
+    edgebox-support.service edgebox-shell.socket edgebox-shell@.service \
     edgebox-config.service edgebox-identity.path edgebox-identity.service \
     edgebox-voucher.service edgebox-usb@.service \
     edgebox-update.service edgebox-update-restart.path edgebox-update-restart.service \

@@ -6,6 +6,7 @@ set -euo pipefail
 root=${1:?a root directory}
 here=$(cd "$(dirname "$0")/.." && pwd)
 : "${KEYRING:?certificates that updates are signed by}" "${COMPATIBLE:?name of the hardware}"
+[ "$(readlink -f "$root")" != / ] || { echo "install-image.sh: not over the running system" >&2; exit 2; }
 uv=${UV:-$here/.tools/bin/uv}
 export UV_SYSTEM_CERTS=1
 
@@ -23,7 +24,8 @@ install_program() {
 }
 
 lay_overlay() {
-    cp -a --no-preserve=ownership "$here/image-build/overlay/." "$root/"
+    # A link of the root that leads to / would lead out of it: the link is replaced, never followed.
+    cp -a --no-preserve=ownership --remove-destination "$here/image-build/overlay/." "$root/"
     chmod 600 "$root"/usr/lib/NetworkManager/system-connections/*
     sed -i "s/@COMPATIBLE@/$COMPATIBLE/" "$root/etc/rauc/system.conf"
     install -D -m 644 "$KEYRING" "$root/etc/rauc/keyring.pem"

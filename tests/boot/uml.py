@@ -32,8 +32,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 IMAGE = ROOT / ".image/box.img"
 PROGRAM = "linux.uml"
+STATE_SOURCE = Path(__file__).with_name("uml_xstate.c")
+"""Says why it is needed."""
 READY_S = 120.0
 ANSWER_S = 60.0
+SHELL_STARTED = "debug-shell"
+"""systemd names it on the console."""
 STOP_S = 60.0
 MEMORY_MB = 1536
 BOOTCONFIG, DATA = 1, 6
@@ -51,7 +55,7 @@ class Disk:
     def new(cls, directory: Path, *, image: Path = IMAGE, extra_mb: int = 0) -> "Disk":
         """A flashed one, `extra_mb` larger than the image. Its name is box.img."""
         path = directory / "box.img"
-        subprocess.run(["cp", "--sparse=always", image, path], check=True)
+        subprocess.run(["cp", "--sparse=auto", image, path], check=True)
         if extra_mb:
             os.truncate(path, path.stat().st_size + extra_mb * 1024 * 1024)
         return cls(path)
@@ -148,27 +152,36 @@ class Box:
                 answer, _, self._got = rest.partition(b";")
                 code, said, erred = answer.split(b":")
                 return int(code), _text(said), _text(erred)
-            self._shell.settimeout(max(0.01, deadline_at - time.monotonic()))
+            self._receive(deadline_at)
+
+    def _receive(self, deadline_at: float) -> None:
+        if time.monotonic() > deadline_at:
+            raise TimeoutError("no answer")
+        self._shell.settimeout(max(0.01, deadline_at - time.monotonic()))
+        try:
             got = self._shell.recv(65_536)
-            if not got:
-                raise PoweredOffError(self.console()[-3000:])
-            self._got += got
+        except ConnectionResetError:
+            got = b""
+        if not got:
+            raise PoweredOffError(self.console()[-3000:])
+        self._got += got
 
     def until_up(self, timeout_s: float = READY_S) -> None:
-        """Until its shell answers."""
+        """Until its shell answers; a plain one from then on, which neither edits nor repeats."""
         deadline_at = time.monotonic() + timeout_s
-        while True:
-            try:
-                # Whatever was typed before there was a shell is lost or comes late.
-                self._shell.sendall(b"stty raw -echo; PS1=; PS2=\n")
-                self.run("true", timeout_s=2)
-            except TimeoutError:
-                if self.process.poll() is not None:
-                    raise PoweredOffError(self.console()[-3000:]) from None
-                if time.monotonic() > deadline_at:
-                    raise TimeoutError(f"no shell:\n{self.console()[-3000:]}") from None
-            else:
-                return
+        # What is typed before there is a shell comes in pieces, or not at all.
+        while SHELL_STARTED not in self.console():
+            if self.process.poll() is not None:
+                raise PoweredOffError(self.console()[-3000:])
+            if time.monotonic() > deadline_at:
+                raise TimeoutError(f"no shell:\n{self.console()[-3000:]}")
+            time.sleep(0.1)
+        mark = secrets.token_hex(8)
+        asked = f'stty raw -echo; echo "{mark[:8]}""{mark[8:]}"; PS1= PS2= exec sh\n'
+        self._shell.sendall(asked.encode())
+        while mark.encode() not in self._got:
+            self._receive(deadline_at)
+        self.run("true", timeout_s=timeout_s)
 
     def show(self, unit: str, what: str) -> str:
         """A property of a unit, systemctl(1)."""
@@ -221,6 +234,18 @@ def _text(encoded: bytes) -> str:
     return base64.b64decode(encoded).decode(errors="replace")
 
 
+def _state_library() -> Path:
+    """Made when it is new."""
+    made = ROOT / ".image/uml_xstate.so"
+    if not made.exists() or made.stat().st_mtime < STATE_SOURCE.stat().st_mtime:
+        made.parent.mkdir(exist_ok=True)
+        new = made.with_suffix(f".{os.getpid()}")
+        command = ["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", new, STATE_SOURCE]
+        subprocess.run(command, check=True)
+        new.replace(made)
+    return made
+
+
 @contextlib.contextmanager
 def running(
     disk: Disk,
@@ -243,7 +268,7 @@ def running(
         f"uml_dir={disk.path.parent}/", f"umid=uml{secrets.token_hex(4)}",
         "con=null", "con0=null,fd:1", "console=tty0", f"con9=fd:{theirs.fileno()}",
         *(f"vec{number}:transport=tap,ifname={tap},depth=128" for number, tap in enumerate(taps)),
-        *disk.cmdline().split(), "systemd.debug_shell", "systemd.log_target=journal",
+        *disk.cmdline().split(), "systemd.debug_shell", "systemd.show_status=1",
         *([PREPARE.format(prepare)] if prepare else []),
     ]  # fmt: skip
     with log.open("wb") as file:
@@ -252,6 +277,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
+            env=os.environ | {"LD_PRELOAD": str(_state_library())},
             pass_fds=[theirs.fileno()],
             start_new_session=True,
         )
