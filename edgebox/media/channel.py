@@ -112,6 +112,8 @@ class Channel:
         self.unsend: Callable[[], None] = lambda: None
         """Takes back what of a still has not left the box."""
         self._closed = False
+        self.sent_wave = False
+        """Since somebody set this to False."""
         self.points_at = ""
         """The camera whose picture this person points at now."""
 
@@ -168,6 +170,7 @@ class Channel:
             return 0
         text = encode(message)
         wire.send(text)
+        self.sent_wave = self.sent_wave or isinstance(message, WaveBlock)
         return len(text)
 
     def send_line(

@@ -85,9 +85,10 @@ class Viewer:
         return picture is not None and picture.shows(time.monotonic())
 
     def say_moments(self, now: float, now_utc: float) -> None:
-        """When the pictures were taken that this person sees. Call about once a second."""
-        if self.state != "connected" or not self.channel.takes_waves:
+        """To who is sent waves: when the pictures were taken. Call about once a second."""
+        if self.state != "connected" or not self.channel.sent_wave:
             return
+        self.channel.sent_wave = False
         for camera, timestamp, at in self.connection.moments():
             moment = Moment(camera=camera, rtp=timestamp, at_utc=now_utc - (now - at))
             self.channel.send_vitals(moment)

@@ -14,6 +14,8 @@ from edgebox.media.cameras.timestamp import READ_JS
 from edgebox.sim.monitors.patient import Patient
 
 PX_PER_S = 25 * 96 / 25.4
+INK_S = 1.3
+"""A beat is in it, whole. Where all are busy waves come late and little of them is in sight."""
 R_PHASE = 0.3125
 """Of a beat of Patient: where its R wave is."""
 LOOK_JS = (
@@ -21,9 +23,11 @@ LOOK_JS = (
     + READ_JS
     + """;
   window.lookAtWaves = () => new Promise((done) => {
-    const shown = [...document.querySelectorAll("video")].filter((one) => one.videoWidth);
-    const video = shown.sort((a, b) => b.videoWidth - a.videoWidth)[0];
+    // Of the large one: others may rest, and their last picture may be the widest.
+    const videos = [...document.querySelectorAll(".tile.main video")];
+    const video = videos.find((one) => one.videoWidth);
     if (!video) return done(null);
+    setTimeout(() => done(null), 2000);  // its connection may be replaced meanwhile
     video.requestVideoFrameCallback(() => {
       const picture = document.createElement("canvas");
       picture.width = video.videoWidth; picture.height = video.videoHeight;
@@ -65,7 +69,7 @@ async def look(page: Page) -> Look | None:
         return None
     tops, height, ratio = seen["tops"], seen["height"], seen["ratio"]
     inked = [x for x, top in enumerate(tops) if top < height]
-    if len(inked) < 2 * PX_PER_S:
+    if len(inked) < INK_S * PX_PER_S * ratio:
         return None
     per_s, width, picture_utc = PX_PER_S * ratio, len(tops), seen["stamp"] / 1000
     errors = [

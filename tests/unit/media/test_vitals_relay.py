@@ -7,7 +7,7 @@ import pytest
 from edgebox.errors import RemoteProtocolError
 from edgebox.media.channel import WAVES_WAITING_BYTES, Channel
 from edgebox.media.conduct import Conduct
-from edgebox.media.data_messages import LABEL, VITALS_LABEL
+from edgebox.media.data_messages import LABEL, VITALS_LABEL, Moment
 from edgebox.media.vitals import BLOCK_SAMPLES, SELDOM_S, VitalsRelay, blocks
 from edgebox.messages.base import Role
 from edgebox.messages.session import Admitted
@@ -177,3 +177,17 @@ def test_what_is_no_batch_is_refused() -> None:
     box.join()
     with pytest.raises(RemoteProtocolError):
         box.relay.take_live(b"x", 0.0)
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_the_moment_of_a_picture_goes_where_waves_go(role: Role) -> None:
+    box = Box()
+    values, waves = box.join(role)
+    (channel,) = box.channels
+    moment = Moment(camera="patient", rtp=4_294_967_295, at_utc=UTC)
+    sent = channel.send_vitals(moment)
+    assert bool(sent) == bool(waves.sent) == RIGHTS[role].vitals
+    assert not values.sent
+    assert not channel.sent_wave, "a moment is no wave"
+    box.relay.take_live(pack([wave()]), 0.0)
+    assert channel.sent_wave == RIGHTS[role].vitals
