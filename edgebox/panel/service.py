@@ -11,8 +11,8 @@ import time
 from edgebox.config import Config, parse_address
 from edgebox.host.service import Service
 from edgebox.messages.bond import BOND_STATUS, BondStatus
-from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
 from edgebox.messages.headset import HEADSET_STATUS, HeadsetStatus
+from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
 from edgebox.messages.pairing import PAIRING_STATUS, PairingStatus
 from edgebox.messages.room import ROOM, Room
 from edgebox.messages.selftest import SELF_TEST, SelfTest
@@ -27,6 +27,7 @@ from edgebox.messages.services import (
 )
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
 from edgebox.messages.support import SUPPORT_CHAT, SUPPORT_SESSION, ChatLine, SupportSession
+from edgebox.messages.update import UPDATE_STATUS, UpdateStatus
 from edgebox.messages.vehicle import MODEMS, Modems
 from edgebox.messages.vitals import VITALS_NOW, VITALS_STATUS, VitalsNow, VitalsStatus
 from edgebox.panel.actions import BusActions
@@ -134,6 +135,7 @@ class _Cabin:
         await self._bus.subscribe(VITALS_STATUS, self._receive_vitals)
         await self._bus.subscribe(VITALS_NOW, self._receive_vitals)
         await self._bus.subscribe(SELF_TEST, self._receive_self_test)
+        await self._bus.subscribe(UPDATE_STATUS, self._receive_update)
         await self._bus.subscribe(SUPPORT_SESSION, self._receive_support)
         await self._bus.subscribe(SUPPORT_CHAT, self._receive_chat)
         await self._bus.subscribe(PAIRING_STATUS, self._receive_pairing)
@@ -208,6 +210,11 @@ class _Cabin:
     async def _receive_self_test(self, test: SelfTest, keys: dict[str, str]) -> None:
         self._follow_broker()
         self._state.receive_self_test(test)
+        self.show()
+
+    async def _receive_update(self, status: UpdateStatus, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.receive_update(status)
         self.show()
 
     async def _receive_pointing(self, pointing: Pointing, keys: dict[str, str]) -> None:

@@ -26,6 +26,7 @@ from edgebox.messages.room import Invite, Room
 from edgebox.messages.selftest import SelfTest
 from edgebox.messages.services import ServiceName, ServiceStatus
 from edgebox.messages.session import CameraStatus, MediaSession
+from edgebox.messages.update import UpdateStatus
 from edgebox.messages.vehicle import Modems
 from edgebox.messages.vitals import VitalsNow, VitalsStatus
 from edgebox.panel.daylight import is_dark
@@ -37,6 +38,7 @@ from edgebox.panel.notices import notices
 from edgebox.panel.parts import parts
 from edgebox.panel.people import find_guest, plain, waiting, who_gets, with_us
 from edgebox.panel.support import SupportDesk
+from edgebox.panel.update import update_view
 from edgebox.panel.view import (
     BondState,
     CameraView,
@@ -100,6 +102,7 @@ class PanelState:
         self._vitals: VitalsStatus | None = None
         self._board: VitalsNow | None = None
         self._self_test: SelfTest | None = None
+        self._update: UpdateStatus | None = None
         self.support.forget()
         self.headset.forget()
 
@@ -152,6 +155,10 @@ class PanelState:
     def receive_self_test(self, test: SelfTest) -> None:
         """The last one, or how far one has come."""
         self._self_test = test
+
+    def receive_update(self, status: UpdateStatus) -> None:
+        """Which version runs, and what becomes of the next."""
+        self._update = status
 
     def receive_room(self, room: Room) -> None:
         """The hub's word on who is in the room."""
@@ -270,6 +277,7 @@ class PanelState:
             health=health_view(self._self_test, now_utc, away=self._is_away("support")),
             support=self.support.view(now, away=self._is_away("support")),
             headset=self.headset.view(now, away=self._is_away("headset")),
+            update=update_view(self._update, away=self._is_away("update")),
             dark=is_dark(now_utc),
         )
 

@@ -14,6 +14,7 @@ from edgebox.messages.session import MediaSession
 from edgebox.panel.headset_view import HeadsetView
 from edgebox.panel.health import HealthView
 from edgebox.panel.support_view import SupportView
+from edgebox.panel.update import UpdateView
 from edgebox.panel.vitals import VitalsView
 
 Truth = Literal["known", "starting", "missing", "unknown"]
@@ -209,6 +210,7 @@ class View(_Value, frozen=True):
     dark: bool
     """It is night outside."""
     headset: HeadsetView = HeadsetView()
+    update: UpdateView = UpdateView()
 
 
 def sound_view(session: MediaSession) -> SoundView:

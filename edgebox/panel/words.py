@@ -24,6 +24,7 @@ from edgebox.panel.people_words import (
     say_waiting,
 )
 from edgebox.panel.support_words import say_support
+from edgebox.panel.update_words import say_update
 from edgebox.panel.view import (
     CameraView,
     InviteView,
@@ -169,6 +170,7 @@ def say_view(view: View, words: Words, now_utc: float) -> dict[str, Any]:
         "health": say_health(view.health, words, now_utc),
         "support": say_support(view.support, say),
         "headset": say_headset(view.headset, words, now_utc),
+        "update": say_update(view.update, words),
         "dark": view.dark,
     }
 

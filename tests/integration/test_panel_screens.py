@@ -15,7 +15,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from edgebox.config import Camera
+from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
 from edgebox.messages.session import Sending, SoundStatus
+from edgebox.messages.update import UPDATE_STATUS, UpdateStatus
 from tests.integration.panel_box import (
     Brokers,
     StandIn,
@@ -161,7 +163,17 @@ async def people(stage: Stage, pages: list[Page]) -> None:
 
 
 async def settings(stage: Stage, pages: list[Page]) -> None:
-    """Theme, sounds and language."""
+    """Theme, sounds and language; a new version waits."""
+    running = ServiceStatus(service="update", instance="u", state="running", since_utc=0.0)
+    await stage.box.media.publish(SERVICE_STATUS, running, service="update")
+    pending = UpdateStatus(
+        version="1.4.0-112-gabcdef0123",
+        next_version="1.5.0-1-gabcdef0123",
+        state="installed",
+        since_utc=0.0,
+    )
+    await stage.box.media.publish(UPDATE_STATUS, pending)
+    await until(pages, "#software", "1.5.0-1")
     for page in pages:
         await page.tap("#settings")
 

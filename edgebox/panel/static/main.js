@@ -10,7 +10,7 @@ import { find, firstState, say, setText, version } from "./page.js";
 import { preparePanes, showPane } from "./panes.js";
 import { drawPeople, preparePeople } from "./people.js";
 import { draw, drawLost, drawTime, fit } from "./screen.js";
-import { drawTheme, prepareSettings } from "./settings.js";
+import { drawSoftware, drawTheme, prepareSettings } from "./settings.js";
 import { drawStage, prepareStage } from "./stage.js";
 import { follow } from "./stream.js";
 import { drawSupport, prepareSupport } from "./support.js";
@@ -33,6 +33,7 @@ function show(state) {
   drawHealth(state.health);
   drawSupport(state.support);
   drawHeadset(state.headset, state.guests.length);
+  drawSoftware(state.update);
   fit();
   drawTheme(state.dark);
   cue(state);

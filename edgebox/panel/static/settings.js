@@ -2,7 +2,7 @@
 
 import { ask } from "./ask.js";
 import { play } from "./cues.js";
-import { find } from "./page.js";
+import { find, setText } from "./page.js";
 import { preparePane } from "./panes.js";
 import { onTap } from "./tap.js";
 
@@ -23,6 +23,11 @@ export function prepareSettings() {
   onTap(find("language"), async () => {
     if (await ask("/language", { language: find("language").dataset.language })) location.reload();
   });
+}
+
+/** Which software runs, and what becomes of the next. */
+export function drawSoftware(update) {
+  setText(find("software"), `${update.version} ${update.text}`);
 }
 
 /** Follow the daylight, unless a theme was chosen. */

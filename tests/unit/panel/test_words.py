@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po
 import edgebox.panel as package
 from edgebox.messages.base import Fault, Role
 from edgebox.messages.session import Sending
+from edgebox.messages.update import State
 from edgebox.messages.vehicle import Modems
 from edgebox.messages.vitals import MonitorStatus
 from edgebox.observation import VALIDITIES
@@ -18,6 +19,7 @@ from edgebox.panel import view as views
 from edgebox.panel.app import SAID_CODES
 from edgebox.panel.catalogue import LANGUAGES, compile_catalogue, files
 from edgebox.panel.people_words import say_rights
+from edgebox.panel.update_words import SAME_AS
 from edgebox.panel.words import (
     OWN_REASONS,
     PAGE_STRINGS,
@@ -117,6 +119,9 @@ def names_in_code() -> Iterator[str]:
     yield from health_names.names()
     yield from support_names.names()
     yield from headset_names.names()
+    yield "update.version"
+    said = set(get_args(State)) - set(SAME_AS) - {"unsupported"}
+    yield from (f"update.{state}" for state in said)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
