@@ -18,7 +18,7 @@ from edgebox.vitals.monitors.dri import Dri
 from edgebox.vitals.monitors.line import IntelliVueLine, Line, Speed
 from edgebox.vitals.monitors.masimo import Masimo
 from edgebox.vitals.monitors.medibus import Medibus
-from edgebox.vitals.monitors.nonin import Nonin
+from edgebox.vitals.monitors.nonin_text import AnyNonin
 from edgebox.vitals.monitors.recognition import Recognition
 from edgebox.vitals.recorder import Recorder
 
@@ -70,7 +70,7 @@ class SerialPort:
             case "medibus":
                 return Medibus(monitor.id, waves=monitor.waves, now=now)
             case "nonin":
-                return Nonin(monitor.id)
+                return AnyNonin(monitor.id)
         return Recognition(monitor.id, zone, waves=monitor.waves, now=now)
 
     def _speed(self, line: Line) -> Speed:

@@ -22,7 +22,7 @@ from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
 from edgebox.sim.monitors.medibus import MedibusMonitor
-from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
+from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor, NoninTextMonitor
 from edgebox.sim.monitors.patient import Patient
 from edgebox.vitals import sdc_pipe
 from edgebox.vitals.monitors import dri, hl7, hl7_message
@@ -34,7 +34,7 @@ from edgebox.vitals.monitors.line import IntelliVueLine, Line
 from edgebox.vitals.monitors.masimo import Masimo
 from edgebox.vitals.monitors.medibus import Medibus
 from edgebox.vitals.monitors.mllp import Mllp
-from edgebox.vitals.monitors.nonin import Nonin
+from edgebox.vitals.monitors.nonin_text import AnyNonin
 from edgebox.vitals.monitors.sdc import Code, Condition, Metric, Quality, Sdc
 
 NOW_UTC = 1_795_000_000.0
@@ -85,7 +85,7 @@ def take_intellivue_serial(data: bytes) -> None:
 
 def take_nonin(data: bytes) -> None:
     """Bytes of a line."""
-    _take_line(Nonin("m1"), data)
+    _take_line(AnyNonin("m1"), data)
 
 
 def take_masimo(data: bytes) -> None:
@@ -264,8 +264,10 @@ VITALS_TARGETS: dict[str, Target] = {
     ),
     "nonin": (
         take_nonin,
-        tuple(
-            NoninMonitor(Patient(), Faults(), now=0.0, number=number).tick(1.0) for number in (2, 7)
+        (
+            NoninMonitor(Patient(), Faults(), now=0.0, number=2).tick(1.0),
+            NoninMonitor(Patient(), Faults(), now=0.0, number=7).tick(1.0),
+            NoninTextMonitor(Patient(), Faults(), now=0.0).tick(1.5, NOW_UTC),
         ),
     ),
     "masimo": (take_masimo, (MasimoMonitor(Patient(), Faults(), now=0.0).tick(1.5, NOW_UTC),)),

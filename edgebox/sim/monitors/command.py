@@ -20,7 +20,7 @@ from edgebox.sim.monitors.faults import Faults
 from edgebox.sim.monitors.hl7 import Hl7Monitor
 from edgebox.sim.monitors.intellivue import IntelliVueMonitor
 from edgebox.sim.monitors.medibus import MedibusMonitor
-from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor
+from edgebox.sim.monitors.oximeters import MasimoMonitor, NoninMonitor, NoninTextMonitor
 from edgebox.sim.monitors.patient import LEADS, Patient
 from edgebox.sim.monitors.run import Hl7Sender
 from edgebox.sim.monitors.wire import FramedIntelliVue, Pty, UdpIntelliVue
@@ -68,6 +68,8 @@ async def _talk(kind: str, where: str, zone: ZoneInfo, faults: Faults) -> None:
             await pty.run(dri.tick, dri.take)
         elif kind == "masimo":
             await pty.run(MasimoMonitor(patient, faults, now=now, zone=zone).tick)
+        elif kind == "nonin-text":
+            await pty.run(NoninTextMonitor(patient, faults, now=now).tick)
         else:
             nonin = NoninMonitor(patient, faults, now=now)
             await pty.run(lambda at, _: nonin.tick(at))

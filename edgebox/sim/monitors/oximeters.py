@@ -1,4 +1,4 @@
-"""Simulated oximeters: Nonin serial formats 2 and 7, Masimo ASCII lines. No I/O."""
+"""Simulated oximeters: Nonin serial formats 2 and 7, Nonin and Masimo lines of text. No I/O."""
 
 import random
 from datetime import UTC, datetime, tzinfo
@@ -98,3 +98,12 @@ class MasimoMonitor:
             line = self._random.randbytes(self.faults.garbage_bytes) + line
             self.faults.garbage_bytes = 0
         return line
+
+
+class NoninTextMonitor(MasimoMonitor):
+    """Sends a shorter line each second, without a time."""
+
+    def _line(self, at_utc: float) -> bytes:
+        if self.faults.lead_off:
+            return b"SPO2=--- HR=---\r\n"
+        return f"SPO2={self.patient.spo2:03.0f} HR={self.patient.heart_rate:03.0f}\r\n".encode()

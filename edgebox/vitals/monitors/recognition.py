@@ -14,9 +14,10 @@ from edgebox.vitals.monitors.line import IntelliVueLine, Line, Speed
 from edgebox.vitals.monitors.masimo import Masimo
 from edgebox.vitals.monitors.medibus import Medibus
 from edgebox.vitals.monitors.nonin import Nonin
+from edgebox.vitals.monitors.nonin_text import NoninText
 
 TRY_S = 5.0
-CERTAIN = {"dri": 1, "intellivue": 1, "masimo": 1, "medibus": 2, "nonin": 25}
+CERTAIN = {"dri": 1, "intellivue": 1, "masimo": 1, "medibus": 2, "nonin": 25, "nonin-text": 2}
 
 
 @dataclass
@@ -115,4 +116,5 @@ class Recognition:
         return [
             _Candidate("masimo", Masimo(self._device, self._zone)),
             _Candidate("nonin", Nonin(self._device)),
+            _Candidate("nonin-text", NoninText(self._device)),
         ]

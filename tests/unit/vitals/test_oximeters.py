@@ -18,6 +18,7 @@ from edgebox.sim.monitors.wire import FramedIntelliVue
 from edgebox.vitals.monitors.line import IntelliVueLine
 from edgebox.vitals.monitors.masimo import Masimo
 from edgebox.vitals.monitors.nonin import Nonin
+from edgebox.vitals.monitors.nonin_text import AnyNonin, NoninText
 from edgebox.vitals.monitors.recognition import TRY_S, Recognition
 
 NOW_UTC = 1_795_000_000.0
@@ -125,6 +126,69 @@ def test_any_bytes_are_survived_by_nonin(data: bytes) -> None:
     assert not numerics(line.observations(), "MDC_PULS_OXIM_PULS_RATE")
     line.receive(nonin_stream(3.0), 1.0, NOW_UTC + 1)
     assert numerics(line.observations(), "MDC_PULS_OXIM_PULS_RATE")
+
+
+# Nonin that sends text
+
+
+def read_nonin_text(stream: bytes) -> tuple[AnyNonin, dict[str, Numeric]]:
+    line = AnyNonin("m1")
+    line.receive(stream, 0.0, NOW_UTC)
+    return line, {one.name: one for one in line.observations() if isinstance(one, Numeric)}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (b"SPO2=097 HR=072\r\n", (97.0, 72.0)),
+        (b"SPO2=100 HR=240 F\r\n", (100.0, 240.0)),
+        (b"SPO2=097 HR=072*\r\n", (97.0, 72.0)),
+        (b"SPO2=--- HR=---\r\n", (None, None)),
+        (b"\x00\x00NONIN\r\n\r\nSPO2=097 HR=072\r\n", (97.0, 72.0)),
+        (b"O2=09SPO2=097 HR=072\r\n", (97.0, 72.0)),
+    ],
+)
+def test_nonin_text_as_in_the_manuals(
+    text: bytes, values: tuple[float | None, float | None]
+) -> None:
+    line, found = read_nonin_text(text)
+    assert (line.readable, line.damaged) == (1, 0)
+    spo2, rate = found["MDC_PULS_OXIM_SAT_O2"], found["MDC_PULS_OXIM_PULS_RATE"]
+    assert (spo2.value, rate.value) == values
+    assert {spo2.validity, rate.validity} == {"unavailable" if values[0] is None else "valid"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"SPO2=0?7 HR=072\r\n",
+        b"SPO2=097 HR=72\r\n",
+        b"SPO2=101 HR=072\r\n",
+        b"SPO2=097 HR=399\r\n",
+        b"SPO2=097 HR=072 X\r\n",
+        b"SPO2=097\r\n",
+    ],
+)
+def test_nonin_text_that_is_not_whole_counts_for_nothing(text: bytes) -> None:
+    line, found = read_nonin_text(text)
+    assert (line.readable, found) == (0, {})
+    line, _ = read_nonin_text(b"SPO2=097 HR=072\r\n" + text)
+    assert (line.readable, line.damaged) == (1, 1)
+
+
+def test_nonin_of_either_form_is_read() -> None:
+    line, found = read_nonin_text(nonin_stream(2.0))
+    assert found["MDC_PULS_OXIM_SAT_O2"].value == 97
+    assert line.damaged == 0
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_survived_by_nonin_text(data: bytes) -> None:
+    line = NoninText("m1")
+    line.receive(data, 0.0, NOW_UTC)
+    line.receive(b"\r\nSPO2=097 HR=072\r\n", 1.0, NOW_UTC + 1)
+    values = numerics(line.observations(), "MDC_PULS_OXIM_SAT_O2")
+    assert values[-1].value == 97
 
 
 # Masimo
