@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt %/system.txt %/image.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset test-rules node-clients bench-headset check-arm64 bench-call
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset test-rules node-clients bench-headset check-arm64 bench-call wheel sbom
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -104,6 +104,14 @@ bench: setup ## Figures of the main job on this machine: ARGS="start latency cut
 
 check: ## Exactly what CI runs
 	@bash .ci/run
+
+wheel: setup ## The program as one file in dist/, the same bytes each time for the same commit
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(UV) build --quiet --wheel --python $(PY) --out-dir dist
+
+sbom: setup ## What the program, and the image if there is one, is made of: CycloneDX and licences, in dist/
+	@export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) EDGEBOX_VERSION=$$(image-build/version.sh); \
+	$(PY) image-build/sbom.py wheel image-build/lock/run.txt .venv/lib/python3*/site-packages dist/edgebox; \
+	if test -d .image/root; then $(PY) image-build/sbom.py image .image/root dist/image; fi
 
 setup: packages .venv/.ready
 

@@ -16,7 +16,6 @@ from edgebox.errors import DeviceError, RemoteProtocolError
 from edgebox.host.rauc import Rauc
 from edgebox.messages.update import Reason, Release
 from edgebox.update import bundle
-from edgebox.update.download import download, size_of
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +48,10 @@ class Work:
 
     def have(self, release: Release) -> int:
         """Bytes of it that are there."""
-        return size_of(self.path(release))
+        try:
+            return self.path(release).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def begin_download(self, release: Release, link: Link | None) -> None:
         """By this link. Bundles of other releases are removed."""
@@ -90,6 +92,9 @@ class Work:
 
         try:
             self._clear(but=path)
+            # An HTTP client is worth its memory only to a box that fetches something.
+            from edgebox.update.download import download
+
             await download(release, path, link, progress)
         except (DeviceError, RemoteProtocolError) as error:
             logger.info("release %s: %s", release.version, error)
