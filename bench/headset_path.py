@@ -1,12 +1,18 @@
-"""A headset's way: from opening its page to its picture, what it adds, what it costs.
+"""A headset's way: from waking its page to its picture, what it adds, what it costs.
 
     python -m bench.headset_path --runs 20
 
-Prints three figures of this machine: time from the start of the page until its camera is `ready`
-(pictures have come as far as media), p50 and p95; time from the arrival of a picture's last packet
-until the encoder process gave it back, p50 and p95 (a cabin camera does not have it); and processor
-time of media and its encoder process for one forwarded headset. Pairing is not in it: the door
-knows the bearer from the start.
+Prints of this machine, each p50 and p95:
+
+- from the start of the page until its picture moves on the panel, in a session that is live and
+  in a browser that runs: a headset that was asleep;
+- from the moment a picture is taken until a doctor's page shows it, of the headset and of a
+  cabin's camera, through a TURN server on this machine, and the difference: both draw the time
+  into their pictures (media/cameras/timestamp.py);
+- what of that is spent in the encoder process, which a cabin's camera does not pass;
+- processor time of media and its encoder process for one headset, held and forwarded.
+
+Pairing is not in it (bench.pairing): the door knows the bearer from the start.
 """
 
 import argparse
@@ -17,18 +23,81 @@ import tempfile
 import time
 from pathlib import Path
 
+from playwright.async_api import Page
+
+from bench.report import machine, percentile
+from edgebox.config import Camera
 from edgebox.media.headset_camera import HeadsetCamera
 from edgebox.media.pipe import Frame
-from edgebox.messages.session import START_VIDEO, MediaSession, StartVideo
-from tests.conftest import Broker
+from edgebox.messages.session import (
+    START_VIDEO,
+    STOP_VIDEO,
+    MediaSession,
+    StartVideo,
+    StopVideo,
+    WatchAnswer,
+)
+from tests.conftest import Broker, TurnServer
 from tests.integration.headset_rig import (
     HeadsetBox,
     headset_box,
     headset_configuration,
     headset_page,
 )
+from tests.integration.media_rig import PAGE_JS, chromium_page, frames_seen, until, watch
 
 LOAD_S = 15.0
+LOOK_S = 20.0
+CABIN = Camera(id="front", name="Kabin foran", kind="pattern", width=1280, height=720, fps=25)
+PANEL = "http://127.0.0.1:18080/"
+STAMPED_JS = """
+navigator.mediaDevices.getUserMedia = async () => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [1280, 720];
+  const context = canvas.getContext("2d");
+  let turn = 0;
+  const draw = () => {
+    context.fillStyle = "#567";
+    context.fillRect(0, 0, 1280, 720);
+    context.fillStyle = "#cba";
+    context.fillRect((turn * 9) % 1100, 300, 160, 160);
+    turn += 1;
+    const bytes = [40, 32, 24, 16, 8, 0].map((by) => Math.floor(Date.now() / 2 ** by) & 255);
+    const parity = bytes.reduce((one, two) => one ^ two, 0);
+    const bits = [...bytes, parity].map((one) => one.toString(2).padStart(8, "0")).join("");
+    [..."1010" + bits + "0101"].forEach((bit, index) => {
+      context.fillStyle = bit === "1" ? "#fff" : "#000";
+      context.fillRect(index * 20, 0, 20, 20);
+    });
+  };
+  draw();
+  setInterval(draw, 40);
+  return canvas.captureStream(25);
+};
+"""
+SEEN_JS = """() => {
+  window.seen = {};
+  for (const [mid, video] of Object.entries(peers.p1.videos)) {
+    const canvas = document.createElement("canvas");
+    const found = (seen[mid] = []);
+    const look = () => {
+      canvas.width = video.videoWidth;
+      canvas.height = video.videoHeight;
+      canvas.getContext("2d", {willReadFrequently: true}).drawImage(video, 0, 0);
+      const at = readStamp(canvas);
+      if (at) found.push(Date.now() - at);
+      video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  }
+}"""
+PREVIEW_JS = """async (url) => {
+  const offer = await makeOffer("panel", 1, null);
+  const headers = {"Content-Type": "application/sdp"};
+  const answer = await fetch(url, {method: "POST", body: offer, headers});
+  if (answer.status !== 201) throw new Error(answer.status);
+  await takeAnswer("panel", await answer.text());
+}"""
 
 
 def _state(session: MediaSession) -> str:
@@ -36,25 +105,73 @@ def _state(session: MediaSession) -> str:
 
 
 def _said(what: str, times_ms: list[float]) -> None:
-    ordered = sorted(times_ms)
-    p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
-    print(f"{what}: p50 {statistics.median(ordered):.1f} ms, p95 {p95:.1f} ms, n {len(ordered)}")
+    p50, p95 = statistics.median(times_ms), percentile(times_ms, 0.95)
+    print(f"{what}: p50 {p50:.0f} ms, p95 {p95:.0f} ms, n {len(times_ms)}")
+
+
+async def _shown(panel: Page) -> int:
+    found: dict[str, int] = await panel.evaluate("() => frames('panel')")
+    return found.get("0", 0)
 
 
 async def _wake(box: HeadsetBox, runs: int) -> None:
-    """The page is left and opened again, in a browser that runs: a headset that was asleep."""
+    """The page is left and opened again, in a browser that runs, while the panel shows it."""
     times = []
-    async with headset_page(box) as page:
-        await box.observer.until(lambda s: _state(s) == "ready", 30)
+    flags = ("--disable-features=LocalNetworkAccessChecks",)
+    async with headset_page(box) as page, chromium_page(*flags) as panel:
+        session = await box.observer.until(lambda s: _state(s) == "ready", 30)
+        headset = next(one.id for one in session.cameras if one.kind == "headset")
+        await box.observer.bus.request(START_VIDEO, StartVideo(cameras=(headset,)))
+        await box.observer.until(lambda s: _state(s) == "live", 30)
+        await panel.route(f"{PANEL}**", lambda route: route.fulfill(body="", status=200))
+        await panel.goto(PANEL)
+        await panel.evaluate("() => {" + PAGE_JS + "}")
+        await panel.evaluate(PREVIEW_JS, f"http://{box.config.media.preview_listen}/whep/{headset}")
+        await frames_seen(panel, "panel", {"0"})
         for _ in range(runs):
             await page.goto("about:blank")
-            await box.observer.until(lambda s: _state(s) == "absent", 30)
+            await box.observer.until(lambda s: _state(s) != "live", 30)
+            await asyncio.sleep(0.5)
+            before = await _shown(panel)
             began = time.monotonic()
-            await page.goto(f"{box.url}/")
-            await box.observer.until(lambda s: _state(s) == "ready", 30)
+            await page.goto(f"{box.url}/", wait_until="commit")
+            await until(panel, f"frames('panel').then((found) => found['0'] > {before})", 30)
             times.append((time.monotonic() - began) * 1000)
-    await box.observer.until(lambda s: _state(s) == "absent", 30)
-    _said("page to picture at media", times)
+            await box.observer.until(lambda s: _state(s) == "live", 30)
+    _said("page opened to picture on the panel", times)
+
+
+async def _put_away(box: HeadsetBox) -> None:
+    """No session, and no headset's page."""
+    await box.observer.bus.request(STOP_VIDEO, StopVideo())
+    await box.observer.until(lambda s: s.state == "idle" and _state(s) == "absent", 30)
+
+
+async def _latency(box: HeadsetBox, turn: TurnServer) -> None:
+    """One after the other as the main picture, in the same run."""
+    medians = {}
+    async with headset_page(box, script=STAMPED_JS):
+        session = await box.observer.until(lambda s: _state(s) in {"ready", "live"}, 30)
+        headset = next(one.id for one in session.cameras if one.kind == "headset")
+        for name, camera in (("headset", headset), ("cabin's camera", CABIN.id)):
+            await box.observer.bus.request(START_VIDEO, StartVideo(cameras=(camera,)))
+            await box.observer.until(lambda s: s.state == "live", 30)
+            async with chromium_page() as doctor:
+                answer = await watch(box.observer, doctor, turn, sections=1)
+                if not isinstance(answer, WatchAnswer):
+                    raise SystemExit(f"the doctor was not let in: {answer.text}")
+                mid = answer.streams[0].mid
+                await frames_seen(doctor, "p1", {mid}, timeout_s=30)
+                await asyncio.sleep(5)
+                await doctor.evaluate(SEEN_JS)
+                await asyncio.sleep(LOOK_S)
+                seen: dict[str, list[float]] = await doctor.evaluate("() => seen")
+            _said(f"{name}, taken to shown to the doctor", seen[mid])
+            medians[name] = statistics.median(seen[mid])
+            await box.observer.bus.request(STOP_VIDEO, StopVideo())
+            await box.observer.until(lambda s: s.state == "idle", 30)
+    added_ms = medians["headset"] - medians["cabin's camera"]
+    print(f"a headset adds {added_ms:.0f} ms (medians)")
 
 
 def _watch_camera(through_ms: list[float]) -> None:
@@ -117,17 +234,21 @@ async def _forward(box: HeadsetBox) -> None:
 
 
 async def _main(runs: int) -> None:
+    print(machine())
     with tempfile.TemporaryDirectory(prefix="edgebox-") as name:
-        broker = Broker(Path(name))
+        broker, turn = Broker(Path(name)), TurnServer(Path(name))
         broker.start()
+        turn.start()
         try:
-            async with headset_box(headset_configuration(broker, Path(name))) as box:
-                async with headset_page(box):
-                    await box.observer.until(lambda s: _state(s) == "ready", 30)
-                await box.observer.until(lambda s: _state(s) == "absent", 30)
+            config = headset_configuration(broker, Path(name), turn.address, CABIN)
+            async with headset_box(config) as box:
                 await _wake(box, runs)
+                await _put_away(box)
+                await _latency(box, turn)
+                await _put_away(box)
                 await _forward(box)
         finally:
+            turn.kill()
             broker.kill()
 
 

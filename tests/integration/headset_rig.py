@@ -159,9 +159,12 @@ async def headset_page(
     size: tuple[int, int] = (854, 480),
     first: str = "",
     lang: str = "nb",
-    permissions: bool = True,
+    script: str = "",
 ) -> AsyncIterator[Page]:
-    """The device's page in a Chromium with a fake camera; pairing is a stub."""
+    """The device's page in a Chromium with a fake camera; pairing is a stub.
+
+    `script`: run in it before its own.
+    """
     async with async_playwright() as play:
         flags = [
             *FLAGS,
@@ -175,6 +178,8 @@ async def headset_page(
         page = await context.new_page()
         if first:
             await page.add_init_script(f"window.firstState = {first};")
+        if script:
+            await page.add_init_script(script)
         await page.route("**/pair.js", _stub_pairing)
         await page.goto(f"{box.url}/?lang={lang}")
         yield page

@@ -178,26 +178,35 @@ async def test_client_with_a_wrong_bearer_gets_nothing(
 async def test_werift_is_seen_by_the_doctor(
     codec: str, encoder: str, broker: Broker, turn_server: TurnServer, tmp_path: Path
 ) -> None:
-    """H.264 as it came; VP8 encoded anew, for the doctor's connection was promised H.264."""
+    """H.264 as it came; VP8 encoded anew, for the doctor's connection was promised H.264.
+
+    It is killed at last: it ends nothing, its consent expires (RFC 7675), and the session with it.
+    """
     config = headset_configuration(broker, tmp_path, turn_server.address)
     stream = tmp_path / "stream"
     stream.write_bytes(rtp_stream(codec))
-    async with headset_box(config) as box, chromium_page() as doctor, werift(box, codec, stream):
-        found = headset(await box.observer.until(is_in("ready")))
-        assert found is not None
-        assert (
-            await box.observer.bus.request(START_VIDEO, StartVideo(cameras=(found.id,))) == Done()
-        )
-        await admit(box.observer)
-        answer = await watch(box.observer, doctor, turn_server, sections=1, admitted=True)
-        assert isinstance(answer, WatchAnswer)
-        await frames_seen(doctor, "p1", {stream.mid for stream in answer.streams}, more_than=20)
-        session = await box.observer.until(
-            lambda s: (one := headset(s)) is not None and one.encoder == encoder
-        )
-        shown = headset(session)
-        assert shown is not None
-        assert (shown.width, shown.height) == (640, 360)
+    async with headset_box(config) as box, chromium_page() as doctor:
+        async with werift(box, codec, stream):
+            found = headset(await box.observer.until(is_in("ready")))
+            assert found is not None
+            assert (
+                await box.observer.bus.request(START_VIDEO, StartVideo(cameras=(found.id,)))
+                == Done()
+            )
+            await admit(box.observer)
+            answer = await watch(box.observer, doctor, turn_server, sections=1, admitted=True)
+            assert isinstance(answer, WatchAnswer)
+            await frames_seen(doctor, "p1", {stream.mid for stream in answer.streams}, more_than=20)
+            session = await box.observer.until(
+                lambda s: (one := headset(s)) is not None and one.encoder == encoder
+            )
+            shown = headset(session)
+            assert shown is not None
+            assert (shown.width, shown.height) == (640, 360)
+        await box.observer.until(is_in("absent"), 30)
+        async with asyncio.timeout(30):
+            while box.statuses[-1].headsets:
+                await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edgebox.headset.pair_api import (
     BURST,
+    ENROLMENTS_BURST,
     OUTSIDE,
     STEPS,
     STRANGERS_BURST,
@@ -171,6 +172,14 @@ async def test_enrolment_that_fails(fleet: Fleet, reason: str, status: int, said
     asked = msgspec.json.encode(Enrol(ticket="t" * 22, key="", signature=""))
     found, body = await pair.answer("enrol", asked, "10.0.0.2")
     assert (found, msgspec.json.decode(body)["reason"]) == (status, said)
+
+
+async def test_guesses_of_codes_are_few(fleet: Fleet) -> None:
+    """From however many addresses."""
+    pair, _ = api(fleet)
+    asked = msgspec.json.encode(Enrol(ticket="t" * 22, key="", signature=""))
+    found = [(await pair.answer("enrol", asked, f"10.0.0.{number}"))[0] for number in range(7)]
+    assert found == [200] * int(ENROLMENTS_BURST) + [429] * (7 - int(ENROLMENTS_BURST))
 
 
 async def test_an_enrolled_device_is_told_whom_to_believe(fleet: Fleet) -> None:

@@ -87,6 +87,18 @@ def test_the_signer_s_certificate_was_not_valid_then(fleet: Fleet) -> None:
     assert Shelf(fleet.authority).offer(fleet.registry()).text.startswith("certificate not valid")
 
 
+def test_nothing_is_inflated_before_it_is_known_to_be_signed(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = fleet.registry()
+    inflated: list[object] = []
+    monkeypatch.setattr(registry, "_parse", inflated.append)
+    other = msgspec.structs.replace(signed, signature=keys.encode(bytes(keys.SIGNATURE_SIZE)))
+    with pytest.raises(RemoteProtocolError, match="does not fit"):
+        registry.unseal(other, fleet.authority)
+    assert inflated == []
+
+
 def test_it_inflates_to_so_much(fleet: Fleet) -> None:
     bomb = zlib.compress(b" " * 50_000_000, 9)
     with pytest.raises(RemoteProtocolError, match="too large"):

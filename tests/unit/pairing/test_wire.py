@@ -2,13 +2,17 @@
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebox.errors import RemoteProtocolError
 from edgebox.messages.pairing import Enrol
 from edgebox.pairing import enrolment, keys, presence, proof, wire
-from edgebox.pairing.authority import Authority
+from edgebox.pairing.authority import CERTIFICATE_MAX, Authority
 from edgebox.pairing.wire import Beat, End, Hello, LeaseToken, Prove
 from edgebox.sim.headset_device import SimDevice
 from tests.unit.pairing.fleet import Fleet
@@ -65,6 +69,26 @@ def test_other_fields_are_other_bytes(one: list[str], two: list[str]) -> None:
 def test_any_certificate(der: bytes, shared: Fleet) -> None:
     with pytest.raises(RemoteProtocolError):
         shared.authority.holder(der)
+
+
+def test_a_large_certificate_is_not_parsed(fleet: Fleet) -> None:
+    """Signed by the fleet's own authority, with something large in it."""
+    ca = x509.load_pem_x509_certificate((fleet.directory / "ca.pem").read_bytes())
+    key = load_pem_private_key((fleet.directory / "ca.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    own = x509.load_der_x509_certificate(_box(fleet))
+
+    def signed(size: int) -> bytes:
+        filler = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.1"), bytes(size))
+        made = x509.CertificateBuilder().subject_name(own.subject).issuer_name(ca.subject)
+        made = made.public_key(own.public_key()).serial_number(7)
+        made = made.not_valid_before(own.not_valid_before_utc)
+        made = made.not_valid_after(own.not_valid_after_utc).add_extension(filler, critical=False)
+        return made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    assert fleet.authority.holder(signed(100)).name == "box-1"
+    with pytest.raises(RemoteProtocolError, match="too large"):
+        fleet.authority.holder(signed(CERTIFICATE_MAX))
 
 
 # What the library only still tolerates (a negative serial number) it warns of.
