@@ -12,11 +12,10 @@ UV = ROOT / ".tools/bin/uv"
 
 
 def build(out: Path, **environment: str) -> Path:
-    command = [UV, "build", "--quiet", "--wheel", "--python", ROOT / ".venv/bin/python"]
+    python = ROOT / ".venv/bin/python"
+    options: tuple[str | Path, ...] = ("--quiet", "--wheel", "--python", python, "--out-dir", out)
     kept = os.environ | {"SOURCE_DATE_EPOCH": "1700000000", "UV_SYSTEM_CERTS": "1"} | environment
-    done = subprocess.run(
-        [*command, "--out-dir", out, ROOT], capture_output=True, text=True, env=kept
-    )
+    done = subprocess.run([UV, "build", *options, ROOT], capture_output=True, text=True, env=kept)
     assert done.returncode == 0, done.stderr
     (wheel,) = out.glob("*.whl")
     return wheel
