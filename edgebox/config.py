@@ -374,9 +374,8 @@ class Support(_Section, frozen=True):
     """Who was let in to look, and what they did: append-only, `edgebox audit` verifies it."""
     logs: str = ""
     """Directory with a NAME.log of each service, where there is no journal; empty: the journal."""
-    shell: str = ""
-    """Socket of the command line that the crew may grant a technician (systemd makes it:
-    /run/edgebox-shell.sock); empty: there is none to grant."""
+    shell: str = "/run/edgebox-shell.sock"
+    """Socket of the command line that the crew may allow a technician; empty: there is none."""
     recordings: str = "/var/lib/edgebox/support/recordings"
     """What went over it: asciinema files, 64 MB at most; their hashes are in the audit trail."""
 

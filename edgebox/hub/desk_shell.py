@@ -134,6 +134,9 @@ async def _connect(
         client_keys=[(key, certificate)],
         known_hosts=([asyncssh.import_public_key(opened.host_key)], [], []),
         agent_path=None,
+        # Nothing of this account's own ~/.ssh is looked at.
+        x509_trusted_certs=None,
+        x509_trusted_cert_paths=None,
         preferred_auth="publickey",
         compression_algs=None,
         keepalive_interval=ALIVE_S,

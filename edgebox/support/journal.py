@@ -45,6 +45,8 @@ class _Record(Struct, frozen=True):
     at_us: str = msgspec.field(name="__REALTIME_TIMESTAMP", default="0")
     priority: str | list[str] | None = msgspec.field(name="PRIORITY", default="6")
     unit: str | list[str] | None = msgspec.field(name="_SYSTEMD_UNIT", default="")
+    about: str | list[str] | None = msgspec.field(name="UNIT", default="")
+    """What systemd itself speaks of."""
     message: str | list[int | str] | None = msgspec.field(name="MESSAGE", default="")
 
 
@@ -61,13 +63,17 @@ async def read(
     words += ["--output=json", "--no-pager", "--quiet", f"--lines={LOOK_MAX}"]
     words += [
         f"--priority={PRIORITY[question.level]}",
-        "--output-fields=MESSAGE,PRIORITY,_SYSTEMD_UNIT",
+        "--output-fields=MESSAGE,PRIORITY,UNIT,_SYSTEMD_UNIT",
     ]
-    words += [f"--after-cursor={question.after}"] if question.after else ["--boot"]
+    # Not --boot alone: what went before a start nobody asked for is what is looked for.
+    words += [f"--after-cursor={question.after}"] if question.after else []
     said = await here.run("journalctl", *words)
     if said is None:
         return JournalPart(lines=(), after="", missing="journalctl is missing or does not answer")
     records = [record for line in said.output.splitlines() if (record := _parse(line))]
+    if said.code > 0 and not records:
+        text = f"journalctl cannot read the journal (exit code {said.code})"
+        return JournalPart(lines=(), after=question.after, missing=text)
     after = records[-1].cursor if records else question.after
     lines = (_line(record, redact) for record in records)
     return JournalPart(lines=_wanted(lines, question), after=after)
@@ -87,7 +93,7 @@ def _parse(line: bytes) -> _Record | None:
 
 
 def _line(record: _Record, redact: Redact) -> JournalLine:
-    unit = _first(record.unit)
+    unit = _first(record.about) or _first(record.unit)
     return JournalLine(
         at_utc=int(record.at_us) / 1e6 if MICROSECONDS.fullmatch(record.at_us) else 0.0,
         service=unit.removeprefix("edgebox-").removesuffix(".service")[:40],

@@ -1,5 +1,6 @@
 """The units as systemd runs them: started, killed, hung, without their credentials."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -28,7 +29,8 @@ EXPOSURE_MORE = {
     "edgebox-update-restart": 3.0,  # mounts the boot loader's partition writable: CAP_SYS_ADMIN
     "edgebox-usb@": 3.0,  # mounts a stick: CAP_SYS_ADMIN, devices
     "edgebox-kiosk": 3.1,  # a browser on a screen: devices, name spaces for its own sandbox, a JIT
-    "edgebox-support": 1.7,  # sees /proc, and the firmware's mailbox
+    "edgebox-shell@": 1.6,  # sees other users' processes
+    "edgebox-support": 1.8,  # sees /proc, and the firmware's mailbox; ip(8) gives capabilities up
 }
 """What cannot be shut, with the reason."""
 
@@ -107,6 +109,59 @@ def test_only_its_services_reach_the_bus(machine: Machine) -> None:
     group = machine.run("getent", "group", "edgebox").split(":")[2]
     machine.run("setpriv", "--reuid=65534", f"--regid={group}", "--clear-groups",
                 "python3", "-c", connect)  # fmt: skip
+
+
+def test_technician_gets_what_the_hardened_service_may_give(machine: Machine) -> None:
+    """The filtered journal, one service anew, the bundle, and a command line that only looks."""
+    machine.until_active("edgebox-shell.socket")
+    group = machine.run("getent", "group", "edgebox").split(":")[2]
+    said = json.loads(
+        machine.run(
+            "setpriv", "--reuid=65534", f"--regid={group}", "--clear-groups",
+            "/opt/edgebox/venv/bin/python3", "-m", "tests.boot.technician",
+        )
+    )  # fmt: skip
+    assert said["missing"] == ""
+    assert said["of"] == ["panel"]
+    assert any("touch screen" in line for line in said["journal"]), said["journal"]
+    assert said["restarted"] == {"type": "Done"}
+    assert said["new"] == ["panel"]
+    assert "LOOPBACK" in said["addresses"], "ip(8) runs under its unit"
+    shell = said["shell"]
+    assert shell["who"] == "edgebox-shell\n=0"
+    assert shell["groups"].split("\n")[0] == "edgebox-shell systemd-journal"
+    for name in ("links", "journal", "processes"):
+        assert shell[name].endswith("\n=0"), (name, shell[name])
+    for name in ("bus", "keys", "kept", "panel", "restart", "write", "device", "root"):
+        assert not shell[name].endswith("=0"), (name, shell[name])
+    machine.until_active(unit("panel"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("systemctl", "--no-ask-password", "restart", "edgebox-media.service"),
+        ("systemctl", "--no-ask-password", "stop", "edgebox-panel.service"),
+        ("systemctl", "--no-ask-password", "poweroff"),
+        ("systemd-run", "--no-ask-password", "id"),
+    ],
+)
+def test_support_may_ask_systemd_for_nothing(machine: Machine, command: tuple[str, ...]) -> None:
+    """It asks a service, over the bus, to end by itself: that is all it needs."""
+    support = ("setpriv", "--reuid=edgebox-support", "--regid=edgebox", "--init-groups")
+    with pytest.raises(subprocess.CalledProcessError):
+        machine.run(*support, *command)
+
+
+def test_command_line_is_for_the_support_service_alone(machine: Machine) -> None:
+    connect = (
+        "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/edgebox-shell.sock')"
+    )
+    group = ("--regid=edgebox", "--clear-groups")
+    for user in ("edgebox-panel", "edgebox-media", "edgebox-shell"):
+        with pytest.raises(subprocess.CalledProcessError):
+            machine.run("setpriv", f"--reuid={user}", *group, "python3", "-c", connect)
+    machine.run("setpriv", "--reuid=edgebox-support", *group, "python3", "-c", connect)
 
 
 def test_missing_credential_is_said_and_mended_without_help(

@@ -49,6 +49,8 @@ class Far:
             "client_keys": [(self.key, asyncssh.import_certificate(opened.certificate))],
             "known_hosts": ([asyncssh.import_public_key(opened.host_key)], [], []),
             "agent_path": None,
+            "x509_trusted_certs": None,
+            "x509_trusted_cert_paths": None,
             **changed,
         }
         async with asyncio.timeout(5):
