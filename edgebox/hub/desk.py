@@ -51,6 +51,7 @@ from edgebox.messages.support import (
     SupportSession,
     Token,
 )
+from edgebox.messages.update import UPDATE_STATUS, UpdateStatus
 from edgebox.support.audit import AuditError, Trail
 from edgebox.support.deeds import Noted, describe
 
@@ -110,6 +111,7 @@ class Desk:
         await self._bus.watch_bridges(self._take_bridge)
         await self._bus.subscribe(BOX_INFO, self._take_info)
         await self._bus.subscribe(SERVICE_STATUS, self._take_service)
+        await self._bus.subscribe(UPDATE_STATUS, self._take_update)
         await self._bus.subscribe(SUPPORT_SESSION, self._take_session)
         await self._bus.subscribe(SUPPORT_CHAT, self._take_chat)
         await self._bus.subscribe(SUPPORT_AUDIT, self._take_audit)
@@ -142,6 +144,11 @@ class Desk:
             await self._bus.publish(DESK_INFO, DeskInfo(url=self._url), box=box.id)
         box.support = status.state != "stopped"
         self._show(box)
+
+    async def _take_update(self, status: UpdateStatus, keys: dict[str, str]) -> None:
+        if (box := self.board.box(keys["box"])) is not None:
+            box.software = status
+            self._show(box)
 
     async def _take_session(self, session: SupportSession, keys: dict[str, str]) -> None:
         if (box := self.board.box(keys["box"])) is not None:
@@ -361,6 +368,9 @@ def _shown(box: BoxEntry) -> dict[str, object]:
         "left": session.left_s,
         "ended": session.ended,
         "commandLine": session.command_line,
+        "version": box.software.version if box.software is not None else "",
+        "update": box.software.state if box.software is not None else "",
+        "nextVersion": box.software.next_version if box.software is not None else "",
     }
 
 

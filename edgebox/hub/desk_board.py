@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edgebox.messages.support import SupportSession
+from edgebox.messages.update import UpdateStatus
 
 BOXES_MAX = 10_000
 OFF = SupportSession(state="off")
@@ -18,6 +19,8 @@ class BoxEntry:
     support: bool = False
     """Its support service runs."""
     said: SupportSession = OFF
+    software: UpdateStatus | None = None
+    """Which version runs, and what becomes of the next; None: it has not said."""
 
     @property
     def reachable(self) -> bool:

@@ -174,7 +174,7 @@ class UpdateBoard:
         if rollout is None or rollout.stopped or not must_stop(self.figures(sha256)):
             return
         logger.error("updates: release %s is stopped: boxes fell back", self._version(sha256))
-        await self._change(replace(rollout, stopped="boxes"), "the hub", "stopped")
+        await self._change(replace(rollout, stopped="boxes"), "", "stopped")
 
     # What is offered
 
@@ -223,7 +223,7 @@ class UpdateBoard:
         return [
             (box, group(reports.get(box), rollout), reports.get(box))
             for box in self._boxes_for(sha256)
-            if box in reports or is_for(rollout, box)
+            if box in reports or (is_for(rollout, box) and not rollout.stopped)
         ]
 
     async def set_stage(self, who: str, sha256: str, share: int, first: tuple[str, ...]) -> bool:
@@ -233,7 +233,7 @@ class UpdateBoard:
             return False
         known = tuple(sorted(box for box in set(first) if box in self.vehicles))
         after = replace(rollout, share=share, first=known)
-        return await self._change(after, who, f"{share} % and {len(known)} named")
+        return await self._change(after, who, f"stage {share} {len(known)}")
 
     async def stop(self, who: str, sha256: str) -> bool:
         """Nobody is offered it any more."""
@@ -248,10 +248,11 @@ class UpdateBoard:
         if rollout is None:
             return False
         after = replace(rollout, stopped="", turn=rollout.turn + 1)
-        return await self._change(after, who, "goes on")
+        return await self._change(after, who, "go-on")
 
     async def latest(self) -> list[tuple[float, str, str, str]]:
-        """When, who, version, what; newest first."""
+        """When, who (empty: by itself), version, what (`stage SHARE NAMED`, `stopped` or `go-on`);
+        newest first."""
         found = await self._store.call(self._store.latest, 30)
         return [] if isinstance(found, Fault) else found
 

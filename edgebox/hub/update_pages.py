@@ -43,7 +43,7 @@ class UpdatePages:
         )
         t = language.catalogue(chosen)
         events = [
-            {"at": _date(at_utc), "who": who, "version": version, "what": what}
+            {"at": _date(at_utc), "who": who, "version": version, "what": _said(what, who, t)}
             for at_utc, who, version, what in await self._board.latest()
         ]
         html = self._templates.get_template("updates.html").render(
@@ -125,10 +125,11 @@ class UpdatePages:
             for box, vehicle in self._board.vehicles.items()
             if vehicle.status is not None and vehicle.status.compatible == one.compatible
         ]
-        return [
+        named: list[dict[str, object]] = [
             {"box": box, "name": self._name(box), "first": box in rollout.first}
             for box, _ in sorted(fit, key=lambda pair: (pair[1].name.lower(), pair[0]))
-        ][:VEHICLES_MAX]
+        ]
+        return sorted(named, key=lambda one: not one["first"])[:VEHICLES_MAX]
 
     def _versions(self) -> list[tuple[str, int]]:
         """What runs on how many boxes."""
@@ -150,6 +151,16 @@ def add_routes(app: web.Application, board: UpdateBoard, default_language: str) 
     app.router.add_get("/updates", pages.show)
     app.router.add_post("/updates/{sha256:[0-9a-f]{64}}", pages.change)
     add_files(app, "updates")
+
+
+def _said(what: str, who: str, t: Mapping[str, str]) -> str:
+    """What a change was, in words."""
+    match what.split():
+        case ["stage", share, named]:
+            return t["update.did.stage"].format(share=share, named=named)
+        case ["stopped"]:
+            return t["update.did.stopped" if who else "update.did.stopped-itself"]
+    return t["update.did.go-on"]
 
 
 def _date(utc: float) -> str:

@@ -106,11 +106,12 @@ def group(report: Report | None, rollout: Rollout) -> Group:
 def figures(
     rollout: Rollout, boxes: Iterable[str], reports: Mapping[str, Report]
 ) -> dict[Group, int]:
-    """How many of `boxes` stand where: those it is for, and those that have it anyway."""
+    """How many of `boxes` stand where: those it is for, and those that have it anyway. Nobody waits
+    for one that was stopped."""
     counted = dict.fromkeys(GROUPS, 0)
     for box in boxes:
         found = group(reports.get(box), rollout)
-        if found != "waiting" or is_for(rollout, box):
+        if found != "waiting" or (is_for(rollout, box) and not rollout.stopped):
             counted[found] += 1
     return counted
 

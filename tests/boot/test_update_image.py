@@ -89,11 +89,13 @@ def install(box: Box, bundle: Path) -> str:
 
 
 def restart(box: Box) -> None:
-    """As the update service asks for it: by its file."""
+    """As the update service asks for it: by its file. User-mode Linux would start the same system
+    again by itself, past the firmware: it ends where it says so."""
     with contextlib.suppress(PoweredOffError):
         box.run("install", "-o", "edgebox-update", "-m", "600", "/dev/null",
                 "/run/edgebox-update/restart")  # fmt: skip
-    box.until(lambda: box.process.poll() is not None, "the restart", 180)
+    box.until(lambda: "reboot: Restarting system" in box.console(), "the restart", 180)
+    box.cut_power()
 
 
 def next_start(disk: Disk) -> str:

@@ -347,5 +347,5 @@ async def test_what_staff_said_outlives_the_hub(
         latest = await here.board.latest()
         assert [(who, what) for _, who, _, what in latest] == [
             ("Kari Berg", "stopped"),
-            ("Kari Berg", "25 % and 1 named"),
+            ("Kari Berg", "stage 25 1"),
         ]

@@ -3,7 +3,7 @@
 
 import { drawPlots } from "./plot.js";
 import { closeShell, drawShell, prepareShell } from "./shell.js";
-import { ask, clock, data, element, fill, find, problem, say } from "./shared.js";
+import { ask, clock, data, element, fill, find, problem, say, software } from "./shared.js";
 
 const LOOK_MS = 2_000;
 const JOURNAL_MS = 1_500;
@@ -51,6 +51,7 @@ function follow() {
 function drawSession() {
   const mine = box.state === "active" && box.serial === data.serial;
   find("situation").textContent = situation(mine);
+  find("software").textContent = software(box);
   find("situation").dataset.state = mine ? "active" : box.state;
   find("request").hidden = mine || !box.reachable || box.state === "active" || asked();
   find("leave").hidden = !mine;

@@ -1,6 +1,6 @@
 // The list of vehicles: who asks for help stands first.
 
-import { data, element, find, problem, say } from "./shared.js";
+import { data, element, find, problem, say, software } from "./shared.js";
 
 const POLL_MS = 2_000;
 
@@ -13,6 +13,7 @@ function draw(boxes) {
       link.href = `/desk/box/${box.id}`;
       const words = box.reachable ? say(`list.${box.state}`, { name: box.technician }) : "";
       row.append(link, element("span", words || say("list.away"), "quiet"));
+      row.append(element("span", software(box), "quiet software"));
       row.dataset.box = box.id;
       return row;
     }),

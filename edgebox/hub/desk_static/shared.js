@@ -69,3 +69,22 @@ export function fill(body, rows) {
 export function clock(utc) {
   return utc ? new Date(utc * 1000).toLocaleTimeString(data.language, { hour12: false }) : "–";
 }
+
+const UPDATE_SAYS = new Set([
+  "waiting",
+  "downloading",
+  "ready",
+  "installing",
+  "installed",
+  "trying",
+  "fell-back",
+  "refused",
+  "failed",
+]);
+
+/** Which version runs, and what becomes of the next. */
+export function software({ version, update, nextVersion }) {
+  if (!version) return "";
+  const next = UPDATE_SAYS.has(update) ? say(`update.${update}`, { version: nextVersion }) : "";
+  return [say("software", { version }), next].filter(Boolean).join(", ");
+}
