@@ -94,7 +94,7 @@ image: setup ## The image of a box for this machine's processor, below .image (r
 	@image-build/image.sh
 
 test-image: image ## The image booted in user-mode Linux: main job, power cuts, bad input (root)
-	$(PY) -m pytest -m "long or not long" tests/boot/test_image*.py $(ARGS)
+	$(PY) -m pytest -m "long or not long" tests/boot/test_image*.py tests/boot/test_update_image.py $(ARGS)
 
 check-arm64: setup ## Whether all a Raspberry Pi needs exists for it (Debian 12 and 13; fetches indexes)
 	@image-build/check-arm64.sh
