@@ -1,4 +1,4 @@
-"""The Raspberry Pi's image: what can be proved of it without its builder, which is not run here.
+"""What can be proved of images without booting one: the Raspberry Pi's builder is not run here.
 
 rpi-image-gen's documentation says what a layer is ("Layer Documentation") and in which order hooks
 run ("Execution Flow").
@@ -133,13 +133,33 @@ def test_each_slot_starts_with_its_own_root(tmp_path: Path) -> None:
 def test_disk_has_the_partitions_of_the_test_image(tmp_path: Path) -> None:
     root, config = prepared(tmp_path)
     images = tmp_path / "images"
-    command = ["genimage", "--rootpath", root, "--tmppath", tmp_path / "tmp", "--inputpath",
-               config.parent, "--outputpath", images, "--config", config]  # fmt: skip
+    words: dict[str, Path] = {
+        "rootpath": root,
+        "tmppath": tmp_path / "tmp",
+        "inputpath": config.parent,
+        "outputpath": images,
+        "config": config,
+    }
+    command = ["genimage", *(f"--{name}={path}" for name, path in words.items())]
     subprocess.run(command, check=True, capture_output=True)
     done = subprocess.run(
         ["sgdisk", "--print", images / "edgebox.img"], check=True, capture_output=True, text=True
     )
     rows = [line.split() for line in done.stdout.splitlines() if re.match(r"\s+\d", line)]
     assert [row[-1] for row in rows] == PARTITIONS
-    script = (ROOT / "image-build/image.sh").read_text()
+    script = (ROOT / "image-build/disk.sh").read_text()
     assert re.findall(r"--change-name=\d:(\w+)", script) == PARTITIONS
+
+
+@pytest.mark.skipif(not shutil.which("nft") or os.geteuid() != 0, reason="no nft, or not root")
+def test_kernel_takes_the_rules_of_the_firewall(tmp_path: Path) -> None:
+    rules = (ROOT / "image-build/overlay/etc/nftables.conf").read_text()
+    rules = rules.replace("/etc/nftables.d", str(ROOT / "config/access-point"))
+    path = tmp_path / "nftables.conf"
+    path.write_text(rules)
+    script = f"nft -f {path} && nft list ruleset"
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", script], check=True, capture_output=True, text=True
+    )
+    assert 'iifname "wwan*" jump from_outside' in done.stdout
+    assert 'iifname "wlan1" jump from_devices' in done.stdout

@@ -36,12 +36,13 @@ STATE_SOURCE = Path(__file__).with_name("uml_xstate.c")
 """Says why it is needed."""
 READY_S = 120.0
 ANSWER_S = 60.0
+ASK_AGAIN_S = 8.0
 SHELL_STARTED = "debug-shell"
 """systemd names it on the console."""
 STOP_S = 60.0
 MEMORY_MB = 1536
 BOOTCONFIG, DATA = 1, 6
-"""Numbers of partitions; image-build/image.sh makes them."""
+"""Numbers of partitions; image-build/disk.sh makes them."""
 PREPARE = 'init=/bin/sh -- -c "{} exec /sbin/init"'
 
 
@@ -178,9 +179,15 @@ class Box:
             time.sleep(0.1)
         mark = secrets.token_hex(8)
         asked = f'stty raw -echo; echo "{mark[:8]}""{mark[8:]}"; PS1= PS2= exec sh\n'
-        self._shell.sendall(asked.encode())
         while mark.encode() not in self._got:
-            self._receive(deadline_at)
+            if time.monotonic() > deadline_at:
+                raise TimeoutError(f"no answer:\n{self._got!r}\n{self.console()[-3000:]}")
+            # What comes before systemd has put the terminal in order for its shell is lost.
+            self._shell.sendall(asked.encode())
+            again_at = time.monotonic() + ASK_AGAIN_S
+            with contextlib.suppress(TimeoutError):
+                while mark.encode() not in self._got:
+                    self._receive(again_at)
         self.run("true", timeout_s=timeout_s)
 
     def show(self, unit: str, what: str) -> str:
@@ -240,7 +247,16 @@ def _state_library() -> Path:
     if not made.exists() or made.stat().st_mtime < STATE_SOURCE.stat().st_mtime:
         made.parent.mkdir(exist_ok=True)
         new = made.with_suffix(f".{os.getpid()}")
-        command = ["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", new, STATE_SOURCE]
+        command: list[str | Path] = [
+            "gcc",
+            "-O2",
+            "-Wall",
+            "-shared",
+            "-fPIC",
+            "-o",
+            new,
+            STATE_SOURCE,
+        ]
         subprocess.run(command, check=True)
         new.replace(made)
     return made
