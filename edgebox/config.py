@@ -339,6 +339,11 @@ class Sms(_Section, frozen=True):
         Meta(max_length=300, pattern=r"\{url\}", description="a text with {url} in it"),
     ] = "Bli med på video med ambulansen: {url}"
     """What is sent. The link is good for one person, once."""
+    help_text: Annotated[
+        str,
+        Meta(max_length=300, pattern=r"\{url\}", description="a text with {url} in it"),
+    ] = "Ambulansen ber om teknisk hjelp: {url}"
+    """What is sent to `support.phone`."""
     country: Annotated[
         str, Meta(pattern=r"^\+[1-9][0-9]{0,3}\Z", description="a country code such as +47")
     ] = "+47"
@@ -374,6 +379,14 @@ class Support(_Section, frozen=True):
     """Who was let in to look, and what they did: append-only, `edgebox audit` verifies it."""
     logs: str = ""
     """Directory with a NAME.log of each service, where there is no journal; empty: the journal."""
+    phone: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\+[1-9][0-9]{4,14})?\Z",
+            description="a telephone number with its country code, such as +4712345678",
+        ),
+    ] = ""
+    """Of the technicians on duty, who get the crew's link as a text message; empty: nobody."""
     shell: str = "/run/edgebox-shell.sock"
     """Socket of the command line that the crew may allow a technician; empty: there is none."""
     recordings: str = "/var/lib/edgebox/support/recordings"

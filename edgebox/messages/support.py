@@ -51,6 +51,8 @@ class SupportSession(Message, frozen=True):
     subject: Text = ""
     ended: End = ""
     """How the last one ended; while off."""
+    texted: Literal["", "sending", "sent", "failed"] = ""
+    """The link, to the technicians on duty, as a text message; while asked."""
     command_line: ShellState = "none"
     """Which the crew grants apart from the session."""
     command_line_left_s: float = 0.0

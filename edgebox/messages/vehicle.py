@@ -50,6 +50,8 @@ class SendInvite(Message, frozen=True):
 
     url: Annotated[str, Meta(max_length=500)]
     phone: Annotated[str, Meta(pattern=r"^\+?[0-9]{5,15}\Z")]
+    purpose: Literal["video", "help"] = "video"
+    """Which text goes with it."""
 
 
 SEND_INVITE = Request("box/{box}/local/sms", SendInvite, Done)

@@ -50,6 +50,7 @@ class SupportDesk:
             doing=session.doing,
             subject=plain(session.subject),
             ended=session.ended,
+            texted=session.texted,
             command_line=session.command_line if session.state == "active" else "none",
             command_line_minutes=math.ceil(max(session.command_line_left_s - age_s, 0.0) / 60),
             chat=tuple((line.by, plain(line.text)) for line in self._chat),

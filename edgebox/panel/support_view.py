@@ -20,6 +20,7 @@ class SupportView(Struct, frozen=True, kw_only=True):
     doing: DeedName | None = None
     subject: str = ""
     ended: End = ""
+    texted: Literal["", "sending", "sent", "failed"] = ""
     command_line: ShellState = "none"
     command_line_minutes: int = 0
     chat: tuple[tuple[Literal["crew", "technician"], str], ...] = ()

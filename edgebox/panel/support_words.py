@@ -60,4 +60,6 @@ def _text(view: SupportView, waits: bool, say: Say) -> str:
         return say("support.shell.text")
     if view.state == "off" and view.ended:
         return say(f"support.ended.{view.ended}")
+    if view.state == "asked" and view.texted:
+        return " ".join((say(f"support.texted.{view.texted}"), say("support.text.asked")))
     return say(f"support.text.{view.state}")

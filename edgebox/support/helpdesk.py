@@ -74,6 +74,7 @@ from edgebox.support.audit import AuditError, Trail, open_trail
 from edgebox.support.deeds import Noted, describe
 from edgebox.support.session import Refusal, Session, Technician
 from edgebox.support.shell_desk import ShellDesk
+from edgebox.support.texting import Texting
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ class HelpDesk:
         self._actions = actions
         self._session = Session(lambda: secrets.token_hex(8), lambda: secrets.token_urlsafe(24))
         self._desk = ""
+        self._texting = Texting(bus, config, self._note, self._say)
         self._doing: DeedName | None = None
         self._subject = ""
         self._done_at = float("-inf")
@@ -147,6 +149,7 @@ class HelpDesk:
         try:
             await self._watch_time()
         finally:
+            self._texting.stop()
             await self._shell.close()
 
     async def _watch_time(self) -> None:
@@ -173,8 +176,9 @@ class HelpDesk:
         if not await self._note("crew-asked"):
             return _AUDIT_FAULT
         token = self._session.ask(now)
-        await self._say()
         url = f"{self._desk}/desk/join/{self._box}#{token}" if self._desk else ""
+        self._texting.begin(url)
+        await self._say()
         return HelpLink(id=self._session.id, url=url, left_s=self._session.left_s(now))
 
     async def _admit(self, wish: AdmitTechnician, keys: dict[str, str]) -> Done | Fault:
@@ -327,6 +331,7 @@ class HelpDesk:
                 doing=self._doing if session.state == "active" else None,
                 subject=self._subject if session.state == "active" else "",
                 ended=session.ended,
+                texted=self._texting.state if session.state == "asked" else "",
                 command_line=self._shell.grant.state,
                 command_line_left_s=self._shell.grant.left_s(now),
             ),

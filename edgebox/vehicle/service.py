@@ -91,14 +91,16 @@ class _Vehicle:
             return Fault(reason="busy", text="another message is on its way")
         async with self._sending:
             try:
-                await self._send(international(question.phone, self._config.sms), question.url)
+                sms = self._config.sms
+                words = sms.help_text if question.purpose == "help" else sms.text
+                text = words.replace("{url}", question.url)
+                await self._send(international(question.phone, sms), text)
             except (DeviceError, ConfigError) as error:
                 return Fault(reason="failed", text=str(error)[:200])
         return Done()
 
-    async def _send(self, phone: str, url: str) -> None:
+    async def _send(self, phone: str, text: str) -> None:
         sms = self._config.sms
-        text = sms.text.replace("{url}", url)
         if sms.by == "gateway":
             secret = read_secret(self._config, sms.gateway_secret).decode()
             await sms_gateway.send(sms_gateway.write_post(sms, secret, phone, text))

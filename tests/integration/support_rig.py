@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebox.bus import Bus
-from edgebox.config import Box, Camera, Config, Media, Support
+from edgebox.config import Box, Camera, Config, Media, Sms, Support
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.selftest import SelfTest
 from edgebox.messages.services import ServiceStatus
@@ -106,14 +106,17 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rig(broker: Broker, directory: Path, terminal: str = "") -> AsyncIterator[Rig]:
+async def rig(
+    broker: Broker, directory: Path, terminal: str = "", phone: str = ""
+) -> AsyncIterator[Rig]:
     """A box whose crew and hub are in the test's hands. `terminal`: its `support.shell`."""
     secret = Camera(id="c", name="C", kind="rtsp", source="rtsp://user:hunter2@10.0.0.5/1")
-    support = Support(audit="audit.jsonl", recordings="recordings", shell=terminal)
+    support = Support(audit="audit.jsonl", recordings="recordings", shell=terminal, phone=phone)
     config = Config(
         box=Box(id=BOX),
         media=Media(camera=(secret,)),
         support=support,
+        sms=Sms(by="gateway", gateway_url="https://sms.test/"),
         directory=str(directory),
     )
     heard = Heard()

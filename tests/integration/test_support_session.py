@@ -40,11 +40,13 @@ from edgebox.messages.support import (
     RunCheck,
     Say,
 )
+from edgebox.messages.vehicle import SEND_INVITE, SendInvite
 from edgebox.support import helpdesk, session
 from edgebox.support.history import LinkMinute
 from tests.conftest import Broker
 from tests.integration.support_rig import BOX, KARI, OLA, rig, running
 
+PHONE = "+4790012345"
 DEEDS: tuple[Deed, ...] = (
     Look(),
     ReadHistory(),
@@ -128,6 +130,30 @@ async def test_a_link_works_once_and_only_the_newest(broker: Broker, tmp_path: P
         assert is_refused(await box.open(new), "used-link")
         details = [entry.detail for entry in box.written() if entry.what == "refused"]
         assert details == ["wrong-link: link", "used-link: link", "used-link: link"]
+
+
+async def test_the_link_goes_to_who_is_on_duty(broker: Broker, tmp_path: Path) -> None:
+    async with rig(broker, tmp_path, phone=PHONE) as box:
+        sent: list[SendInvite] = []
+        answers: list[Done | Fault] = [Done(), Fault(reason="failed")]
+
+        async def send(question: SendInvite, keys: dict[str, str]) -> Done | Fault:
+            sent.append(question)
+            return answers.pop(0)
+
+        await box.crew.serve(SEND_INVITE, send)
+        link = await box.ask()
+        await box.until(state="asked", texted="sent")
+        assert sent == [SendInvite(url=link.url, phone=PHONE, purpose="help")]
+        await box.ask()
+        await box.until(state="asked", texted="failed")
+        await box.crew.request(END_SUPPORT, EndSupport())
+        await box.until(state="off", texted="")
+        what = [entry.what for entry in box.written()]
+        assert [one for one in what if "texted" in one] == ["link-texted", "link-not-texted"]
+        trail = box.audit.read_text()
+        assert PHONE[3:] not in trail
+        assert link.url.partition("#")[2] not in trail
 
 
 async def test_guessed_links_end_the_ask(broker: Broker, tmp_path: Path) -> None:

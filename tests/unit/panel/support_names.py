@@ -15,4 +15,5 @@ def names() -> Iterator[str]:
     yield from (f"support.text.{state}" for state in ("off", "asked", "active", "away", "unsure"))
     yield from (f"failed.support{what}" for what in ("", "-admit", "-end", "-say"))
     yield from (f"failed.support-shell{what}" for what in ("", "-end"))
+    yield from (f"support.texted.{what}" for what in ("sending", "sent", "failed"))
     yield from (f"support.shell.{what}" for what in ("asked", "granted", "open", "text"))

@@ -74,6 +74,13 @@ def test_a_command_line_is_shown_whatever_else_is_done() -> None:
     assert say(desk, 1.0)["shell"] == "none"
 
 
+def test_where_the_link_went_is_said_while_it_waits() -> None:
+    desk = SupportDesk()
+    asked = SupportSession(state="asked", id="s1", asked_by="crew", texted="failed")
+    desk.receive(asked, 0.0)
+    assert str(say(desk, 0.0)["text"]).startswith("SMS til brukerstøtten ble ikke sendt: ring dem.")
+
+
 def test_how_it_ended() -> None:
     desk = SupportDesk()
     desk.receive(SupportSession(state="off", ended="time"), 0.0)
