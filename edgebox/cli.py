@@ -104,6 +104,7 @@ class MonitorChoice(StrEnum):
     MEDIBUS = "medibus"
     DRI = "dri"
     NONIN = "nonin"
+    NONIN_TEXT = "nonin-text"
     SDC = "sdc"
     BLUETOOTH = "bluetooth"
 

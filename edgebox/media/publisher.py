@@ -177,11 +177,8 @@ class Connection:
         if host is not None:
             aiortc_hooks.gather_only(pc, host)
         else:
-            self._gate.pictures = {
-                aiortc_hooks.source_of(one.sender)
-                for one in pc.getTransceivers()
-                if isinstance(one.sender.track, CameraTrack)
-            }
+            cameras = [one for one in self.senders if isinstance(one.track, CameraTrack)]
+            self._gate.pictures = {aiortc_hooks.source_of(one) for one in cameras}
         await pc.setRemoteDescription(RTCSessionDescription(offer.text, "offer"))
         self._described = True
         aiortc_hooks.bound_data(pc)
@@ -215,26 +212,18 @@ class Connection:
             )
         )
 
-    def moments(self) -> list[tuple[str, int, float]]:
-        """Camera, RTP timestamp and monotonic time of capture of the newest pictures.
-
-        Now and then the timestamp is that of the picture before: never of a later one.
-        """
-        senders = [one.sender for one in self._pc.getTransceivers()] if self._pc else []
-        return [
-            (sender.track.encoder.camera.id, timestamp, sender.track.captured_at())
-            for sender in senders
-            if isinstance(sender.track, CameraTrack)
-            and (timestamp := aiortc_hooks.timestamp_of(sender))
-        ]
+    @property
+    def senders(self) -> list[RTCRtpSender]:
+        """Of all its tracks."""
+        return [one.sender for one in self._pc.getTransceivers()] if self._pc else []
 
     def keep_only(self, cameras: Collection[str]) -> None:
         """Pictures of other cameras that wait to be sent are not sent any more."""
         gone = [one for one in self.tracks.values() if one.encoder.camera.id not in cameras]
         for track in gone:
             track.flush()
-        senders = [one.sender for one in self._pc.getTransceivers()] if self._pc else []
-        self._gate.flush([aiortc_hooks.source_of(one) for one in senders if one.track in gone])
+        sources = [aiortc_hooks.source_of(one) for one in self.senders if one.track in gone]
+        self._gate.flush(sources)
 
     def hold(self, held: bool) -> None:
         """Nothing is sent to a viewer who may have gone; pictures go on with a keyframe."""

@@ -5,10 +5,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from edgebox.media.channel import Channel, Wire
-from edgebox.media.data_messages import LABEL, Moment
+from edgebox.media.data_messages import LABEL
 from edgebox.media.encoder import Encoder
 from edgebox.media.flood import Flood
 from edgebox.media.guest import GuestPicture
+from edgebox.media.moments import moments_of
 from edgebox.media.publisher import Call, Connection
 from edgebox.media.share import ViewerLimit
 from edgebox.media.sound.cabin import Voice
@@ -89,8 +90,7 @@ class Viewer:
         if self.state != "connected" or not self.channel.sent_wave:
             return
         self.channel.sent_wave = False
-        for camera, timestamp, at in self.connection.moments():
-            moment = Moment(camera=camera, rtp=timestamp, at_utc=now_utc - (now - at))
+        for moment in moments_of(self.connection.senders, now, now_utc):
             self.channel.send_vitals(moment)
 
     def _opened(self, wire: Wire) -> None:
