@@ -45,6 +45,10 @@ MARKS: list[dict[str, Any]] = [
     {"type": "point", "on": True, "x": 0.35, "y": 0.4, "by": "Dr. Berg"},
     {"type": "line", "stroke": "a.1", "points": [[0.55, 0.3], [0.65, 0.5], [0.6, 0.65]]},
 ]
+SAID = {
+    "nb": "Kan du vise venstre pupille en gang til, og holde lyset litt fra siden?",
+    "en": "Could you show the left pupil once more, with the light from the side?",
+}
 CAPABLE = """
 MediaStreamTrack.prototype.getCapabilities = () => ({torch: true, zoom: {min: 1, max: 5}});
 """
@@ -78,6 +82,8 @@ async def take(directory: Path, form: str) -> None:
                 for event in (VIEW, *MARKS):
                     await hear(event)
                 await show("live-seen")
+                await hear({"type": "text", "by": "Dr. Berg", "text": SAID[lang]})
+                await show("live-text")
                 await page.click('[data-command="stop"]')
                 await show("stopped")
                 for name, state in STATES.items():

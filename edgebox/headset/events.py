@@ -1,4 +1,5 @@
-"""What a headset's page is told: who looks, what they point at, whether its own session stands.
+"""What a headset's page is told: who looks, what they point at and write, whether
+its own session stands.
 
 One JSON object a line on a response that does not end (NDJSON); a bearer asked for it. A page that
 does not read is cut off. Nothing of a patient is in it but what remote help draws on this very
@@ -14,7 +15,16 @@ from typing import Any
 import msgspec
 
 from edgebox.bus import Bus
-from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
+from edgebox.messages.marks import (
+    NOTE,
+    POINTING,
+    STROKE,
+    WIPE,
+    Note,
+    Pointing,
+    Stroke,
+    Wipe,
+)
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
 
 WAITING_MAX = 500
@@ -81,6 +91,7 @@ class Events:
         await self._bus.subscribe(POINTING, self._take_pointing)
         await self._bus.subscribe(STROKE, self._take_stroke)
         await self._bus.subscribe(WIPE, self._take_wipe)
+        await self._bus.subscribe(NOTE, self._take_note)
 
     def open(self, device: str) -> Page | None:
         """None when there are too many."""
@@ -147,6 +158,9 @@ class Events:
 
     async def _take_wipe(self, mark: Wipe, keys: dict[str, str]) -> None:
         self._tell_camera(mark.camera, {"type": "wipe"})
+
+    async def _take_note(self, note: Note, keys: dict[str, str]) -> None:
+        self._tell_camera(note.camera, {"type": "text", "by": note.name, "text": note.text})
 
     def _tell_camera(self, camera: str, event: Event) -> None:
         for page in list(self._pages):

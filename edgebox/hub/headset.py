@@ -17,7 +17,6 @@ it goes through the TURN server and the bond, encrypted between device and box.
 | /pair/...                  | pairing (pair_relay.py)                           |
 """
 
-import asyncio
 import contextlib
 import logging
 import secrets
@@ -28,7 +27,7 @@ from aiohttp import web
 
 from edgebox.bus import Bus
 from edgebox.config import Config, parse_address
-from edgebox.errors import DeviceError
+from edgebox.errors import ConfigError, DeviceError
 from edgebox.headset.page import HEADERS, HeadsetPage
 from edgebox.headset.web import SESSION, as_http, read_request
 from edgebox.headset.whip import (
@@ -88,7 +87,7 @@ class OutsideSite:
         self._requests = Limiter(REQUESTS_HZ, REQUESTS_BURST)
         self._offers = Limiter(OFFERS_HZ, OFFERS_BURST)
         self._page = HeadsetPage()
-        self._streams: set[asyncio.Task[None] | None] = set()
+        self._streams = 0
 
     def application(self) -> web.Application:
         """Everything wired up."""
@@ -179,18 +178,17 @@ class OutsideSite:
         box = self._passes.box_of(bearer, time.monotonic())
         if not box:
             return web.Response(status=401, headers=INVALID)
-        if len(self._streams) >= PAGES_MAX:
+        if self._streams >= PAGES_MAX:
             return web.Response(status=503, headers={"Retry-After": "5"})
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        own = asyncio.current_task()
-        self._streams.add(own)
+        self._streams += 1
         try:
             await response.prepare(request)
             await self._follow(response, OutsidePoll(bearer=bearer, page=secrets.token_hex(8)), box)
         except ConnectionError:
             return response
         finally:
-            self._streams.discard(own)
+            self._streams -= 1
         return response
 
     async def _follow(self, response: web.StreamResponse, poll: OutsidePoll, box: str) -> None:
@@ -208,11 +206,13 @@ class OutsideSite:
 async def serving(
     config: Config, bus: Bus, fleet: Fleet | None, turn_secret: bytes
 ) -> AsyncIterator[None]:
-    """Serve while in the context, if it is configured. Raises DeviceError."""
+    """Serve while in the context, if it is configured. Raises ConfigError or DeviceError."""
     listen = config.hub.headset_listen
-    if not listen or fleet is None:
+    if not listen:
         yield
         return
+    if fleet is None:
+        raise ConfigError("hub.headset_listen: there are no headsets without registry_certificate")
     site = OutsideSite(bus, fleet, config.hub.turn_urls, turn_secret)
     runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=1)
     await runner.setup()

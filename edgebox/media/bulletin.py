@@ -1,4 +1,4 @@
-"""What remote help points at and draws, on its way to the panel in the order it was done."""
+"""What remote help points at, draws and writes, on its way to panel and headsets in its order."""
 
 import asyncio
 from collections import deque
@@ -6,15 +6,26 @@ from typing import Any
 
 from edgebox.bus import Bus
 from edgebox.messages.base import Topic
-from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
+from edgebox.messages.marks import (
+    NOTE,
+    POINTING,
+    STROKE,
+    WIPE,
+    Note,
+    Pointing,
+    Stroke,
+    Wipe,
+)
 
 WAITING_MAX = 500
 """More wait only while the broker is slow or away; the oldest go."""
 
-TOPICS: dict[type[Pointing | Stroke | Wipe], Topic[Any]] = {
+Shown = Pointing | Stroke | Wipe | Note
+TOPICS: dict[type[Shown], Topic[Any]] = {
     Pointing: POINTING,
     Stroke: STROKE,
     Wipe: WIPE,
+    Note: NOTE,
 }
 
 
@@ -23,10 +34,10 @@ class Bulletin:
 
     def __init__(self, bus: Bus):
         self._bus = bus
-        self._waiting: deque[Pointing | Stroke | Wipe] = deque(maxlen=WAITING_MAX)
+        self._waiting: deque[Shown] = deque(maxlen=WAITING_MAX)
         self._arrived = asyncio.Event()
 
-    def put(self, message: Pointing | Stroke | Wipe) -> None:
+    def put(self, message: Shown) -> None:
         """Published soon."""
         self._waiting.append(message)
         self._arrived.set()

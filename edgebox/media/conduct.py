@@ -12,6 +12,7 @@ from edgebox.media.data_messages import (
     Move,
     Point,
     TakeStill,
+    Write,
     Zoom,
 )
 from edgebox.roles import Rights
@@ -26,6 +27,7 @@ ALLOWANCES: Mapping[type[FromPage], tuple[float, float]] = {
     TakeStill: (0.5, 3.0),
     Zoom: (20.0, 40.0),
     Move: (20.0, 40.0),
+    Write: (0.5, 4.0),
 }
 """Of each kind: so many a second, and so many at once. A hand needs no more."""
 EXCESS_MAX = 200.0

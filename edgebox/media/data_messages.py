@@ -96,7 +96,14 @@ class Move(_Message, frozen=True):
     zoom: Speed = 0.0
 
 
-FromPage = Focus | Point | Draw | Erase | TakeStill | Zoom | Move
+class Write(_Message, frozen=True):
+    """A line for whoever wears or holds this camera: a headset, a phone."""
+
+    camera: Id
+    text: Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+
+
+FromPage = Focus | Point | Draw | Erase | TakeStill | Zoom | Move | Write
 
 # Box to page
 

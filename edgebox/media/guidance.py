@@ -1,4 +1,5 @@
-"""What remote help does to the pictures: focus, pointers, lines, zoom, movement, stills.
+"""What remote help does to the pictures: focus, pointers, lines, zoom, movement, stills,
+and what is written to who wears a camera.
 
 All who guide share one main picture, one part of each camera and one set of lines: everybody,
 the crew included, looks at the same. Who may do it is judged per message (conduct.py); what others
@@ -30,16 +31,17 @@ from edgebox.media.data_messages import (
     TakeStill,
     ToPage,
     View,
+    Write,
     Zoom,
 )
 from edgebox.media.encoder import Encoder
 from edgebox.media.lines import Lines
-from edgebox.messages.marks import Pointing, Stroke, Wipe
+from edgebox.messages.marks import Note, Pointing, Stroke, Wipe
 from edgebox.messages.session import Admitted
 
 logger = logging.getLogger(__name__)
 
-Shown = Pointing | Stroke | Wipe
+Shown = Pointing | Stroke | Wipe | Note
 
 
 class Mover(Protocol):
@@ -74,7 +76,7 @@ class Surroundings:
     focus: Callable[[str, str], bool]
     """Make a camera the main picture, in the name of somebody; False if it is not sent."""
     show: Callable[[Shown], None]
-    """To the panel."""
+    """To the panel, and to headsets."""
     part_changed: Callable[[], None]
 
 
@@ -171,6 +173,8 @@ class Guidance:
                 return self._move(message)
             case TakeStill():
                 return self._take_still(channel, message)
+            case Write():
+                return self._write(channel, message)
         return None
 
     def _point(self, channel: Channel, message: Point) -> None:
@@ -218,6 +222,21 @@ class Guidance:
         self._lines.erase(camera)
         self._around.show(Wipe(camera=camera))
         self._tell(camera, Erased(camera=camera))
+
+    def _write(self, channel: Channel, message: Write) -> Reason | None:
+        """To a camera that somebody wears or holds, and to no other."""
+        if self._encoders[message.camera].camera.kind != "headset":
+            return "not-found"
+        guest = channel.guest
+        self._around.show(
+            Note(
+                participant=guest.participant,
+                name=guest.name,
+                camera=message.camera,
+                text=message.text,
+            )
+        )
+        return None
 
     def _zoom(self, message: Zoom) -> None:
         encoder = self._encoders[message.camera]

@@ -37,6 +37,16 @@ class Wipe(Message, frozen=True):
     camera: Id
 
 
+class Note(Message, frozen=True):
+    """A line that somebody wrote to whoever wears or holds this camera. In no log."""
+
+    participant: Id
+    name: Text
+    camera: Id
+    text: Text
+
+
 POINTING = Topic("box/{box}/local/pointing", Pointing, qos=0)
 STROKE = Topic("box/{box}/local/stroke", Stroke)
 WIPE = Topic("box/{box}/local/wipe", Wipe)
+NOTE = Topic("box/{box}/local/note", Note)

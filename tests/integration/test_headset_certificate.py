@@ -60,7 +60,13 @@ def pebble(directory: Path) -> Iterator[list[str]]:
         }
     }
     (directory / "pebble.json").write_text(json.dumps(settings))
-    names = ("pebble-challtestsrv", "-dns01", f"127.0.0.1:{dns}", "-management", f":{control}")
+    names = (
+        "pebble-challtestsrv",
+        "-dns01",
+        f"127.0.0.1:{dns}",
+        "-management",
+        f"127.0.0.1:{control}",
+    )
     others = ("-http01", "", "-https01", "", "-tlsalpn01", "")
     authority = ("pebble", "-config", str(directory / "pebble.json"), "-strict",
                  "-dnsserver", f"127.0.0.1:{dns}")  # fmt: skip

@@ -14,7 +14,7 @@ from tests.integration.headset_rig import (
     headset_configuration,
     headset_page,
 )
-from tests.integration.media_rig import chromium_page, frames_seen, until, watch
+from tests.integration.media_rig import channel_open, chromium_page, frames_seen, say, until, watch
 
 pytestmark = [pytest.mark.alone, pytest.mark.browser]
 
@@ -36,7 +36,7 @@ async def test_headset_is_a_camera_at_the_remote_page_without_a_tap(
         assert headset.name == "Hodekamera 1"
         assert session.sent[-1] == headset.id
         async with chromium_page() as doctor:
-            answer = await watch(box.observer, doctor, turn_server)
+            answer = await watch(box.observer, doctor, turn_server, data=True)
             assert isinstance(answer, WatchAnswer)
             mids = {stream.mid for stream in answer.streams if stream.camera == headset.id}
             assert len(mids) == 1
@@ -44,6 +44,13 @@ async def test_headset_is_a_camera_at_the_remote_page_without_a_tap(
             await until(
                 page, "document.getElementById('audience').textContent.includes('Dr. Test')"
             )
+            await channel_open(doctor, "p1")
+            await say(doctor, "p1", "Write", camera=headset.id, text="Litt til venstre")
+            await until(
+                page, "document.getElementById('said').innerText === 'Dr. Test: Litt til venstre'"
+            )
+            await page.click("#said")
+            await until(page, "document.getElementById('said').hidden")
 
 
 async def test_lost_lease_cuts_the_picture(broker: Broker, tmp_path: Path) -> None:

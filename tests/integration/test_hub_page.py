@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, WebSocketRoute
 
-from edgebox.media.data_messages import Draw, Erase, Focus, Move, Point, TakeStill, Zoom
+from edgebox.media.data_messages import Draw, Erase, Focus, Move, Point, TakeStill, Write, Zoom
 from edgebox.messages.session import Sending
 from tests.conftest import Broker, TurnServer
+from tests.integration import hub_box
 from tests.integration.hub_box import (
     RunningHub,
     StandInBox,
@@ -372,6 +373,34 @@ async def centre(page: Page) -> tuple[float, float]:
     at = await page.locator(".tile.main").bounding_box()
     assert at is not None
     return at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+
+
+@pytest.fixture
+def worn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first camera is a headset's."""
+    monkeypatch.setattr(hub_box, "CAMERAS", (("headset-1", "Hodekamera"), ("rear", "Bakrom")))
+
+
+async def test_who_wears_the_camera_is_written_to(
+    worn: None, box: StandInBox, browser: Browser
+) -> None:
+    await box.go("live")
+    page = await enter(browser, await box.invite("doctor"))
+    await until_seen(page, "edgebox.canGuide && !document.getElementById('write').hidden", 20)
+    box.said.clear()
+    await page.fill("#write-text", "  Litt til venstre ")
+    await page.keyboard.press("Enter")
+    await until(lambda: said(box, Write))
+    assert said(box, Write) == [Write(camera="headset-1", text="Litt til venstre")]
+    assert await page.input_value("#write-text") == ""
+    assert await page.inner_text("#told") == "Sendt til den som har kameraet på."
+    # Keys that are tools elsewhere are letters here.
+    await page.focus("#write-text")
+    await page.keyboard.press("p")
+    assert await page.get_attribute("#point", "aria-pressed") == "false"
+    box.order = ["rear", "headset-1"]
+    await box.say()
+    await until_seen(page, "document.getElementById('write').hidden")
 
 
 async def test_pointing_and_drawing_are_told_in_fractions_of_the_sensor(

@@ -9,14 +9,19 @@ import { Scanner } from "./scanner.js";
 import { scans, speak } from "./speech.js";
 
 const WHERE_EVERY_MS = 10_000;
+const SAID_MS = 60_000;
 const { texts } = JSON.parse(document.getElementById("start").textContent);
 const at = (id) => document.getElementById(id);
 const say = (key, values = {}) =>
-  (texts[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  (texts[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => unbroken(values[name] ?? ""));
+// A call sign is not broken at its hyphen.
+const unbroken = (text) => text.replaceAll("-", "\u2011");
 
 const own = { stopped: false, muted: false }; // what the wearer asked for
 let paired = { state: "starting", reason: "", vehicle: "", digits: "", belongs: "" };
 let view = null; // newest event of type "view"
+let said = null; // newest line that somebody wrote: {by, text}
+let saidTimer = 0;
 let wakeLock = null;
 
 const camera = new Camera(update);
@@ -34,6 +39,7 @@ function follow(state) {
 
 function hear(event) {
   if (event.type === "view") view = event;
+  else if (event.type === "text") read(event);
   else if (event.type === "ended") publisher.restart();
   else if (event.type === "lost") {
     // What was drawn meanwhile is not known; and it may be another network now.
@@ -41,6 +47,19 @@ function hear(event) {
     marks.clear();
     locate();
   } else marks.take(event);
+  update();
+}
+
+// A line for who wears this: shown for a while, or until it is touched.
+function read({ by, text }) {
+  said = { by, text };
+  clearTimeout(saidTimer);
+  saidTimer = setTimeout(unread, SAID_MS);
+}
+
+function unread() {
+  said = null;
+  clearTimeout(saidTimer);
   update();
 }
 
@@ -57,10 +76,8 @@ function update() {
   publisher.give(sending && camera.live ? camera.stream : null);
   events.follow(paired.state === "paired");
   scanner.run(scanning && camera.live);
-  if (paired.state !== "paired") {
-    marks.clear();
-    view = null;
-  }
+  if (!sending) marks.clear();
+  if (paired.state !== "paired") view = said = null;
   keepAwake(visible && paired.state === "paired");
   show(scanning);
 }
@@ -87,6 +104,9 @@ function show(scanning) {
   at("advice").textContent = say(`${known}.advice`, values);
   at("scan").hidden = !scanning;
   at("audience").textContent = audience();
+  at("said").hidden = !said;
+  at("said-by").textContent = said ? `${said.by}:` : "";
+  at("said-text").textContent = said?.text ?? "";
   showCommands();
 }
 
@@ -173,6 +193,7 @@ navigator.connection?.addEventListener?.("change", awake);
 setInterval(locate, WHERE_EVERY_MS);
 locate();
 
+at("said").addEventListener("click", unread);
 scans(at("code"), say("scan"));
 speak(at("send"), say("command.send"));
 at("code").addEventListener("input", () => {

@@ -97,6 +97,7 @@ const tools = new Tools({
   part,
   canGuide,
   changed: () => refresh(),
+  sent: () => tell(say("tool.sent")),
 });
 const sound = new Sound(() => refresh());
 const controls = new Controls({

@@ -1,5 +1,5 @@
 // What a person who guides can do to the main picture: point, draw, wipe, freeze, take a still, zoom
-// and pan, turn the camera. By mouse, finger and keyboard.
+// and pan, turn the camera, write to who wears it. By mouse, finger and keyboard.
 
 import { $, press, write } from "./dom.js";
 import { say } from "./words.js";
@@ -19,14 +19,15 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export class Tools {
   // main(): {camera, tile} of the large picture, or null. guide: Guide. still: Still.
   // part(camera): what of it is seen. canGuide(): whether the box listens now. changed(): the
-  // picture was frozen or let go.
-  constructor({ main, guide, still, part, canGuide, changed }) {
-    Object.assign(this, { main, guide, still, part, canGuide, changed });
+  // picture was frozen or let go. sent(): a line is on its way to who wears the camera.
+  constructor({ main, guide, still, part, canGuide, changed, sent }) {
+    Object.assign(this, { main, guide, still, part, canGuide, changed, sent });
     this.mode = null; // null, "point" or "draw"
     this.pointers = new Map(); // pointerId -> {x, y}: fingers on the picture
     this.cursor = { x: 0.5, y: 0.5 }; // where the keyboard points
     this.zoom = new Zoom((camera, part_) => guide.tell({ type: "Zoom", camera, ...part_ }));
     this.setUpButtons();
+    this.setUpWriting();
     this.setUpPointers($("stage"));
     this.setUpMoves();
   }
@@ -40,6 +41,18 @@ export class Tools {
     press($("zoom-in"), () => this.zoomBy(ZOOM_STEP));
     press($("zoom-out"), () => this.zoomBy(1 / ZOOM_STEP));
     press($("zoom-all"), () => this.zoomTo({ x: 0, y: 0, size: 1 }));
+  }
+
+  setUpWriting() {
+    $("write").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = $("write-text").value.trim();
+      const main = this.main();
+      if (!text || !main || !this.canGuide()) return;
+      this.guide.tell({ type: "Write", camera: main.camera, text });
+      $("write-text").value = "";
+      this.sent();
+    });
   }
 
   setUpPointers(stage) {
@@ -332,6 +345,8 @@ export class Tools {
     $("zoom-out").disabled = $("zoom-all").disabled = !zoomable || part.size > 0.999;
     for (const id of ["point", "draw", "erase", "take-still"]) $(id).disabled = !can || !main;
     $("freeze").disabled = !main?.tile.shown || main.tile.isHidden;
+    // Somebody wears this camera, or holds it (edgebox/media/headset_camera.py names them).
+    $("write").hidden = !can || !main?.camera.startsWith("headset-");
     $("moves").hidden = !can || !main || !this.guide.movable(main.camera);
   }
 }

@@ -14,6 +14,7 @@ from edgebox.headset.outside import Outside
 from edgebox.headset.whip import Request, Response
 from edgebox.messages.base import Fault
 from edgebox.messages.headset import OutsideEvents, OutsidePoll, OutsideRequest, OutsideResponse
+from edgebox.messages.marks import Note, Wipe
 from edgebox.messages.session import TurnCredentials
 
 TURN = TurnCredentials(username="u", password="p")
@@ -101,6 +102,18 @@ async def test_page_is_told_at_once_and_again_when_something_is_new() -> None:
     rig.events.session_changed("d1", begun=False)
     told = (await waiting).lines.splitlines()
     assert [msgspec.json.decode(line)["type"] for line in told] == ["ended", "view"]
+
+
+async def test_page_is_told_what_is_pointed_at_and_written_on_its_own_picture_only() -> None:
+    rig = Rig()
+    await rig.poll()
+    here, there = ("camera-1", "camera-2")
+    for camera in (there, here):
+        note = Note(participant="p", name="Dr. Berg", camera=camera, text=f"til {camera}")
+        await rig.events._take_note(note, {})
+        await rig.events._take_wipe(Wipe(camera=camera), {})
+    told = [msgspec.json.decode(line) for line in (await rig.poll()).lines.splitlines()]
+    assert told == [{"type": "text", "by": "Dr. Berg", "text": "til camera-1"}, {"type": "wipe"}]
 
 
 async def test_page_needs_a_bearer_to_open_and_a_lease_to_stay() -> None:

@@ -9,6 +9,8 @@ import pytest
 from aiohttp import ClientSession, web
 
 from edgebox.bus import Bus
+from edgebox.config import Config, Hub
+from edgebox.errors import ConfigError
 from edgebox.hub import headset, pair_relay
 from edgebox.hub.fleet import Fleet
 from edgebox.hub.headset import OutsideSite
@@ -111,6 +113,13 @@ async def post(
     """An offer."""
     async with device.post("/whip", data=body, headers=headers) as answer:
         return answer.status, dict(answer.headers), await answer.text()
+
+
+async def test_page_without_a_list_of_devices_is_a_mistake(bus: BoxBus) -> None:
+    config = Config(hub=Hub(headset_listen="127.0.0.1:0"))
+    with pytest.raises(ConfigError, match="registry_certificate"):
+        async with headset.serving(config, cast("Bus", bus), None, b""):
+            pass
 
 
 async def test_offer_goes_to_the_box_with_a_relay_for_both_ends(bus: BoxBus) -> None:

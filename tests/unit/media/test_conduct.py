@@ -15,6 +15,7 @@ from edgebox.media.data_messages import (
     Move,
     Point,
     TakeStill,
+    Write,
     Zoom,
 )
 from edgebox.messages.base import Role
@@ -28,6 +29,7 @@ MESSAGES: dict[type[FromPage], FromPage] = {
     TakeStill: TakeStill(id=7, camera="a"),
     Zoom: Zoom(camera="a", x=0.0, y=0.0, size=0.5),
     Move: Move(camera="a", pan=1.0),
+    Write: Write(camera="a", text="Litt til venstre"),
 }
 GUIDES = {"doctor"}
 """Written out once more, so that a change of the rights is noticed here."""

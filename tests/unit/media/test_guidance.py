@@ -19,7 +19,7 @@ from edgebox.media.data_messages import CHUNK_BYTES, LABEL, POINTING_LABEL, Poin
 from edgebox.media.encoder import Encoder, Still
 from edgebox.media.guidance import Guidance, Shown, Surroundings
 from edgebox.messages.base import Role
-from edgebox.messages.marks import Pointing, Stroke, Wipe
+from edgebox.messages.marks import Note, Pointing, Stroke, Wipe
 from edgebox.messages.session import Admitted
 
 CAMERAS = ("patient", "outside")
@@ -208,6 +208,30 @@ def test_pointers_and_lines_reach_the_panel_and_the_others_who_see_the_picture()
     assert ola.wire.types()[2:] == ["Drawn", "Erased"]
     assert kari.wire.types()[2:] == ["Drawn", "Erased"], "oneself included, but for the pointer"
     assert pilot.wire.types() == ["View"]
+
+
+def test_what_is_written_reaches_who_wears_the_camera_and_no_other_camera() -> None:
+    stage = Stage()
+    worn = Camera(id="headset-1", name="Hodekamera", kind="headset")
+    stage.encoders[worn.id] = Encoder(worn, "", "off", lambda: None)
+    kari = stage.join("kari", cameras=(*CAMERAS, worn.id))
+    kari.wire.says("Write", camera="patient", text="Hei")
+    assert stage.shown == []
+    assert kari.wire.sent[-1] == {
+        "type": "Denied",
+        "what": "Write",
+        "reason": "not-found",
+        "id": 0,
+    }
+    kari.wire.says("Write", camera="headset-1", text="Litt til venstre")
+    note = Note(participant="kari", name="Kari", camera="headset-1", text="Litt til venstre")
+    assert stage.shown == [note]
+    for text in ("", "x" * 121, "a\nb", "a\x00"):
+        kari.wire.says("Write", camera="headset-1", text=text)
+    assert stage.shown == [note]
+    ola = stage.join("ola", "observer", cameras=(worn.id,))
+    ola.wire.says("Write", camera="headset-1", text="Hei")
+    assert stage.shown == [note]
 
 
 def test_a_pointer_goes_with_the_person() -> None:
