@@ -26,7 +26,7 @@ EXPOSURE_MORE = {
     "edgebox-identity": 1.8,
     "edgebox-renewal": 1.8,
     "edgebox-voucher": 1.8,
-    "edgebox-update-restart": 3.0,  # mounts the boot loader's partition writable: CAP_SYS_ADMIN
+    "edgebox-update-restart": 2.6,  # mounts the boot loader's partition writable: CAP_SYS_ADMIN
     "edgebox-usb@": 3.0,  # mounts a stick: CAP_SYS_ADMIN, devices
     "edgebox-kiosk": 3.1,  # a browser on a screen: devices, name spaces for its own sandbox, a JIT
     "edgebox-shell@": 1.6,  # sees other users' processes
