@@ -52,11 +52,12 @@ def run_demo(
     cameras: Sequence[str], microphone: str, loudspeaker: str, port: int, language: Language
 ) -> None:
     """The whole system on this machine, until SIGTERM or Ctrl-C."""
-    from edgebox.sim import demo
+    from edgebox.sim import demo, demo_sources
 
-    sources = [demo.camera_from_argument(*numbered) for numbered in enumerate(cameras)]
-    sound = demo.Sound(
-        demo.microphone_from_argument(microphone), demo.loudspeaker_from_argument(loudspeaker)
+    sources = [demo_sources.camera_from_argument(*numbered) for numbered in enumerate(cameras)]
+    sound = demo_sources.Sound(
+        demo_sources.microphone_from_argument(microphone),
+        demo_sources.loudspeaker_from_argument(loudspeaker),
     )
     asyncio.run(_until_signal(demo.run(sources, sound, port, language)))
 

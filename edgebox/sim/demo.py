@@ -8,25 +8,21 @@ directory that goes away with the demo. All listeners are on loopback.
 
 import asyncio
 import contextlib
-import json
 import random
 import secrets
-import socket
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from rich.console import Console
 from rich.live import Live
 
 from edgebox.bus import Bus
-from edgebox.config import Camera, Language, Loudspeaker, Microphone
-from edgebox.errors import ConfigError, DeviceError
+from edgebox.config import Camera, Language
+from edgebox.errors import DeviceError
 from edgebox.host import daemons
 from edgebox.host.supervise import Program, Supervisor
 from edgebox.messages.bond import BOND_STATUS, BondStatus
@@ -34,271 +30,31 @@ from edgebox.messages.room import CREATE_INVITE, CreateInvite, Invite
 from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
 from edgebox.sim import pki
+from edgebox.sim.demo_config import (
+    BOX,
+    HEADSET_NAME,
+    LINK_NAMES,
+    box_config,
+    hub_config,
+    links_config,
+)
+from edgebox.sim.demo_ports import Ports, choose_ports
+from edgebox.sim.demo_sources import DEFAULT_CAMERAS, Sound
 from edgebox.sim.demo_view import DemoView
 from edgebox.sim.modems import say_modems
-from edgebox.sim.ports import LOOPBACK, free_port, is_free
+from edgebox.sim.ports import LOOPBACK
 from edgebox.sim.receiver import receiver
 from edgebox.sim.shell_socket import shell_socket
 from edgebox.sim.sms_gateway import sms_gateway
 
-BOX = "demo-box"
 READY_S = 45.0
 VIEW_HZ = 4
 SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support", "headset")
-HEADSET_NAME = "headset.localhost"
-"""Loopback stands for the access point; browsers look for this name there without any DNS."""
-LINK_NAMES = {"lte-1": "Telenor", "lte-2": "Telia", "nr-1": "Ice"}
-LINK_LANES = {
-    "lte-1": "trace = 'lte:11:4000000'\ndelay_ms = 25\nloss = 0.002\n",
-    "lte-2": "trace = 'lte:22:2500000'\ndelay_ms = 35\nloss = 0.005\n",
-    "nr-1": "rate_bps = 2000000\ndelay_ms = 20\njitter_ms = 5\nloss = 0.01\n",
-}
-"""Three links none of which would do alone all the time."""
 STAFF = {"technician": "Ola Hansen", "fleet": "Drift Demo"}
 """Unit -> name: who may open the hub's pages for staff."""
 PART_VARIABLE = "EDGEBOX_DEMO_PART"
 """Tells each process of the demo its name, for those who look at the process list."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Ports people use (consecutive from `first`) and ports that only parts of the demo use."""
-
-    panel: int
-    room: int
-    control: int
-    preview: int
-    turn: int
-    turn_box: int
-    bond: int
-    key_exchange: int
-    broker: int
-    links: tuple[int, int, int]
-    relay_broker: int
-    relay_key_exchange: int
-    gpsd: int
-    sms: int
-    monitor: int
-    staff: int
-    headset: int
-
-
-def choose_ports(first: int) -> Ports:
-    """Check that the four public ports are free and find the others.
-
-    Raises DeviceError naming the port that is taken and what to do.
-    """
-    for offset, what in enumerate(("panel", "room", "control", "preview")):
-        if not is_free(first + offset, socket.SOCK_STREAM):
-            raise DeviceError(
-                f"port {first + offset} ({what}) is in use on {LOOPBACK}: is another demo running? "
-                f"Stop it, or choose other ports with --port"
-            )
-    rest: list[int] = []
-    while len(rest) < 15:
-        if (port := free_port()) not in rest:
-            rest.append(port)
-    return Ports(
-        panel=first,
-        room=first + 1,
-        control=first + 2,
-        preview=first + 3,
-        turn=rest[0],
-        turn_box=rest[1],
-        bond=rest[2],
-        key_exchange=rest[3],
-        broker=rest[4],
-        links=(rest[5], rest[6], rest[7]),
-        relay_broker=rest[8],
-        relay_key_exchange=rest[9],
-        gpsd=rest[10],
-        sms=rest[11],
-        monitor=rest[12],
-        staff=rest[13],
-        headset=rest[14],
-    )
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Microphone and loudspeaker of the demo's cabin."""
-
-    microphone: Microphone
-    loudspeaker: Loudspeaker
-
-
-def microphone_from_argument(argument: str) -> Microphone:
-    """What `--microphone` names: `tone`, a sound file, or an ALSA device."""
-    if argument == "tone":
-        return Microphone(kind="tone")
-    path = Path(argument).expanduser()
-    if path.is_file():
-        return Microphone(kind="file", source=str(path.resolve()))
-    return Microphone(kind="alsa", source=argument)
-
-
-def loudspeaker_from_argument(argument: str) -> Loudspeaker:
-    """What `--loudspeaker` names: `meter`, a file to write, or an ALSA device."""
-    if argument == "meter":
-        return Loudspeaker(kind="meter")
-    if "/" in argument:
-        return Loudspeaker(kind="file", source=str(Path(argument).expanduser().resolve()))
-    return Loudspeaker(kind="alsa", source=argument)
-
-
-def camera_from_argument(index: int, argument: str) -> Camera:
-    """What `--camera` names: a device, an RTSP address, `picamera:N`, `pattern`, or a file.
-
-    Raises ConfigError when it is none of these.
-    """
-    name = f"Kamera {index + 1}"
-    identity = f"camera-{index + 1}"
-    if argument == "pattern":
-        return Camera(id=identity, name=name, kind="pattern")
-    if argument.startswith(("rtsp://", "rtsps://")):
-        return Camera(id=identity, name=name, kind="rtsp", source=argument)
-    if argument.startswith("/dev/"):
-        return Camera(id=identity, name=name, kind="v4l2", source=argument)
-    if argument.startswith("picamera:"):
-        return Camera(
-            id=identity, name=name, kind="picamera", source=argument.removeprefix("picamera:")
-        )
-    path = Path(argument).expanduser()
-    if not path.is_file():
-        raise ConfigError(
-            f"--camera {argument}: no such file; give a file, /dev/video0, rtsp://..., "
-            f"picamera:0 or pattern"
-        )
-    return Camera(id=identity, name=name, kind="file", source=str(path.resolve()))
-
-
-DEFAULT_CAMERAS = (
-    Camera(id="patient", name="Pasient", kind="pattern", width=1280, height=720, fps=25),
-    Camera(
-        id="outside",
-        name="Ute",
-        kind="pattern",
-        view="outside",
-        width=1280,
-        height=720,
-        fps=25,
-    ),
-)
-
-
-def box_config(
-    directory: Path, ports: Ports, cameras: Sequence[Camera], sound: Sound, language: Language
-) -> str:
-    """The box's TOML."""
-    links = "".join(
-        f"[[bond.link]]\nname = {name!r}\nlabel = {label!r}\n"
-        f"source = '127.0.1.{number}'\nremote = '{LOOPBACK}:{port}'\n"
-        for number, ((name, label), port) in enumerate(
-            zip(LINK_NAMES.items(), ports.links, strict=True), 1
-        )
-    )
-    pictures = "".join(
-        "[[media.camera]]\n"
-        + "".join(
-            f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
-            for key, value in msgspec.structs.asdict(camera).items()
-            if value is not None
-        )
-        for camera in cameras
-    )
-    return f"""
-[box]
-id = '{BOX}'
-vehicle = 'Ambulanse 1'
-[bus]
-address = '{directory}/box.sock'
-[bond]
-usage_file = 'bond-usage.json'
-hub = '{LOOPBACK}:{ports.bond}'
-key_exchange = '{LOOPBACK}:{ports.relay_key_exchange}'
-ca = 'pki/ca.pem'
-certificate = 'pki/{BOX}.pem'
-private_key = 'pki/{BOX}.key'
-{links}
-[[bond.forward]]
-name = 'turn'
-listen = '{LOOPBACK}:{ports.turn_box}'
-to = '{LOOPBACK}:{ports.turn}'
-[media]
-turn = '{LOOPBACK}:{ports.turn_box}'
-preview_listen = '{LOOPBACK}:{ports.preview}'
-[media.microphone]
-kind = {json.dumps(sound.microphone.kind)}
-source = {json.dumps(sound.microphone.source)}
-[media.loudspeaker]
-kind = {json.dumps(sound.loudspeaker.kind)}
-source = {json.dumps(sound.loudspeaker.source)}
-{pictures}
-[vitals]
-store = 'vitals.db'
-[[vitals.monitor]]
-id = 'monitor'
-name = 'Simulert monitor'
-kind = 'intellivue'
-address = '{LOOPBACK}:{ports.monitor}'
-[panel]
-listen = '{LOOPBACK}:{ports.panel}'
-language = '{language}'
-[headset]
-listen = '{LOOPBACK}:{ports.headset}'
-name = '{HEADSET_NAME}'
-fleet_certificate = 'pki/headset/hub.pem'
-fleet_key = 'pki/headset/hub.key'
-state = 'headset'
-[modems]
-bus = 'off'
-[gpsd]
-address = '{LOOPBACK}:{ports.gpsd}'
-[sms]
-by = 'gateway'
-gateway_url = 'http://{LOOPBACK}:{ports.sms}/send'
-gateway_secret = 'turn-secret'
-gateway_authorization = ''
-[support]
-store = 'support.db'
-audit = 'support-audit.jsonl'
-logs = '.'
-shell = 'shell.sock'
-recordings = 'recordings'
-"""
-
-
-def hub_config(directory: Path, ports: Ports, language: Language) -> str:
-    """The hub's TOML."""
-    return f"""
-[bond]
-role = 'hub'
-listen = '{LOOPBACK}:{ports.bond}'
-key_exchange_listen = '{LOOPBACK}:{ports.key_exchange}'
-ca = 'pki/ca.pem'
-certificate = 'pki/hub.pem'
-private_key = 'pki/hub.key'
-allow = ['{LOOPBACK}:{ports.turn}']
-[hub]
-listen = '{LOOPBACK}:{ports.room}'
-public_url = 'http://{LOOPBACK}:{ports.room}'
-bus = '{directory}/hub.sock'
-database = 'sqlite:///{directory}/hub.db'
-turn_urls = ['turn:{LOOPBACK}:{ports.turn}?transport=udp']
-turn_secret = 'turn-secret'
-invite_ttl_s = 86400
-staff_listen = '{LOOPBACK}:{ports.staff}'
-staff_url = 'https://{LOOPBACK}:{ports.staff}'
-staff_ca = 'pki/staff/ca.pem'
-staff_certificate = 'pki/hub.pem'
-staff_private_key = 'pki/hub.key'
-registry_certificate = 'pki/registry.pem'
-registry_key = 'pki/registry.key'
-registry_ca = 'pki/ca.pem'
-support_audit = 'hub-support-audit.jsonl'
-language = '{language}'
-"""
 
 
 class _Ready:
@@ -355,27 +111,6 @@ async def _first_invitation(bus: Bus, ready: _Ready) -> str:
                     return answer.url
     except TimeoutError:
         raise DeviceError(f"not ready after {READY_S:g} s: missing {ready.missing()}") from None
-
-
-def links_config(ports: Ports, language: Language) -> str:
-    """The simulated links' TOML: three bad mobile links and what TCP goes over them."""
-    links = "".join(
-        f"[[link]]\nname = {name!r}\nlabel = {label!r}\n"
-        f"listen = '{LOOPBACK}:{port}'\ntarget = '{LOOPBACK}:{ports.bond}'\n"
-        f"[link.up]\n{LINK_LANES[name]}[link.down]\n{LINK_LANES[name]}"
-        for (name, label), port in zip(LINK_NAMES.items(), ports.links, strict=True)
-    )
-    return f"""
-control = '{LOOPBACK}:{ports.control}'
-language = '{language}'
-{links}
-[[relay]]
-listen = '{LOOPBACK}:{ports.relay_broker}'
-target = '{LOOPBACK}:{ports.broker}'
-[[relay]]
-listen = '{LOOPBACK}:{ports.relay_key_exchange}'
-target = '{LOOPBACK}:{ports.key_exchange}'
-"""
 
 
 def programs(
