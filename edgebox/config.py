@@ -329,6 +329,24 @@ class Gpsd(_Section, frozen=True):
     """gpsd's address; empty: the position is not known to the box."""
 
 
+class Ignition(_Section, frozen=True):
+    """How the box learns that the vehicle is parked, and when it switches itself off."""
+
+    kind: Literal["none", "gpio", "file"] = "none"
+    """`gpio`: a line that is high while the ignition is on. `file`: one that holds 1 or 0, which
+    another program keeps, or a test. `none`: the box runs as long as it has power."""
+    source: Annotated[
+        str,
+        Meta(
+            pattern=r"^\Z|^/dev/gpiochip[0-9]{1,2}:[0-9]{1,2}\Z|^/[^\s:]+\Z",
+            description="/dev/gpiochip0:17, or the path of a file",
+        ),
+    ] = ""
+    """`gpio`: chip and line. `file`: path."""
+    hold_s: Annotated[int, Meta(ge=30, le=86_400)] = 900
+    """So long after the ignition, and after the end of the last call, it runs on."""
+
+
 class Sms(_Section, frozen=True):
     """Links to the video room by text message."""
 
@@ -536,6 +554,7 @@ class Config(_Section, frozen=True):
     panel: Panel = field(default_factory=Panel)
     modems: Modems = field(default_factory=Modems)
     gpsd: Gpsd = field(default_factory=Gpsd)
+    ignition: Ignition = field(default_factory=Ignition)
     sms: Sms = field(default_factory=Sms)
     support: Support = field(default_factory=Support)
     headset: Headset = field(default_factory=Headset)
@@ -584,6 +603,7 @@ def read_secret(config: Config, name: str) -> bytes:
 def _check(file: TomlFile, config: Config) -> None:
     """What types cannot say. Raises ConfigError."""
     bond = config.bond
+    _check_ignition(file, config.ignition)
     _check_unique(file, ("bond", "link"), "name", [link.name for link in bond.link])
     _check_unique(file, ("bond", "forward"), "name", [one.name for one in bond.forward])
     _check_unique(file, ("bond", "forward"), "listen", [one.listen for one in bond.forward])
@@ -654,6 +674,15 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _check_ignition(file: TomlFile, ignition: Ignition) -> None:
+    is_line = ":" in ignition.source
+    needs = {"gpio": "a line such as /dev/gpiochip0:17", "file": "the path of a file"}
+    wrong = {"none": False, "gpio": not is_line, "file": is_line or not ignition.source}
+    if wrong[ignition.kind]:
+        what = f"kind {ignition.kind!r} needs {needs[ignition.kind]}"
+        raise file.refusal(("ignition", "source"), what)
 
 
 def _check_unique(file: TomlFile, table: Steps, key: str, values: list[str]) -> None:

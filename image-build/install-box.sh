@@ -20,6 +20,7 @@ install_units edgebox.target edgebox.slice edgebox-live.slice edgebox-kiosk.serv
     edgebox-renewal.timer edgebox-renewal.service
 install -D -m 755 "$here/image-build/usb-voucher" "$root/opt/edgebox/libexec/usb-voucher"
 install -D -m 644 "$here/config/udev/70-edgebox-usb.rules" -t "$root/usr/lib/udev/rules.d"
+install -D -m 644 "$here/config/udev/71-edgebox-gpio.rules" -t "$root/usr/lib/udev/rules.d"
 install -D -m 644 "$here/config/polkit/50-edgebox.rules" -t "$root/usr/share/polkit-1/rules.d"
 install -D -m 755 "$here/image-build/kiosk" "$root/opt/edgebox/libexec/kiosk"
 

@@ -28,9 +28,15 @@ class Audience:
     @property
     def may_know_position(self) -> bool:
         """True if anybody may."""
+        session = self._session
+        if session is None or not self.is_live:
+            return False
+        return any(RIGHTS[one.role].position for one in session.admitted)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether video is on."""
         media, session = self._media, self._session
         if media is None or session is None or session.state != "live":
             return False
-        if media.state == "stopped" or media.instance != session.instance:
-            return False
-        return any(RIGHTS[one.role].position for one in session.admitted)
+        return media.state != "stopped" and media.instance == session.instance

@@ -1,4 +1,4 @@
-"""The vehicle service: modems and position on the bus, invitations by text message.
+"""The vehicle service: modems, position, invitations by text message, ignition.
 
 A process of its own, so that neither ModemManager nor gpsd nor a provider of text messages can
 take the panel or the pictures along. It has no listener.
@@ -17,6 +17,7 @@ from edgebox.messages.base import Done, Fault
 from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
 from edgebox.messages.vehicle import MODEMS, POSITION, SEND_INVITE, Modem, Modems, SendInvite
+from edgebox.vehicle import ignition
 from edgebox.vehicle.audience import Audience
 
 SAY_EVERY_S = 20.0
@@ -30,7 +31,12 @@ async def run(config: Config) -> None:
     async with service:
         await vehicle.listen()
         await service.set_state("running")
-        await service.run(vehicle.tell_modems(), vehicle.tell_position(), say_running(service))
+        await service.run(
+            vehicle.tell_modems(),
+            vehicle.tell_position(),
+            vehicle.watch_ignition(),
+            say_running(service),
+        )
 
 
 async def say_running(service: Service) -> None:
@@ -63,6 +69,10 @@ class _Vehicle:
         """Until cancelled."""
         if self._modems is not None:
             await self._modems.follow(self._report)
+
+    async def watch_ignition(self) -> None:
+        """Until cancelled, or the box is off."""
+        await ignition.watch(self._config, lambda: self._audience.is_live)
 
     async def tell_position(self) -> None:
         """Each fix, and once that there is none any more; nobody hears any of it otherwise."""

@@ -97,7 +97,6 @@ def prepared(directory: Path) -> tuple[Path, Path]:
     environment = {
         "LAYER_DIR": str(RPI / "image"),
         "IGconf_edgebox_source": str(ROOT),
-        "IGconf_edgebox_ignition_gpio": "17",
         "IGconf_image_name": "edgebox",
         "IGconf_image_suffix": "img",
         "IGconf_image_boot_part_size": "8M",
@@ -123,7 +122,7 @@ def test_each_slot_starts_with_its_own_root(tmp_path: Path) -> None:
         assert f"[boot_partition={number}]\ncmdline=cmdline-{slot}.txt\n" in config
     assert not (firmware / "cmdline.txt").exists()
     assert "dtparam=watchdog=on" in config
-    assert config.rstrip().endswith("gpio=17=ip,pd")
+    assert config.rstrip().endswith("gpio=17=ip,pu")
     assert "[all]" in config[config.rindex("[cm5]") :], "the pin is for all models"
     autoboot = (root / "bootconfig/autoboot.txt").read_text()
     assert "tryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n" in autoboot

@@ -22,6 +22,7 @@ EXPOSURE_MORE = {
     "edgebox-headset": 1.6,  # listens on port 443
     "edgebox-vitals": 1.7,  # sees serial ports, whatever is plugged in; SDC asks for interfaces
     # Root, without any capability: what is root's own, or to start other units again.
+    "edgebox-vehicle": 1.6,  # reads a GPIO line
     "edgebox-config": 1.8,
     "edgebox-identity": 1.8,
     "edgebox-renewal": 1.8,

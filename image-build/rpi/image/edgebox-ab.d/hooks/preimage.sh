@@ -8,9 +8,6 @@ here=$IGconf_edgebox_source/image-build
 
 install -D -m 644 "$here/autoboot.txt" "$root/bootconfig/autoboot.txt"
 cat "$LAYER_DIR/config.txt" >>"$root/boot/firmware/config.txt"
-if [ "${IGconf_edgebox_ignition_gpio:-0}" != 0 ]; then
-    echo "gpio=$IGconf_edgebox_ignition_gpio=ip,pd" >>"$root/boot/firmware/config.txt"
-fi
 # Both slots have the same boot files: config.txt takes the command line of the partition it is on.
 for slot in a b; do
     printf 'root=PARTLABEL=system_%s rootfstype=ext4 ro rootwait rauc.slot=%s %s\n' "$slot" "$slot" \
