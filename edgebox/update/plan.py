@@ -33,7 +33,9 @@ from edgebox.update.memory import Attempt, Ended, Memory
 from edgebox.update.version import is_newer
 
 INSTALL_FREE_S = 60.0
-RESTART_FREE_S = 1200.0
+RESTART_FREE_S = 600.0
+"""Shorter than a parked box waits before it switches itself off (`ignition.hold_s`): else it would
+never come to it."""
 BOND_BEFORE_S = 60.0
 """The bond has been up this long before a restart is dared."""
 BOND_AFTER_S = 10.0
