@@ -1,30 +1,31 @@
-"""A file system of one megabyte, to be filled."""
+"""A small file system, to be filled."""
 
 import contextlib
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-MOUNT = ("mount", "-t", "tmpfs", "-o", "size=1m", "none")
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 
 
 @contextlib.contextmanager
-def small_disk(directory: Path) -> Iterator[Path]:
+def small_disk(directory: Path, megabytes: int = 1) -> Iterator[Path]:
     """Mounted by root, or in a name space of its own where an ordinary user tests."""
     place = directory / "small"
     place.mkdir()
-    mounted = not os.geteuid() and not subprocess.run([*MOUNT, str(place)], check=False).returncode
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(place)]
+    mounted = not os.geteuid() and not subprocess.run(mount, check=False).returncode
     if mounted:
         try:
             yield place
         finally:
             subprocess.run(["umount", "--lazy", str(place)], check=True)
         return
-    script = f"{' '.join(MOUNT)} '{place}' && echo ready && exec cat"
+    script = f"{shlex.join(mount)} && echo ready && exec cat"
     with subprocess.Popen(
         [*NAMESPACE, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:

@@ -1,6 +1,9 @@
 """Technical help with real parts: a fault, a technician who finds it, a crew that ends it."""
 
+import asyncio
+import shutil
 import tarfile
+import tempfile
 import tomllib
 from io import BytesIO
 from pathlib import Path
@@ -8,8 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page
 
+from edgebox.bus import Bus
+from edgebox.config import load
+from edgebox.messages.vehicle import MODEMS, Modem, Modems
 from edgebox.sim.pki import P12_PASSWORD
 from tests.demo import RunningDemo, chromium, demo, until_true
+from tests.integration.small_disk import small_disk
 
 pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -38,6 +45,23 @@ async def desk_page(browser: Browser, running: RunningDemo) -> Page:
     return await context.new_page()
 
 
+async def get_help(panel: Page, desk: Page, address: str) -> str:
+    """From the crew's tap until the technician is in; the link."""
+    await panel.goto(address)
+    await panel.click("#settings")
+    await panel.click("#support-open")
+    await panel.click("#support-ask")
+    await until_true(panel, "document.querySelector('#support-url').innerText.includes('#')")
+    link = f"https://{await panel.inner_text('#support-url')}"
+    await desk.goto(link)
+    assert "#" not in desk.url, "the secret is not left in the address"
+    await desk.click("#join")
+    await desk.wait_for_url("**/desk/box/*")
+    await until_true(desk, "document.querySelector('#situation').innerText.startsWith('Du er')")
+    await until_true(panel, "document.querySelector('#support-who').innerText.includes('Ola')")
+    return link
+
+
 async def use_the_command_line(panel: Page, desk: Page) -> None:
     """Asked for, allowed on the panel, typed into with real keys, closed by the crew's tap."""
     await desk.click("#shell-ask")
@@ -63,21 +87,9 @@ async def use_the_command_line(panel: Page, desk: Page) -> None:
 async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
     async with demo() as running, chromium() as browser:
         panel = await browser.new_page(viewport={"width": 800, "height": 480})
-        await panel.goto(running.panel)
         running.set_link("lte-1", cut=True)
-        await panel.click("#settings")
-        await panel.click("#support-open")
-        await panel.click("#support-ask")
-        await until_true(panel, "document.querySelector('#support-url').innerText.includes('#')")
-        link = f"https://{await panel.inner_text('#support-url')}"
-
         desk = await desk_page(browser, running)
-        await desk.goto(link)
-        assert "#" not in desk.url, "the secret is not left in the address"
-        await desk.click("#join")
-        await desk.wait_for_url("**/desk/box/*")
-        await until_true(desk, "document.querySelector('#situation').innerText.startsWith('Du er')")
-        await until_true(panel, "document.querySelector('#support-who').innerText.includes('Ola')")
+        link = await get_help(panel, desk, running.panel)
 
         # What the fault is.
         links = "document.querySelector('#links').innerText"
@@ -118,3 +130,76 @@ async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
         await desk.goto(link)
         await desk.click("#join")
         await until_true(desk, "!document.querySelector('#problem').hidden")
+
+
+CLOCK = """
+import os, time
+if os.environ.get("EDGEBOX_DEMO_PART") in {parts}:
+    real = time.time
+    time.time = lambda: real() + 90.0
+"""
+BOX_PARTS = {"bond", "media", "panel", "vehicle", "vitals", "headset", "support"}
+DISK_MB = 128
+FAULTS = {
+    "camera": "Feil",
+    "clock": "Feil",
+    "disk-space": "Feil",
+    "modem": "Se på",
+}
+
+
+async def say_no_network(address: str, box: str) -> None:
+    """What ModemManager says of a modem that finds no network."""
+    modem = Modem(interface="lte-1", state="searching", operator="", generation="", signal=0)
+    async with Bus(address, "test", box=box) as bus:
+        while True:
+            await bus.publish(MODEMS, Modems(modems=(modem,)))
+            await asyncio.sleep(0.1)
+
+
+async def test_technician_finds_faults_of_camera_clock_disk_modem_and_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The box's clock is wrong from the start: its session works all the same."""
+    (tmp_path / "sitecustomize.py").write_text(CLOCK.format(parts=BOX_PARTS))
+    async with chromium() as browser:  # before TMPDIR is set: its own files are elsewhere
+        with (
+            tempfile.TemporaryDirectory(prefix="d") as short,
+            small_disk(Path(short), DISK_MB) as disk,
+        ):
+            monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+            monkeypatch.setenv("TMPDIR", str(disk))
+            await with_faults(browser, disk)
+
+
+async def with_faults(browser: Browser, disk: Path) -> None:
+    async with demo("--camera", "/dev/video99") as running:
+        config = load(running.configuration())
+        modems = asyncio.create_task(say_no_network(config.bus.address, config.box.id))
+        try:
+            await find_and_end(running, browser, disk)
+        finally:
+            modems.cancel()
+            await asyncio.wait([modems])
+
+
+async def find_and_end(running: RunningDemo, browser: Browser, disk: Path) -> None:
+    panel = await browser.new_page(viewport={"width": 800, "height": 480})
+    desk = await desk_page(browser, running)
+    await get_help(panel, desk, running.panel)
+    free = shutil.disk_usage(disk).free
+    (disk / "flood").write_bytes(bytes(free - DISK_MB * 15_000))
+    await desk.click("#check-all")
+    rows = "[...document.querySelectorAll('#findings tr')].map(one => one.innerText)"
+    for check, grade in FAULTS.items():
+        await until_true(
+            desk, f"{rows}.some(one => /^{grade}\\s+{check}\\s/.test(one))", timeout_s=40
+        )
+    # The broker dies: said as long as it lasts; who was in is in again, by the same grant.
+    situation = "document.querySelector('#situation').innerText"
+    running.kill("mosquitto")
+    await until_true(desk, f"!{situation}.startsWith('Du er')")
+    await until_true(desk, f"{situation}.startsWith('Du er')", timeout_s=30)
+    await panel.click("#support-stop")
+    await until_true(desk, f"{situation}.startsWith('Mannskapet har avsluttet')")
+    assert await desk.evaluate(LOOK, f"/desk/box/{desk.url.rsplit('/', 1)[1]}") == "Fault"
