@@ -19,6 +19,7 @@ Rules, simplest first:
   RESTART_FREE_S, the vehicle stands as far as is known, and the bond is up: where it is up now it
   must be up after the restart as well, which is part of the proof.
 - Video goes first: a download stops the moment a mission begins and goes on after it.
+- What is installed and was stopped meanwhile, or has a successor, is not started any more.
 - A release that ended badly is not tried again until staff say so (`turn`). One that was not
   confirmed in time may have met an ignition that was switched off: it is tried TRIES_MAX times.
 """
@@ -49,7 +50,9 @@ BOOT_TEST_S = 180.0
 TRIES_MAX = 2
 
 Crew = Literal["", "mission", "support", "headset", "unsure"]
-Deed = Literal["", "download", "check", "install", "test", "restart", "confirm", "give-up"]
+Deed = Literal[
+    "", "download", "check", "install", "test", "restart", "confirm", "give-up", "withdraw"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,8 @@ class Situation:
     confirmed: bool | None
     """The boot loader's word on the running system; None: not known."""
     offer: Release | None = None
+    offer_known: bool = True
+    """The hub has said since this process began what it offers, be it nothing."""
     crew: Crew = "unsure"
     free_s: float = 0.0
     """How long the crew has been away."""
@@ -160,6 +165,10 @@ def _restart(memory: Memory, attempt: Attempt, now: Situation) -> Step:
     def step(reason: Reason, do: Deed = "", after: Memory = memory) -> Step:
         return Step(after, "installed", reason, attempt.release, do)
 
+    if not now.offer_known:
+        return step("hub")
+    if now.offer is None or now.offer.sha256 != attempt.release.sha256:
+        return Step(replace(memory, attempt=None), "current", "", None, "withdraw")
     if waits := _unfit(now):
         return step(waits)
     if attempt.phase == "tried":

@@ -108,6 +108,7 @@ class Updates:
         self._crew = CrewWatch(time.monotonic())
         self._health = Health()
         self._offer: Release | None = None
+        self._offer_known = False
         self._moved_at = self._status_at = float("-inf")
         self._confirmed: bool | None = None
         self._again_at: dict[Deed, float] = {}
@@ -158,6 +159,7 @@ class Updates:
         self._health.receive_bond(status, time.monotonic())
 
     async def _receive_offer(self, offer: UpdateOffer, keys: dict[str, str]) -> None:
+        self._offer_known = True
         if offer.release != self._offer:
             self._offer = offer.release
             self._again_at.pop("download", None)
@@ -207,6 +209,8 @@ class Updates:
             case "give-up", _:
                 if await self._mark("bad"):
                     self._ask_restart()
+            case "withdraw", _:
+                await self._mark("active")
             case "restart", _:
                 self._ask_restart()
 
@@ -245,6 +249,7 @@ class Updates:
             since_boot_s=since_boot_s,
             confirmed=self._confirmed,
             offer=release,
+            offer_known=self._offer_known,
             crew=self._crew.look(now),
             free_s=self._crew.free_s(now),
             moving=now - self._moved_at < FIX_FRESH_S,

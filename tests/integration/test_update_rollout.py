@@ -280,6 +280,24 @@ async def test_a_mission_stops_a_download_and_keeps_everything_else_away(
             await until(box.restart.exists)
 
 
+async def test_what_is_stopped_before_its_restart_is_never_started(
+    tmp_path: Path, broker: Broker, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "RESTART_FREE_S", 1e9)
+    async with office(tmp_path, broker, bench) as here:
+        box = SimBox("box-1", tmp_path / "b", broker, bench)
+        sha256 = await here.release("1.1.0")
+        async with box.on(monkeypatch):
+            await until(lambda: box.id in here.board.vehicles)
+            await here.board.set_stage("Kari", sha256, 100, ())
+            await until(lambda: box.state == "installed")
+            await here.board.stop("Kari", sha256)
+            await until(lambda: box.state == "current")
+            monkeypatch.setattr(plan, "RESTART_FREE_S", 0.05)
+            await until(lambda: "marked-active" in bench.log)
+            assert not box.restart.exists()
+
+
 async def test_a_new_fault_brings_the_old_system_back_and_stops_the_release(
     tmp_path: Path, broker: Broker, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

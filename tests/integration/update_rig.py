@@ -25,6 +25,7 @@ case "$1 ${2:-}" in
         echo "100% Installing done."
         echo pending >"$here/state" ;;
     "status mark-good") echo good >"$here/state"; echo marked-good >>"$here/log" ;;
+    "status mark-active") echo good >"$here/state"; echo marked-active >>"$here/log" ;;
     "status mark-bad") echo bad >"$here/state"; echo marked-bad >>"$here/log" ;;
     "status "*)
         state=good

@@ -171,6 +171,19 @@ def test_a_restart_that_does_not_come_is_asked_for_again() -> None:
     assert step.memory.attempt.tries == 1
 
 
+@pytest.mark.parametrize("phase", ["installed", "tried"])
+def test_what_was_stopped_meanwhile_is_not_started(phase: str) -> None:
+    memory = attempt(phase=phase)
+    assert state(plan.plan(memory, now(offer=None, offer_known=False))) == ("installed", "hub", "")
+    step = plan.plan(memory, now(offer=None))
+    assert state(step) == ("current", "", "withdraw")
+    assert step.memory.attempt is None
+    successor = msgspec.structs.replace(NEW, sha256="cd" * 32, version="1.2.0")
+    step = plan.plan(memory, now(offer=successor))
+    assert step.do == "withdraw"
+    assert plan.plan(step.memory, now(offer=successor)).do == "download"
+
+
 def test_refused_and_failed_are_said_and_left() -> None:
     memory = plan.checked(Memory(), NEW, "signature")
     assert state(plan.plan(memory, READY)) == ("refused", "signature", "")
@@ -217,6 +230,7 @@ SITUATION = st.builds(
     since_boot_s=st.floats(0, 2000),
     confirmed=st.sampled_from([True, False, None]),
     offer=st.sampled_from([None, NEW]),
+    offer_known=st.booleans(),
     crew=st.sampled_from(["", "mission", "support", "headset", "unsure"]),
     free_s=st.floats(0, 3000),
     moving=st.booleans(),
@@ -242,6 +256,9 @@ def test_whatever_is_so_the_rules_hold(memory: Memory, here: Situation) -> None:
     if step.do == "download":
         assert here.crew not in {"mission", "unsure"}
         assert not here.link
+    if step.do == "restart":
+        assert here.offer == NEW
+        assert here.offer_known
     if step.do == "install":
         assert memory.checked == SHA
     if step.do == "confirm":
