@@ -10,7 +10,8 @@ export class Marks {
     this.pointers = new Map();
     this.lines = new Map();
     video.addEventListener("resize", () => this.place());
-    addEventListener("resize", () => this.place());
+    // What stands beside the picture comes and goes, and makes it smaller.
+    new ResizeObserver(() => this.place()).observe(video);
   }
 
   // The drawing lies exactly over the picture, whatever is left free beside it.
