@@ -91,6 +91,30 @@ def test_nonsense_changes_nothing(slots: Slots, words: tuple[str, ...]) -> None:
     assert slots.file.read_text() == before
 
 
+@pytest.mark.parametrize("on_pi", [True, False])
+def test_a_try_is_asked_for_as_the_machine_wants_it(slots: Slots, on_pi: bool) -> None:
+    """What systemctl is told; a stand-in for it says so."""
+    directory = slots.file.parent
+    asked, firmware = directory / "asked", directory / "bootloader"
+    (directory / "systemctl").write_text(f'#!/bin/sh\necho "$@" >>{asked}\n')
+    (directory / "systemctl").chmod(0o755)
+    if on_pi:
+        firmware.touch()
+    environment = os.environ | {
+        "EDGEBOX_BOOTCONFIG": str(directory),
+        "EDGEBOX_FIRMWARE": str(firmware),
+        "PATH": f"{directory}:{os.environ['PATH']}",
+    }
+    subprocess.run([PROGRAM, "restart"], check=True, env=environment)
+    assert asked.read_text() == "reboot\n", "nothing new: what is proved is started"
+    assert not (directory / "tryboot").exists()
+    slots.call("set-primary", "b")
+    subprocess.run([PROGRAM, "restart"], check=True, env=environment)
+    words = asked.read_text().splitlines()[-1]
+    assert words == ("reboot --reboot-argument=0 tryboot" if on_pi else "reboot")
+    assert (directory / "tryboot").exists() is not on_pi
+
+
 @pytest.mark.parametrize("text", ["", "[all]\n", "rubbish", "[all]\nboot_partition=7\n"])
 def test_a_damaged_file_is_not_made_up(slots: Slots, text: str) -> None:
     slots.file.write_text(text)
