@@ -51,6 +51,7 @@ from edgebox.messages.support import (
     SupportSession,
     Token,
 )
+from edgebox.messages.support_shell import OpenShell
 from edgebox.messages.update import UPDATE_STATUS, UpdateStatus
 from edgebox.support.audit import AuditError, Trail
 from edgebox.support.deeds import Noted, describe
@@ -247,6 +248,9 @@ class Desk:
     async def order(self, request: web.Request) -> web.StreamResponse:
         """Have the box do something."""
         body = await _read(request, OrderBody)
+        if isinstance(body.deed, OpenShell):
+            # Its key is made here, for the page's WebSocket, and never given away.
+            raise web.HTTPBadRequest
         return _json(await self._order(self._box(request), request[PERSON], body.deed))
 
     async def bundle(self, request: web.Request) -> web.StreamResponse:

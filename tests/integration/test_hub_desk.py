@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncssh
 import msgspec
 import pytest
 from cryptography import x509
@@ -22,12 +23,18 @@ from edgebox.hub.staff import Staff
 from edgebox.messages.base import Done
 from edgebox.messages.services import BOX_INFO, SERVICE_STATUS, BoxInfo, ServiceStatus
 from edgebox.messages.support import END_SUPPORT, EndSupport
+from edgebox.messages.support_shell import END_SHELL, GRANT_SHELL, EndShell, GrantShell
 from edgebox.sim import pki
 from edgebox.sim.ports import free_port
+from edgebox.sim.shell_socket import shell_socket
 from edgebox.support.audit import Trail, verify
+from edgebox.support.shell_papers import public_line
 from tests.conftest import Broker
 from tests.integration.support_rig import BOX, Rig, rig, running
 from tests.integration.test_hub_staff import Listener
+
+KEY = public_line(asyncssh.generate_private_key("ssh-ed25519"))
+SHELL = f"/desk/box/{BOX}/shell"
 
 
 @dataclass
@@ -65,13 +72,19 @@ class Browser:
     async def order(self, deed: dict[str, Any]) -> Any:
         return await self.post(f"/desk/box/{BOX}/order", {"deed": deed})
 
+    @contextlib.asynccontextmanager
+    async def shell(self, origin: str = "") -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        headers = {"Origin": origin or self.origin}
+        async with self.client.ws_connect(SHELL, headers=headers) as socket:
+            yield socket
+
     async def get(self, path: str) -> tuple[int, str]:
         async with self.client.get(path) as answer:
             return answer.status, await answer.text()
 
 
 @contextlib.asynccontextmanager
-async def here(broker: Broker, directory: Path) -> AsyncIterator[Here]:
+async def here(broker: Broker, directory: Path, terminal: str = "") -> AsyncIterator[Here]:
     pki.hub_credentials(directory / "fleet", ("127.0.0.1",))
     pki.staff_credentials(directory / "staff", "kari", "kari", "technician")
     (directory / "revoked").touch()
@@ -87,7 +100,7 @@ async def here(broker: Broker, directory: Path) -> AsyncIterator[Here]:
     config = Config(hub=hub, directory=str(directory))
     staff = Staff(config)
     trail = directory / "hub-audit.jsonl"
-    async with rig(broker, directory) as box, Bus(broker.address, "hub") as bus:
+    async with rig(broker, directory, terminal) as box, Bus(broker.address, "hub") as bus:
         desk = Desk(bus, hub, Trail(trail), staff.is_welcome, staff.is_revoked)
         app = staff.application()
         add_routes(app, desk)
@@ -163,6 +176,7 @@ async def test_what_is_no_deed_is_refused_before_it_is_sent(broker: Broker, tmp_
     async with here(broker, tmp_path) as at, at.browser("kari") as page:
         bodies: tuple[Any, ...] = (
             {"deed": {"type": "shell"}},
+            {"deed": {"type": "shell", "tunnel": "t" * 32, "key": KEY}},
             {"deed": {"type": "restart", "service": "x; reboot"}},
             {"deed": {"type": "look"}, "session": "s1"},
             {"deed": {"type": "look"}, "serial": "AA"},
@@ -201,6 +215,113 @@ async def test_a_revoked_technician_is_out_of_the_session_too(
         await at.box.until(state="off")
         assert await page.order({"type": "look"}) == 403
         assert ("revoked", "kari") in at.written()
+
+
+async def begin(at: Here, page: Browser) -> None:
+    """The technician is in, and the crew has said yes to a command line."""
+    link = await at.box.ask()
+    path, _, token = link.url.removeprefix(at.listener.url).partition("#")
+    assert await page.post(path, {"token": token}) == {"type": "Done"}
+    await at.box.until(state="active")
+    async with asyncio.timeout(5):
+        while (await page.order({"type": "shell-ask"}))["type"] != "Done":
+            await asyncio.sleep(0.02)
+    await at.box.until(command_line="asked")
+    wish = GrantShell(id=at.box.session.id)
+    assert await at.box.crew.request(GRANT_SHELL, wish) == Done()
+    await at.box.until(command_line="granted")
+
+
+async def shown_until(socket: aiohttp.ClientWebSocketResponse, text: bytes) -> None:
+    """Read until it was shown."""
+    seen = b""
+    async with asyncio.timeout(10):
+        while text not in seen:
+            frame = await socket.receive()
+            assert frame.type is aiohttp.WSMsgType.BINARY, (frame, seen)
+            seen += frame.data
+
+
+async def closed(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Until nothing comes any more."""
+    async with asyncio.timeout(10):
+        async for _ in socket:
+            pass
+
+
+async def test_a_command_line_in_the_page(broker: Broker, tmp_path: Path) -> None:
+    async with (
+        shell_socket(tmp_path / "shell.sock"),
+        here(broker, tmp_path, "shell.sock") as at,
+        at.browser("kari") as page,
+    ):
+        await begin(at, page)
+        async with page.shell() as socket:
+            assert await socket.receive_json() == {"type": "Done"}
+            await socket.send_json({"columns": 77, "rows": 20})
+            await socket.send_bytes(b"sleep 0.2; stty size\n")
+            await shown_until(socket, b"20 77")
+            assert await at.box.crew.request(END_SHELL, EndShell()) == Done()
+            await closed(socket)
+        async with page.shell() as socket:
+            assert (await socket.receive_json())["text"] == "not-granted"
+            await closed(socket)
+        assert ("shell", "kari") in at.written()
+
+
+@pytest.mark.parametrize("frame", ['{"columns": 0, "rows": 1}', "[]", "x", "{}"])
+async def test_a_page_that_sends_junk_is_hung_up_on(
+    broker: Broker, tmp_path: Path, frame: str
+) -> None:
+    async with (
+        shell_socket(tmp_path / "shell.sock"),
+        here(broker, tmp_path, "shell.sock") as at,
+        at.browser("kari") as page,
+    ):
+        await begin(at, page)
+        async with page.shell() as socket:
+            assert await socket.receive_json() == {"type": "Done"}
+            await socket.send_str(frame)
+            await closed(socket)
+        await at.box.until(command_line="off", state="active")
+
+
+async def test_nobody_else_gets_a_command_line(broker: Broker, tmp_path: Path) -> None:
+    async with (
+        shell_socket(tmp_path / "shell.sock"),
+        here(broker, tmp_path, "shell.sock") as at,
+        at.browser("kari") as kari,
+        at.browser("ola") as ola,
+        at.browser("drift", "fleet") as fleet,
+    ):
+        await begin(at, kari)
+        async with ola.shell() as socket:
+            assert (await socket.receive_json())["text"] == "no-session"
+        for page, origin in ((fleet, ""), (kari, "https://elsewhere.test")):
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                async with page.shell(origin):
+                    pass
+        await at.box.until(command_line="granted")
+
+
+async def test_a_revoked_technician_loses_the_command_line(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staff_module, "REVOKED_EVERY_S", 0.05)
+    monkeypatch.setattr(desk_module, "REVOKED_EVERY_S", 0.05)
+    async with (
+        shell_socket(tmp_path / "shell.sock"),
+        here(broker, tmp_path, "shell.sock") as at,
+        at.browser("kari") as page,
+    ):
+        await begin(at, page)
+        async with page.shell() as socket:
+            assert await socket.receive_json() == {"type": "Done"}
+            certificate = at.person("kari").certificate.read_bytes()
+            serial = x509.load_pem_x509_certificate(certificate).serial_number
+            (tmp_path / "revoked").write_text(f"serial:{serial:X}\n")
+            await closed(socket)
+        await at.box.until(state="off", command_line="off")
 
 
 async def test_the_page_hears_of_the_end_at_once(broker: Broker, tmp_path: Path) -> None:
