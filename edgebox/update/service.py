@@ -56,7 +56,8 @@ AGAIN_S = 120.0
 """What could not be done is tried again."""
 MOVES_MPS = 1.5
 FIX_FRESH_S = 10.0
-SPARE_BYTES = 64 * 1024 * 1024
+SPARE_BYTES = 256 * 1024 * 1024
+"""Left for what the others keep: values of monitors, journals."""
 PERCENT_STEP = 5
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UPTIME = Path("/proc/uptime")

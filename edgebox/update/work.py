@@ -96,7 +96,7 @@ class Work:
             from edgebox.update.download import download
 
             await download(release, path, link, progress)
-        except (DeviceError, RemoteProtocolError) as error:
+        except (DeviceError, RemoteProtocolError, OSError) as error:
             logger.info("release %s: %s", release.version, error)
             return Outcome("download", release, done=False)
         return Outcome("download", release, done=True)

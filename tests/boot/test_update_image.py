@@ -182,14 +182,14 @@ def test_a_system_that_does_not_boot_is_left_by_itself(disk: Disk, made: tuple[P
 def test_the_plug_is_pulled_in_every_phase(disk: Disk, made: tuple[Path, Path]) -> None:
     """While it installs, early and late; while the boot loader's file is written; while it is
     tried. Each time the next start is a whole system, and the update can be had again."""
-    for cut_s in (2.0, 15.0, 40.0):
+    for cut_s in (2.0, 25.0):
         with started(disk, made[0].parent) as box:
             old = version(box)
             box.sh(f"rauc install {BUNDLES}/{made[0].name} >/dev/null 2>&1 &")
             time.sleep(cut_s)
             box.cut_power()
     again = f"while :; do {SLOT} set-primary b; {SLOT} set-primary a; done >/dev/null 2>&1 &"
-    for cut_s in (0.3, 1.1, 2.3):
+    for cut_s in (0.3, 1.7):
         with started(disk, made[0].parent) as box:
             assert version(box) == old
             box.sh(again)
