@@ -129,8 +129,12 @@ class SimBox:
         return self.directory / "restart"
 
     @property
+    def now(self) -> tuple[str, str]:
+        return (self.said[-1].state, self.said[-1].reason) if self.said else ("", "")
+
+    @property
     def state(self) -> str:
-        return self.said[-1].state if self.said else ""
+        return self.now[0]
 
     @contextlib.asynccontextmanager
     async def on(self, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
@@ -257,12 +261,12 @@ async def test_a_mission_stops_a_download_and_keeps_everything_else_away(
         async with box.on(monkeypatch):
             await until(lambda: box.id in here.board.vehicles)
             await here.board.set_stage("Kari", sha256, 0, ("box-1",))
-            await until(lambda: (box.said[-1].state, box.said[-1].reason) == ("waiting", "mission"))
+            await until(lambda: box.now == ("waiting", "mission"))
             monkeypatch.setattr(plan, "INSTALL_FREE_S", 1e9)
             box.live = False
             await until(lambda: box.state == "ready")
             box.live = True
-            await until(lambda: (box.said[-1].state, box.said[-1].reason) == ("ready", "mission"))
+            await until(lambda: box.now == ("ready", "mission"))
             monkeypatch.setattr(plan, "INSTALL_FREE_S", 0.05)
             await asyncio.sleep(0.5)
             assert bench.log == []
@@ -271,9 +275,7 @@ async def test_a_mission_stops_a_download_and_keeps_everything_else_away(
             box.live = False
             await until(lambda: bench.log == ["installing"])
             box.live = True
-            await until(
-                lambda: (box.said[-1].state, box.said[-1].reason) == ("installed", "mission")
-            )
+            await until(lambda: box.now == ("installed", "mission"))
             await asyncio.sleep(0.5)
             assert not box.restart.exists()
             box.live = False
@@ -314,7 +316,7 @@ async def test_a_new_fault_brings_the_old_system_back_and_stops_the_release(
         (tmp_path / "state").write_text("good")
         box.version, box.boots, box.faults = "1.0.0", 3, ()
         async with box.on(monkeypatch):
-            await until(lambda: (box.said[-1].state, box.said[-1].reason) == ("fell-back", "fault"))
+            await until(lambda: box.now == ("fell-back", "fault"))
             await until(lambda: here.board.rollouts[sha256].stopped == "boxes")
             await until(lambda: box.state == "current")
             assert here.board.figures(sha256)["fell-back"] == 1
@@ -338,8 +340,7 @@ async def test_what_is_not_signed_or_cannot_be_installed_is_said(
         async with box.on(monkeypatch):
             await until(lambda: box.id in here.board.vehicles)
             await here.board.set_stage("Kari", evil.sha256, 100, ())
-            await until(lambda: box.state == "refused")
-            assert box.said[-1].reason == "signature"
+            await until(lambda: box.now == ("refused", "signature"))
             await until(lambda: here.board.rollouts[evil.sha256].stopped == "boxes")
             (tmp_path / "broken").touch()
             sha256 = await here.release("1.1.0")
