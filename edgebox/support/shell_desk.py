@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 BYTES_S = 64 * 1024.0
 CLOSE_S = 3.0
 LIVE_BYTES_S = 8 * 1024.0
-"""While pictures are sent or may be: 64 kbit/s, less than any picture is given."""
+"""While pictures are sent or may be: 64 kbit/s, and half as much again for its wrapping."""
 
 Write = Callable[[str, str], Awaitable[bool]]
 """(what, detail) into the audit trail; False if that cannot be."""
