@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgebox.sim import pki
+from tests.boot.machine import LOOPBACK
 from tests.boot.uml import BOOTCONFIG, DATA, IMAGE, Box, Disk, running
 
 pytestmark = [
@@ -45,6 +46,11 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 def put(box: Box, path: str, text: str, mode: int = 0o644) -> None:
     """A file inside, on its disk when this returns."""
     box.sh(f"cat >{path} <<'END_OF_FILE'\n{text}END_OF_FILE\nchmod {mode:o} {path}; sync {path}")
+
+
+def give_link(box: Box) -> None:
+    """The least that a bond works with."""
+    box.sh(f"cat >>/etc/edgebox/edgebox.toml <<'END'{LOOPBACK}END\nsync")
 
 
 def give_identity(box: Box, directory: Path, name: str = "box-1") -> None:
@@ -88,6 +94,7 @@ def test_fresh_box_starts_keeps_its_state_and_writes_nowhere_else(tmp_path: Path
         assert box.show("edgebox-kiosk.service", "ConditionResult") == "no", "there is no screen"
         failed = box.run("systemctl", "--failed", "--no-legend", "--plain").splitlines()
         assert {line.split()[0] for line in failed} <= {*units("bond"), FIREWALL}
+        give_link(box)
         give_identity(box, tmp_path)
         box.until_active(*units("bond"))
         machine = box.run("cat", "/etc/machine-id")
@@ -106,6 +113,7 @@ def test_power_cut_at_any_moment_leaves_a_box_that_starts(tmp_path: Path, disk: 
     rng = random.Random(8)
     with running(disk) as box:
         box.until_up()
+        give_link(box)
         give_identity(box, tmp_path)
         box.sh("echo kept >/var/lib/edgebox/kept; sync /var/lib/edgebox/kept")
         box.cut_power()
@@ -125,6 +133,7 @@ def test_full_disk_is_said_and_stops_no_service(tmp_path: Path, disk: Disk) -> N
     with running(disk) as box:
         box.until_up()
         box.until_active(*WITHOUT_IDENTITY)
+        give_link(box)
         give_identity(box, tmp_path)
         box.sh(FULL, check=False, timeout_s=120)
         assert "disk-space.full" in found(box)
@@ -157,6 +166,7 @@ def test_damaged_configuration_is_replaced_and_said(tmp_path: Path, disk: Disk) 
     with running(disk) as box:
         box.until_up()
         box.until_active(*WITHOUT_IDENTITY)
+        give_link(box)
         give_identity(box, tmp_path)
         box.sh("sed -i 's/^vehicle = .*/vehicle = \"Ambulanse 7\"/' /etc/edgebox/edgebox.toml")
         box.run("systemctl", "restart", "edgebox.target")

@@ -36,7 +36,7 @@ STATE_SOURCE = Path(__file__).with_name("uml_xstate.c")
 """Says why it is needed."""
 READY_S = 120.0
 ANSWER_S = 60.0
-ASK_AGAIN_S = 8.0
+ASK_AGAIN_S, SILENT_S = 8.0, 1.0
 SHELL_STARTED = "debug-shell"
 """systemd names it on the console."""
 STOP_S = 60.0
@@ -177,18 +177,34 @@ class Box:
             if time.monotonic() > deadline_at:
                 raise TimeoutError(f"no shell:\n{self.console()[-3000:]}")
             time.sleep(0.1)
-        mark = secrets.token_hex(8)
-        asked = f'stty raw -echo; echo "{mark[:8]}""{mark[8:]}"; PS1= PS2= exec sh\n'
-        while mark.encode() not in self._got:
+        # What is typed before systemd has put the terminal in order for its shell comes in pieces
+        # or not at all: nothing of it may open a quotation, or put another shell in its place.
+        first = secrets.randbelow(10**15) + 10**15
+        while str(first + 1).encode() not in self._got:
             if time.monotonic() > deadline_at:
                 raise TimeoutError(f"no answer:\n{self._got!r}\n{self.console()[-3000:]}")
-            # What comes before systemd has put the terminal in order for its shell is lost.
-            self._shell.sendall(asked.encode())
-            again_at = time.monotonic() + ASK_AGAIN_S
-            with contextlib.suppress(TimeoutError):
-                while mark.encode() not in self._got:
-                    self._receive(again_at)
+            self._shell.sendall(f"\nexpr {first} + 1\n".encode())
+            self._hear(str(first + 1), time.monotonic() + ASK_AGAIN_S)
+        # Everything that was typed has been read when nothing more is said.
+        while self._hear("", time.monotonic() + SILENT_S):
+            pass
+        second = first + 10**15
+        plain = f"export PS1= PS2=; stty raw -echo; expr {second} + 1; exec sh\n"
+        self._shell.sendall(plain.encode())
+        while not self._hear(str(second + 1), deadline_at):
+            if time.monotonic() > deadline_at:
+                raise TimeoutError(f"no plain shell:\n{self._got!r}")
         self.run("true", timeout_s=timeout_s)
+
+    def _hear(self, wanted: str, until_at: float) -> bool:
+        """Whether more was said, and `wanted` is in what was said by now."""
+        try:
+            while True:
+                self._receive(until_at)
+                if wanted.encode() in self._got:
+                    return True
+        except TimeoutError:
+            return False
 
     def show(self, unit: str, what: str) -> str:
         """A property of a unit, systemctl(1)."""
