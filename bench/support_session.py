@@ -3,8 +3,8 @@
     python -m bench.support_session
 
 Real Chromium, mosquitto, coturn; simulated links. All of it shares this machine's cores, and the
-demo's broker goes beside the simulated links: what video loses here it loses to other processes, the
-technician's browser first. Run it on a machine with nothing else to do.
+demo's broker goes beside the simulated links: what video loses here it loses to other processes,
+the technician's browser first. Run it on a machine with nothing else to do.
 """
 
 import asyncio
