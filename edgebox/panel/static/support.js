@@ -52,7 +52,9 @@ export function drawSupport(support) {
   document.body.dataset.shell = support.shell;
   find("support-pane").dataset.state = state;
   setText(find("support-who"), support.title);
-  setText(find("support-what"), [support.left, support.doing].filter(Boolean).join(" · "));
+  // A command line has minutes of its own, and there is room for one of them.
+  const left = ["none", "off"].includes(support.shell) ? support.left : "";
+  setText(find("support-what"), [left, support.doing].filter(Boolean).join(" · "));
   setText(find("support-title"), support.title || say("support.title"));
   setText(find("support-left"), support.left);
   setText(find("support-text"), support.text);
