@@ -67,16 +67,27 @@ class _Refused:
 def _settle_config(place: Place, state: Path, default: Path, refused: _Refused) -> Config:
     kept = state / "edgebox.toml"
     try:
-        config = load(place.config)
+        config = _load_whole(place.config, _read(kept))
     except ConfigError as error:
         refused.add(place.config, str(error))
         text = _first_that_loads(kept, default)
         _keep(kept, text)
         write_whole(place.config, text, mode=0o644)
         return load(place.config)
-    text = place.config.read_bytes()
-    if _keep(kept, text):
+    if _keep(kept, place.config.read_bytes()):
         refused.settle(place.config)
+    return config
+
+
+def _load_whole(path: Path, kept: bytes) -> Config:
+    """Raises ConfigError, also for one that lost its end: nothing at all is TOML, too.
+
+    Who takes away the last lines on purpose leaves a whole line at the end.
+    """
+    config = load(path)
+    text = path.read_bytes()
+    if len(text) < len(kept) and kept.startswith(text) and not text.endswith(b"\n"):
+        raise ConfigError(f"{path}: only the first {len(text)} of {len(kept)} bytes are left")
     return config
 
 

@@ -11,7 +11,14 @@ from edgebox.provision.last_good import settle
 from edgebox.provision.place import Place
 
 GOOD = '[box]\nid = "box-7"\n[bond]\nhub = "hub.fleet.example:4500"\n'
-DAMAGED = [b"", b"\0" * 4096, GOOD.encode()[:-3], b"\xff\xfe", b'[box]\nid = "Box 7"\n']
+DAMAGED = [
+    b"",
+    b"\0" * 4096,
+    GOOD.encode()[:-3],
+    b'[box]\nid = "box-7"',
+    b"\xff\xfe",
+    b'[box]\nid = "Box 7"\n',
+]
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def test_nothing_is_said_of_what_loads(place: Place, state: Path) -> None:
     assert not (state / "refused").exists()
 
 
-@pytest.mark.parametrize("damage", DAMAGED[1:], ids=repr)
+@pytest.mark.parametrize("damage", DAMAGED, ids=repr)
 def test_last_good_one_is_used_and_said_until_it_is_mended(
     place: Place, state: Path, damage: bytes
 ) -> None:
@@ -52,6 +59,14 @@ def test_last_good_one_is_used_and_said_until_it_is_mended(
     place.config.write_text(GOOD + '[panel]\nlanguage = "en"\n')
     assert settle(place, state, DEFAULT) == []
     assert load(place.config).panel.language == "en"
+
+
+def test_who_takes_lines_away_on_purpose_is_heard(place: Place, state: Path) -> None:
+    settle(place, state, DEFAULT)
+    shorter = '[box]\nid = "box-7"\n'
+    place.config.write_text(shorter)
+    assert settle(place, state, DEFAULT) == []
+    assert place.config.read_text() == shorter
 
 
 def test_a_box_that_never_had_a_good_one_starts_as_it_came(place: Place, state: Path) -> None:
