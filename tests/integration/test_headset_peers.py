@@ -18,6 +18,7 @@ from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtp import RtpPacket
 from playwright.async_api import Page, Route, async_playwright
 
+from edgebox.media.aiortc_hooks import receiving
 from edgebox.messages.base import Done
 from edgebox.messages.session import (
     START_VIDEO,
@@ -176,12 +177,18 @@ async def test_client_with_a_wrong_bearer_gets_nothing(
 
 @pytest.mark.parametrize(("codec", "encoder"), [("H264", "passthrough"), ("VP8", "libx264")])
 async def test_werift_is_seen_by_the_doctor(
-    codec: str, encoder: str, broker: Broker, turn_server: TurnServer, tmp_path: Path
+    codec: str,
+    encoder: str,
+    broker: Broker,
+    turn_server: TurnServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """H.264 as it came; VP8 encoded anew, for the doctor's connection was promised H.264.
 
     It is killed at last: it ends nothing, its consent expires (RFC 7675), and the session with it.
     """
+    monkeypatch.setattr(receiving, "CONSENT_S", 6.0)  # instead of 30
     config = headset_configuration(broker, tmp_path, turn_server.address)
     stream = tmp_path / "stream"
     stream.write_bytes(rtp_stream(codec))
