@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import BinaryIO, NoReturn, Protocol
 
 import av
 
@@ -40,6 +40,17 @@ def become(name: str, work: Callable[[socket.socket], None]) -> None:
         work(socket.socket(fileno=int(sys.argv[1])))
     except (BrokenPipeError, ConnectionResetError, EOFError):
         return
+
+
+def read_exactly(incoming: BinaryIO, size: int) -> bytes:
+    """In the process: so many bytes of its owner's. Raises EOFError when that has gone."""
+    try:
+        data = incoming.read(size)
+    except ConnectionResetError as error:  # it went with something of ours unread
+        raise EOFError from error
+    if len(data) < size:
+        raise EOFError
+    return data
 
 
 def _end_with_thread(problem: threading.ExceptHookArgs) -> None:

@@ -304,11 +304,9 @@ class Worker:
 
 def _read_raw(incoming: BinaryIO) -> tuple[int, int, bytes, int]:
     """Kind, second byte, body and time. Raises EOFError when the owner has gone."""
-    header = incoming.read(pipe.HEADER.size)
-    if len(header) < pipe.HEADER.size:
-        raise EOFError
+    header = child.read_exactly(incoming, pipe.HEADER.size)
     kind, second, length, pts = pipe.HEADER.unpack(header)
-    return kind, second, incoming.read(length), pts
+    return kind, second, child.read_exactly(incoming, length), pts
 
 
 def main() -> None:

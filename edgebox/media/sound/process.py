@@ -207,11 +207,9 @@ def _same(one: records.Report, other: records.Report) -> bool:
 
 def _read(incoming: BinaryIO) -> tuple[tuple[int, ...], bytes]:
     """The next record: header's fields and body. Raises EOFError when the owner has gone."""
-    header = incoming.read(records.HEADER.size)
-    if len(header) < records.HEADER.size:
-        raise EOFError
+    header = child.read_exactly(incoming, records.HEADER.size)
     fields = records.HEADER.unpack(header)
-    return fields, incoming.read(fields[3])
+    return fields, child.read_exactly(incoming, fields[3])
 
 
 def main() -> None:
