@@ -27,7 +27,9 @@ from edgebox.bond.key_client import KeyClient
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, Sealer
 from edgebox.bond.transport import send_many, udp_socket
 from edgebox.bond.wire import Copy, Data, TrafficClass, encode_data, microseconds
-from edgebox.config import Bond, Box, Config, Link
+from edgebox.config import Config
+from edgebox.config.bond import Bond, Link
+from edgebox.config.box import Box
 from edgebox.errors import RemoteProtocolError
 from edgebox.sim.ports import free_port
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from playwright.async_api import Page
 
 from bench.report import machine, percentile
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media.headset_camera import HeadsetCamera
 from edgebox.media.pipe import Frame
 from edgebox.messages.session import (

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.media_line import open_line
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.messages.bond import BOND_STATUS, BondCounters, BondStatus
 from edgebox.messages.session import START_VIDEO, StartVideo
 from tests.conftest import Broker, TurnServer

@@ -11,7 +11,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgebox.config import Config, Language
+from edgebox.config import Config
+from edgebox.config.kinds import Language
 from edgebox.errors import DeviceError
 from edgebox.host import notify
 from edgebox.host.supervise import Program, Supervisor

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.sim.ports import free_port
 
 SERVER = """

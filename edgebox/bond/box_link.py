@@ -11,7 +11,7 @@ from edgebox.bond.transport import (
     never_fragment,
     udp_socket,
 )
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.host.netlink import Interfaces
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgebox.bond.transport import Address, drain, send, udp_socket
-from edgebox.config import Forward, parse_address
+from edgebox.config import parse_address
+from edgebox.config.bond import Forward
 from edgebox.errors import ConfigError
 
 CLIENTS_MAX = 256

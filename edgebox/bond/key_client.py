@@ -25,7 +25,8 @@ from edgebox.bond.exchange import (
 )
 from edgebox.bond.seal import SECRET_SIZE, Keys
 from edgebox.bond.transport import Address, bind_to_link
-from edgebox.config import Config, Link, parse_address
+from edgebox.config import Config, parse_address
+from edgebox.config.bond import Link
 
 STAGGER_S = 0.3
 """The next link is tried when the one before has not answered by then."""

@@ -15,7 +15,8 @@ from edgebox.bond import usage
 from edgebox.bond.allowance import Allowance, Standing
 from edgebox.bond.connection import Connection
 from edgebox.bond.path import PathState, Use
-from edgebox.config import Config, Link, resolve_file
+from edgebox.config import Config, resolve_file
+from edgebox.config.bond import Link
 from edgebox.errors import DeviceError
 
 logger = logging.getLogger(__name__)

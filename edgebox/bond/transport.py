@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from edgebox.bond.connection import Connection
 from edgebox.bond.events import Event
-from edgebox.config import Link
+from edgebox.config.bond import Link
 
 logger = logging.getLogger(__name__)
 

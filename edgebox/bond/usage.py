@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.errors import EdgeboxError
 from edgebox.host.files import write_whole
 

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 
 from msgspec import Struct
 
-from edgebox.config import Sms
+from edgebox.config.vehicle import Sms
 from edgebox.errors import DeviceError
 
 TIMEOUT_S = 15.0

@@ -20,7 +20,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from edgebox.bus import Bus
-from edgebox.config import Hub as HubConfig
+from edgebox.config.hub import Hub as HubConfig
 from edgebox.host.templates import templates
 from edgebox.hub import language
 from edgebox.hub.desk_board import Board, BoxEntry

@@ -6,7 +6,7 @@ until its room is closed, so that the browser that used it finds back.
 
 import time
 
-from edgebox.config import Hub as HubConfig
+from edgebox.config.hub import Hub as HubConfig
 from edgebox.hub import tokens
 from edgebox.hub.door import CLOSED, Door
 from edgebox.hub.hub import Hub

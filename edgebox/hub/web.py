@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 from aiohttp import web
 
-from edgebox.config import Hub as HubConfig
+from edgebox.config.hub import Hub as HubConfig
 from edgebox.host.templates import templates
 from edgebox.hub import language, tokens
 from edgebox.hub.address import client_key

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.errors import DeviceError
 from edgebox.media import child, pipe
 from edgebox.media.cut import Part

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media import pipe
 from edgebox.media.codec import CLOCK_HZ
 from edgebox.media.encoder import Encoder

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from edgebox.config import Media
+from edgebox.config.media import Media
 from edgebox.media.encoder import Encoder
 from edgebox.media.ladder import FULL_BITS_PER_PIXEL, Ladder, Plan, Reason, SendingLevel, Situation
 from edgebox.media.session import Session

@@ -21,7 +21,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media.cut import WHOLE, Part
 
 HEADER = struct.Struct("!BBIQ")

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
-from edgebox.config import Camera, Config, Ptz, read_secret
+from edgebox.config import Config, read_secret
+from edgebox.config.media import Camera, Ptz
 from edgebox.errors import RemoteProtocolError
 from edgebox.media import onvif
 from edgebox.media.onvif import Account

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
-from edgebox.config import Media, parse_address
+from edgebox.config import parse_address
+from edgebox.config.media import Media
 from edgebox.errors import RemoteProtocolError
 from edgebox.media.channel import Channel
 from edgebox.media.closing import Closing

@@ -5,7 +5,7 @@ All bars share one scale, so that a weak link looks weak beside a strong one. Th
 once and falls only when it is clearly too large.
 """
 
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.messages.bond import BondStatus, LinkStatus
 from edgebox.messages.vehicle import Modem, Modems
 from edgebox.panel.people import plain

@@ -9,7 +9,7 @@ from typing import Literal
 from flask import Blueprint, Response, request
 from msgspec import Struct
 
-from edgebox.config import Language
+from edgebox.config.kinds import Language
 from edgebox.panel.context import LANGUAGE_COOKIE, panel, read_body
 
 blueprint = Blueprint("preferences", __name__)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus, VitalsStoreStatus
 from edgebox.observation import Numeric, Validity
 

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.live import Live
 
 from edgebox.bus import Bus
-from edgebox.config import Camera, Language
+from edgebox.config.kinds import Language
+from edgebox.config.media import Camera
 from edgebox.errors import DeviceError
 from edgebox.host import daemons
 from edgebox.host.supervise import Program, Supervisor

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgebox.config import Camera, Language
+from edgebox.config.kinds import Language
+from edgebox.config.media import Camera
 from edgebox.sim.demo_ports import Ports
 from edgebox.sim.demo_sources import Sound
 from edgebox.sim.ports import LOOPBACK

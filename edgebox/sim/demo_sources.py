@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgebox.config import Camera, Loudspeaker, Microphone
+from edgebox.config.media import Camera, Loudspeaker, Microphone
 from edgebox.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from edgebox.config import Address, Language, Name
+from edgebox.config.kinds import Address, Language, Name
 from edgebox.sim.lane import LaneSettings
 from edgebox.sim.links import Path
 from edgebox.sim.traces import Trace, open_trace

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncssh
 
 from edgebox.bus import Bus
-from edgebox.config import Support
+from edgebox.config.support import Support
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.support_shell import SHELL_DOWN, SHELL_UP, OpenShell, ShellBytes, ShellOpened
 from edgebox.support.shell_grant import ShellGrant

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.errors import DeviceError, RemoteProtocolError
 from edgebox.messages.update import Release
 from edgebox.update.transfer import Wanted

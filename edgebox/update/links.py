@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.messages.bond import LinkStatus
 
 CAP_SHARE = 0.5

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.errors import DeviceError, RemoteProtocolError
 from edgebox.host.rauc import Rauc
 from edgebox.messages.update import Reason, Release

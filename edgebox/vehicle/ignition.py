@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edgebox.config import Config, Ignition
+from edgebox.config import Config
+from edgebox.config.vehicle import Ignition
 from edgebox.errors import DeviceError
 from edgebox.host.gpio import GpioLine
 

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import time
 
-from edgebox.config import Config, Sms, read_secret
+from edgebox.config import Config, read_secret
+from edgebox.config.vehicle import Sms
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.host import gpsd, sms_gateway
 from edgebox.host.modemmanager import ModemManager

@@ -8,7 +8,7 @@ import math
 from collections import deque
 from typing import Literal
 
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.messages.vitals import MonitorStatus
 from edgebox.observation import Incident, Numeric, Observation, Wave
 from edgebox.vitals.clock import SourceClock

@@ -17,7 +17,7 @@ from bleak.backends.device import BLEDevice
 from bleak.exc import BleakError
 from dbus_fast.errors import DBusError
 
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.vitals.attendant import Attendant
 from edgebox.vitals.monitors import bluetooth
 from edgebox.vitals.recorder import Recorder

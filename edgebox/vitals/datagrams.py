@@ -10,7 +10,8 @@ import contextlib
 import time
 import zoneinfo
 
-from edgebox.config import Monitor, parse_address
+from edgebox.config import parse_address
+from edgebox.config.vitals import Monitor
 from edgebox.errors import RemoteProtocolError
 from edgebox.vitals.attendant import Attendant
 from edgebox.vitals.monitors.intellivue import IntelliVue

@@ -15,7 +15,8 @@ import logging
 import time
 import zoneinfo
 
-from edgebox.config import Monitor, parse_address
+from edgebox.config import parse_address
+from edgebox.config.vitals import Monitor
 from edgebox.errors import RemoteProtocolError
 from edgebox.vitals.attendant import Attendant
 from edgebox.vitals.monitors import hl7, hl7_message

@@ -13,7 +13,8 @@ import time
 
 import msgspec
 
-from edgebox.config import Config, Monitor, resolve_file
+from edgebox.config import Config, resolve_file
+from edgebox.config.vitals import Monitor
 from edgebox.errors import ConfigError, RemoteProtocolError
 from edgebox.observation import unpack
 from edgebox.vitals import sdc_pipe

@@ -12,7 +12,7 @@ import zoneinfo
 
 import serial
 
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.vitals.attendant import Attendant
 from edgebox.vitals.monitors.dri import Dri
 from edgebox.vitals.monitors.line import IntelliVueLine, Line, Speed

@@ -10,7 +10,8 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from edgebox.config import Config, Monitor, resolve_file
+from edgebox.config import Config, resolve_file
+from edgebox.config.vitals import Monitor
 from edgebox.host.service import Service
 from edgebox.messages.vitals import (
     VITALS_LIVE,

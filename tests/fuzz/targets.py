@@ -47,7 +47,8 @@ from edgebox.bond.wire import (
     session_of,
 )
 from edgebox.bus import Bus
-from edgebox.config import Bond, Config
+from edgebox.config import Config
+from edgebox.config.bond import Bond
 from edgebox.errors import RemoteProtocolError
 from edgebox.messages.base import Message, Topic
 from edgebox.messages.base import Request as BusRequest

@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 from playwright.async_api import Page, Route, async_playwright
 
-from edgebox.config import Camera, Config, Headset
+from edgebox.config import Config
+from edgebox.config.headset import Headset
+from edgebox.config.media import Camera
 from edgebox.headset import service as headset_service
 from edgebox.headset.door import Lease, Refusal
 from edgebox.host.service import Service

@@ -27,7 +27,9 @@ from aiortc.rtcrtpsender import RTCRtpSender
 from playwright.async_api import Browser, async_playwright
 
 from edgebox.bus import Bus
-from edgebox.config import Camera, Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
+from edgebox.config.media import Camera
 from edgebox.hub.service import run
 from edgebox.media.cameras.pattern import PatternSource
 from edgebox.media.data_messages import CHUNK_BYTES, decode

@@ -12,7 +12,7 @@ from typing import Literal
 import av
 from playwright.async_api import Browser, Page, ViewportSize
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media.cameras.pattern import PatternSource
 from edgebox.media.data_messages import TakeStill
 from edgebox.messages.base import Role

@@ -13,8 +13,11 @@ import msgspec
 from playwright.async_api import Page, async_playwright
 
 from edgebox.bus import Bus
-from edgebox.config import Box, Camera, Config, Media, Panel
-from edgebox.config import Bus as BusSection
+from edgebox.config import Config
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusSection
+from edgebox.config.media import Camera, Media
+from edgebox.config.panel import Panel
 from edgebox.media import service
 from edgebox.media.cameras.timestamp import READ_JS
 from edgebox.messages.base import Done, Fault, Role

@@ -12,8 +12,11 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
 from edgebox.bus import Bus
-from edgebox.config import Bond, Box, Config, Headset
-from edgebox.config import Bus as BusConfig
+from edgebox.config import Config
+from edgebox.config.bond import Bond
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusConfig
+from edgebox.config.headset import Headset
 from edgebox.headset.pairing import PairedDoor, add_routes
 from edgebox.host.service import Service
 from edgebox.messages.pairing import (

@@ -16,9 +16,14 @@ from msgspec.structs import replace
 from playwright.async_api import Browser, Page, async_playwright
 
 from edgebox.bus import Bus
-from edgebox.config import Bond as BondConfig
-from edgebox.config import Box, Camera, Config, Link, Media, Panel, Sms, parse_address
-from edgebox.config import Bus as BusConfig
+from edgebox.config import Config, parse_address
+from edgebox.config.bond import Bond as BondConfig
+from edgebox.config.bond import Link
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusConfig
+from edgebox.config.media import Camera, Media
+from edgebox.config.panel import Panel
+from edgebox.config.vehicle import Sms
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.bond import BOND_STATUS, BondCounters, BondStatus, LinkStatus
 from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe

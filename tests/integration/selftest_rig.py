@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from edgebox.bus import Bus
-from edgebox.config import Bond, Box, Config, Gpsd, Support, Vitals
-from edgebox.config import Bus as BusConfig
+from edgebox.config import Config
+from edgebox.config.bond import Bond
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusConfig
+from edgebox.config.support import Support
+from edgebox.config.vehicle import Gpsd
+from edgebox.config.vitals import Vitals
 from edgebox.support.checks import CHECKS
 from edgebox.support.checks.check import Check
 from edgebox.support.heard import Heard

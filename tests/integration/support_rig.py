@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgebox.bus import Bus
-from edgebox.config import Box, Camera, Config, Media, Sms, Support
+from edgebox.config import Config
+from edgebox.config.box import Box
+from edgebox.config.media import Camera, Media
+from edgebox.config.support import Support
+from edgebox.config.vehicle import Sms
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.selftest import SelfTest
 from edgebox.messages.services import ServiceStatus

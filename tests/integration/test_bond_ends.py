@@ -17,7 +17,7 @@ from edgebox.bond.far_end import FarEnd
 from edgebox.bond.key_client import KeyClient
 from edgebox.bond.seal import Keys
 from edgebox.bond.transport import Address, udp_socket
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.sim.ports import free_port
 from tests.integration.test_bond_service import Ports, box_config, hub_config, running
 

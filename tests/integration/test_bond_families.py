@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edgebox.bond import hub_service, service
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.sim.ports import free_port
 from tests.conftest import Broker
 from tests.integration.test_bond_service import (

@@ -24,7 +24,9 @@ from edgebox.bond.key_client import KeyClient
 from edgebox.bond.seal import TO_HUB, Keys, Sealer
 from edgebox.bond.transport import udp_socket
 from edgebox.bond.wire import Copy, Data, TrafficClass, encode_data
-from edgebox.config import Bond, Box, Config, Forward, Link
+from edgebox.config import Config
+from edgebox.config.bond import Bond, Forward, Link
+from edgebox.config.box import Box
 from edgebox.host.daemons import TlsFiles
 from edgebox.host.metrics import exposition
 from edgebox.sim import pki

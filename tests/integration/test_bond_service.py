@@ -13,8 +13,10 @@ import pytest
 from edgebox.bond import service
 from edgebox.bond.far_end import FarEnd
 from edgebox.bus import Bus
-from edgebox.config import Bond, Box, Config, Forward, Link
-from edgebox.config import Bus as BusConfig
+from edgebox.config import Config
+from edgebox.config.bond import Bond, Forward, Link
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusConfig
 from edgebox.host.netlink import Interfaces, read_interfaces, watch_interfaces
 from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.sim.ports import free_port

@@ -18,7 +18,8 @@ import pytest
 from edgebox.bond import service
 from edgebox.bond.far_end import FarEnd
 from edgebox.bond.usage import Count, load, save, today_utc
-from edgebox.config import Config, Link
+from edgebox.config import Config
+from edgebox.config.bond import Link
 from tests.conftest import Broker
 from tests.integration.test_bond_service import (
     Ports,

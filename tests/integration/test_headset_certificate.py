@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Config, Headset, Hub
+from edgebox.config import Config
+from edgebox.config.headset import Headset
+from edgebox.config.hub import Hub
 from edgebox.headset import certificate
 from edgebox.headset.certificate import PublicCredential
 from edgebox.headset.listener import server_context

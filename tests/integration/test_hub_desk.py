@@ -14,7 +14,8 @@ import pytest
 from cryptography import x509
 
 from edgebox.bus import Bus
-from edgebox.config import Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
 from edgebox.host.daemons import TlsFiles
 from edgebox.hub import desk as desk_module
 from edgebox.hub import staff as staff_module

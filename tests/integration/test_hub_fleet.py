@@ -15,7 +15,8 @@ from aiohttp import web
 from playwright.async_api import Page
 
 from edgebox.bus import Bus
-from edgebox.config import Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
 from edgebox.hub import fleet_pages, pair_relay
 from edgebox.hub.fleet import Fleet, Signer
 from edgebox.hub.fleet_store import FleetStore

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 
-from edgebox.config import Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.host.daemons import TlsFiles
 from edgebox.hub import staff as module

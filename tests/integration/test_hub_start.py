@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgebox.config import Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.hub.service import run
 from edgebox.sim.ports import free_port

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from playwright.async_api import Page
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.messages.base import Done, Fault, Role
 from edgebox.messages.session import (
     HIDE_PICTURES,

@@ -8,7 +8,7 @@ import pytest
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from playwright.async_api import Page
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.messages.base import Done, Role
 from edgebox.messages.marks import POINTING, STROKE, WIPE, Pointing, Stroke, Wipe
 from edgebox.messages.session import (

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import pytest
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media import h264
 from edgebox.media.encoder import KEYFRAME_EVERY_S, Encoder
 from edgebox.media.pipe import Frame

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.errors import DeviceError
 from edgebox.media.cameras import timestamp
 from edgebox.media.ladder import FEW_FRAMES, STILLS, THUMBNAIL

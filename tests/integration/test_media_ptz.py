@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edgebox.config import Camera, Ptz
+from edgebox.config.media import Camera, Ptz
 from edgebox.media import ptz as ptz_module
 from edgebox.media.ptz import Mover
 from edgebox.sim.onvif import OnvifCamera

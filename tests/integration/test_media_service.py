@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgebox.config import Camera, Config, Media
+from edgebox.config import Config
+from edgebox.config.media import Camera, Media
 from edgebox.errors import ConfigError
 from edgebox.media import service
 from edgebox.media.watch import PAGES_MAX, WATCHERS_MAX

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import Page
 
-from edgebox.config import Config, Loudspeaker, Microphone
+from edgebox.config import Config
+from edgebox.config.media import Loudspeaker, Microphone
 from edgebox.messages.base import Done, Fault, Role
 from edgebox.messages.session import (
     MUTE_CABIN,

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Config, Panel
+from edgebox.config import Config
+from edgebox.config.panel import Panel
 from edgebox.errors import ConfigError
 from edgebox.messages.base import Done, Fault, Message
 from edgebox.messages.session import (

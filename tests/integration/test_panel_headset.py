@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from edgebox.bus import Bus
-from edgebox.config import Bond
+from edgebox.config.bond import Bond
 from edgebox.headset.pairing import PairedDoor
 from edgebox.host.service import Service
 from edgebox.messages.pairing import REGISTRY

@@ -14,7 +14,9 @@ from msgspec.structs import replace
 from playwright.async_api import Page, expect
 
 from edgebox.bus import Bus
-from edgebox.config import Config, Gpsd, Support
+from edgebox.config import Config
+from edgebox.config.support import Support
+from edgebox.config.vehicle import Gpsd
 from edgebox.messages.selftest import RUN_SELF_TEST, SELF_TEST, Finding, RunSelfTest, SelfTest
 from edgebox.messages.selftest import SelfTestBegun as Begun
 from edgebox.messages.services import SERVICE_STATUS, ServiceStatus

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
 from edgebox.messages.session import Sending, SoundStatus
 from edgebox.messages.update import UPDATE_STATUS, UpdateStatus

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from playwright.async_api import Page, expect
 
-from edgebox.config import Monitor, Vitals
+from edgebox.config.vitals import Monitor, Vitals
 from edgebox.messages.vitals import (
     VITALS_NOW,
     VITALS_STATUS,

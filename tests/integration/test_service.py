@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Box, Config
-from edgebox.config import Bus as BusSettings
+from edgebox.config import Config
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusSettings
 from edgebox.host import service as service_module
 from edgebox.host.service import Service
 from edgebox.messages.base import Done, Fault

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebox.config import Loudspeaker, Media, Microphone
+from edgebox.config.media import Loudspeaker, Media, Microphone
 from edgebox.media.sound.cabin import PACKETS_PER_S, Cabin
 from edgebox.media.sound.opus import PACKET_MAX
 from edgebox.media.sound.records import GUESTS_MAX, Sound

@@ -14,7 +14,8 @@ from cryptography.x509.oid import NameOID
 from dbus_fast import Variant
 
 from edgebox.bus import Bus
-from edgebox.config import Bond, Gpsd, Link
+from edgebox.config.bond import Bond, Link
+from edgebox.config.vehicle import Gpsd
 from edgebox.host.modem_objects import MODEM
 from edgebox.host.modemmanager import ModemManager
 from edgebox.messages.vehicle import Modem, Modems

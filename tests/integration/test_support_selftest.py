@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Media
+from edgebox.config.media import Media
 from edgebox.hub.tokens import make_turn_credentials
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.selftest import ASK_TURN, SELF_TEST, AskTurn, RunSelfTest, SelfTest

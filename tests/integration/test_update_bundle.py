@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebox.config import Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
 from edgebox.errors import ConfigError
 from edgebox.hub import update_files
 from edgebox.messages.update import Release

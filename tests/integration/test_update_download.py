@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.errors import DeviceError, RemoteProtocolError
 from edgebox.hub import update_serve
 from edgebox.hub.update_files import bundle_path

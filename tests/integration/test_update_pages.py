@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
 from edgebox.hub import update_files, update_pages
 from edgebox.hub.staff import Staff
 from edgebox.hub.update_board import UpdateBoard

@@ -13,8 +13,13 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from edgebox.bus import Bus
-from edgebox.config import Bond, Box, Config, Gpsd, Hub, Link, Update
-from edgebox.config import Bus as BusConfig
+from edgebox.config import Config
+from edgebox.config.bond import Bond, Link
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusConfig
+from edgebox.config.hub import Hub
+from edgebox.config.update import Update
+from edgebox.config.vehicle import Gpsd
 from edgebox.host.service import Service
 from edgebox.hub import update_files, update_serve
 from edgebox.hub.update_board import UpdateBoard

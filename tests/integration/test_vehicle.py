@@ -13,8 +13,10 @@ from aiohttp import web
 from dbus_fast import Variant
 
 from edgebox.bus import Bus
-from edgebox.config import Box, Config, Gpsd, Modems, Sms
-from edgebox.config import Bus as BusConfig
+from edgebox.config import Config
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusConfig
+from edgebox.config.vehicle import Gpsd, Modems, Sms
 from edgebox.host import gpsd, modemmanager
 from edgebox.host.modem_objects import MODEM, MODEM_3GPP
 from edgebox.messages.base import Done, Fault, Role

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.observation import Numeric
 from edgebox.sim.monitors.bluetooth import ADDRESS, BluetoothMonitor
 from edgebox.sim.monitors.bluez import bluez

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from edgebox.config import Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
 from edgebox.hub.vitals_export import Exporter, exporters
 from edgebox.hub.vitals_store import VitalsStore
 from edgebox.messages.vitals import VitalsBatch

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.messages.vitals import (
     VITALS_LIVE,
     VITALS_NOW,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.messages.vitals import MonitorStatus, VitalsStatus
 from edgebox.observation import Alarm, Numeric, Observation, Wave, unpack_samples
 from edgebox.sim.monitors.sdc_pki import make_participants

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.observation import Incident, Numeric, Observation, Wave
 from edgebox.sim.monitors.dri import DriMonitor
 from edgebox.sim.monitors.faults import Faults

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from edgebox.bus import Bus
-from edgebox.config import Box, Config, Monitor, Vitals
-from edgebox.config import Bus as BusConfig
+from edgebox.config import Config
+from edgebox.config.box import Box
+from edgebox.config.box import Bus as BusConfig
+from edgebox.config.vitals import Monitor, Vitals
 from edgebox.hub.vitals_receiver import VitalsReceiver
 from edgebox.hub.vitals_store import VitalsStore
 from edgebox.messages.base import Fault

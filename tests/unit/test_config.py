@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from edgebox import config
 from edgebox.config import Config, load, parse_address, read_secret, resolve_file
+from edgebox.config.media import SOURCE_OF, Camera
 from edgebox.errors import ConfigError
 
 DOCUMENTED = Path(__file__).parents[2] / "config" / "edgebox.toml"
@@ -296,6 +296,6 @@ def test_addresses_are_split() -> None:
 
 
 def test_every_kind_of_camera_that_needs_a_source_says_which() -> None:
-    kinds = {"pattern", "picamera", *config.SOURCE_OF}
-    field = next(f for f in msgspec.structs.fields(config.Camera) if f.name == "kind")
+    kinds = {"pattern", "picamera", *SOURCE_OF}
+    field = next(f for f in msgspec.structs.fields(Camera) if f.name == "kind")
     assert kinds == set(field.type.__args__) - {"headset"}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media.cameras.source import Source
 
 

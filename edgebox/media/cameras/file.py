@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 from av.bitstream import BitStreamFilterContext
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.errors import DeviceError
 from edgebox.media import h264
 from edgebox.media.cameras.source import AccessUnit, CameraGoneError, Picture, held

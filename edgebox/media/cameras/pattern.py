@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import av
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media.cameras import font, timestamp
 from edgebox.media.cameras.source import Picture
 

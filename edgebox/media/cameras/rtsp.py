@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import av
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.errors import DeviceError
 from edgebox.media import h264
 from edgebox.media.cameras.source import AccessUnit, CameraGoneError, Picture, held

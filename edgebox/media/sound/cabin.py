@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from edgebox.config import Media
+from edgebox.config.media import Media
 from edgebox.media import child
 from edgebox.media.sound import records
 from edgebox.media.sound.opus import PACKET_MAX

@@ -21,8 +21,8 @@ from typing import BinaryIO, Generic, TypeVar
 
 import msgspec
 
-from edgebox.config import Loudspeaker as LoudspeakerSection
-from edgebox.config import Microphone as MicrophoneSection
+from edgebox.config.media import Loudspeaker as LoudspeakerSection
+from edgebox.config.media import Microphone as MicrophoneSection
 from edgebox.errors import DeviceError
 from edgebox.media import child
 from edgebox.media.sound import device, records

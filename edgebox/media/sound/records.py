@@ -19,7 +19,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from edgebox.config import Loudspeaker, Microphone
+from edgebox.config.media import Loudspeaker, Microphone
 
 HEADER = struct.Struct("!BBIIQ")
 NUMBERS = 1 << 32

@@ -19,7 +19,8 @@ from edgebox.bond.exchange import Answer, tls_context
 from edgebox.bond.key_server import KeyServer, host_of
 from edgebox.bond.revocation import Identity
 from edgebox.bond.seal import Keys
-from edgebox.config import Bond, Config
+from edgebox.config import Config
+from edgebox.config.bond import Bond
 from edgebox.host.daemons import TlsFiles
 from edgebox.identity.certificate import Authority, issue, pem
 from edgebox.identity.request import key_pem, make_key

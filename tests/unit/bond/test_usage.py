@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgebox.bond import usage
 from edgebox.bond.usage import Count, Usage, UsageError, month_of
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.errors import DeviceError
 
 MAY = datetime.date(2026, 5, 17)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.config import Sms
+from edgebox.config.vehicle import Sms
 from edgebox.host.sms_gateway import write_post
 
 URL = "https://sms.example.no/send"

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import ClientSession, web
 
 from edgebox.bus import Bus
-from edgebox.config import Config, Hub
+from edgebox.config import Config
+from edgebox.config.hub import Hub
 from edgebox.errors import ConfigError
 from edgebox.hub import headset, pair_relay
 from edgebox.hub.fleet import Fleet

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.errors import DeviceError
 from edgebox.media.cameras import open_source, v4l2
 from edgebox.media.cameras.picamera import planar

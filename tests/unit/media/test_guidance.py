@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media.channel import STILL_WAITING_BYTES, Channel
 from edgebox.media.conduct import ALLOWANCES
 from edgebox.media.cut import WHOLE

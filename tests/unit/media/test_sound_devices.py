@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edgebox.config import Loudspeaker, Microphone
+from edgebox.config.media import Loudspeaker, Microphone
 from edgebox.errors import DeviceError
 from edgebox.media.sound.alsa import AHEAD, SILENT_MAX, AlsaLoudspeaker, AlsaMicrophone
 from edgebox.media.sound.device import BLOCK, HEADER, SoundGoneError, beep

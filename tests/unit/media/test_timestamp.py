@@ -4,7 +4,7 @@ import av
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media.cameras import font, timestamp
 from edgebox.media.cameras.pattern import PatternSource, _Canvas
 from edgebox.media.codec import CLOCK_HZ, X264

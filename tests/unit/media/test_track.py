@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from edgebox.config import Camera
+from edgebox.config.media import Camera
 from edgebox.media.encoder import Encoder
 from edgebox.media.pipe import Frame
 from edgebox.media.tracks import QUEUE_MAX, CameraTrack

@@ -2,7 +2,9 @@
 
 from typing import Any, cast
 
-from edgebox.config import Bond, Camera, Config, Link, Media
+from edgebox.config import Config
+from edgebox.config.bond import Bond, Link
+from edgebox.config.media import Camera, Media
 from edgebox.messages.base import Role
 from edgebox.messages.bond import BondCounters, BondStatus, LinkStatus
 from edgebox.messages.room import Invite, Participant, Room

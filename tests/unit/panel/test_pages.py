@@ -10,7 +10,9 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.config import Config, Panel, Sms
+from edgebox.config import Config
+from edgebox.config.panel import Panel
+from edgebox.config.vehicle import Sms
 from edgebox.errors import ConfigError
 from edgebox.messages.base import Done, Fault, Role
 from edgebox.messages.pairing import PresenceCode

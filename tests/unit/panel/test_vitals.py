@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgebox.config import Config, Monitor, Vitals
+from edgebox.config import Config
+from edgebox.config.vitals import Monitor, Vitals
 from edgebox.messages.vitals import MonitorStatus, VitalsNow, VitalsStatus, VitalsStoreStatus
 from edgebox.observation import Alarm, Numeric
 from edgebox.panel.catalogue import compile_catalogue

@@ -11,7 +11,11 @@ import msgspec
 import pytest
 
 from edgebox.bus import Bus
-from edgebox.config import Box, Camera, Config, Media, Sms, Support
+from edgebox.config import Config
+from edgebox.config.box import Box
+from edgebox.config.media import Camera, Media
+from edgebox.config.support import Support
+from edgebox.config.vehicle import Sms
 from edgebox.messages.bond import BondCounters, BondStatus, LinkStatus
 from edgebox.messages.selftest import Finding, SelfTest
 from edgebox.messages.services import ServiceStatus

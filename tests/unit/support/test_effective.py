@@ -2,7 +2,10 @@
 
 import tomllib
 
-from edgebox.config import Bond, Camera, Config, Link, Media, Sms
+from edgebox.config import Config
+from edgebox.config.bond import Bond, Link
+from edgebox.config.media import Camera, Media
+from edgebox.config.vehicle import Sms
 from edgebox.support.effective import STRUCK, effective
 
 CONFIG = Config(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebox.config import Link
+from edgebox.config.bond import Link
 from edgebox.errors import DeviceError, RemoteProtocolError
 from edgebox.host.rauc import Manifest, Slot, parse_manifest, parse_status
 from edgebox.messages.bond import BondCounters, BondStatus, LinkStatus

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgebox.config import Sms
+from edgebox.config.vehicle import Sms
 from edgebox.messages.base import Role
 from edgebox.messages.services import ServiceStatus
 from edgebox.messages.session import Admitted, MediaSession

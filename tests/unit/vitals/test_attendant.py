@@ -1,6 +1,6 @@
 """What is said of a monitor that is there, silent, unreadable, or not alone."""
 
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.observation import Incident, Observation
 from edgebox.vitals.attendant import MIXED_DAMAGED, WRONG_SPEED_BYTES, Attendant
 from tests.unit.vitals.test_observation import numeric

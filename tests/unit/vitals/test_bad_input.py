@@ -10,7 +10,7 @@ from datetime import UTC
 
 import pytest
 
-from edgebox.config import Monitor
+from edgebox.config.vitals import Monitor
 from edgebox.errors import RemoteProtocolError
 from edgebox.messages.vitals import VitalsNow, VitalsStatus
 from edgebox.observation import Numeric, Observation
