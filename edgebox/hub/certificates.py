@@ -4,7 +4,7 @@ A box asks by a signing request that is retained at the hub's broker (headset/ce
 key never leaves it. What is asked is checked here: exactly the fleet's name and the box's own below
 it, so that a box that was taken over gets a certificate for nothing else. An ACME client that is
 well kept by others (certbot, lego; RFC 8555, DNS-01) has it signed; what comes of it is checked
-again and retained for the box. docs/decisions/0008-headset-certificate.md.
+again and retained for the box. docs/decisions/0009-headset-certificate.md.
 
 It listens to nobody. It speaks to the hub's broker on its Unix socket, and the ACME client to the
 authority and to who keeps the DNS.

@@ -1,7 +1,7 @@
 """What a headset sends, as a source: its pictures come from the owner of the encoder process.
 
 H.264 goes on as it came. VP8 is decoded here, for those who watch were promised H.264 when their
-connections were made (docs/decisions/0007-headset-media.md).
+connections were made (docs/decisions/0008-headset-media.md).
 """
 
 import threading
