@@ -1,6 +1,8 @@
 // What is wrong with the layout of the page as it stands; run by test_panel_screens.
 // `target` is the least size in pixels of what can be tapped. Gives sentences, none when all is well.
-(target) => {
+async (target) => {
+  // What follows a picture's size does so when a frame is drawn, not when the page is laid out.
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const faults = [];
   const style = (e) => getComputedStyle(e);
   const box = (e) => e.getBoundingClientRect();
