@@ -293,7 +293,7 @@ def running(
     `prepare`: sh(1) that runs before anything else, each command ended by `;`.
     """
     ours, theirs = socket.socketpair()
-    log = disk.path.with_suffix(".log")
+    log, library = disk.path.with_suffix(".log"), _state_library()
     command = [
         *(["ip", "netns", "exec", space] if space else []),
         PROGRAM, f"mem={memory_mb}M", f"ubd0={disk.path}",
@@ -309,7 +309,9 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"LD_PRELOAD": str(_state_library())},
+            # Its name without a directory before it: ld.so(8) takes a space for the end of one.
+            cwd=library.parent,
+            env=os.environ | {"LD_PRELOAD": f"./{library.name}"},
             pass_fds=[theirs.fileno()],
             start_new_session=True,
         )
