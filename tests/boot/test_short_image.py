@@ -24,10 +24,6 @@ PLACES = ("data", "bootconfig", "var/log/journal", "var/lib/edgebox", "var/lib/c
           "var/lib/NetworkManager", "var/lib/bluetooth", "var/lib/alsa",
           "etc/NetworkManager/system-connections", "opt/edgebox/source",
           "opt/edgebox/libraries")  # fmt: skip
-SEEN_FROM_OUTSIDE = (
-    f"mount -t hostfs -o {ROOT} none {SOURCE};"
-    f" mount -t hostfs -o {sysconfig.get_path('purelib')} none {LIBRARIES};"
-)
 SERVICES = tuple(f"edgebox-{one}.service" for one in ("bus", "bond", "panel"))
 
 
@@ -50,8 +46,24 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
     disk.path.unlink()
 
 
-def test_read_only_root_with_its_state_on_data(disk: Disk) -> None:
-    with running(disk, prepare=SEEN_FROM_OUTSIDE, memory_mb=768) as box:
+@pytest.fixture(scope="module")
+def prepare(disk: Disk) -> str:
+    """Program and libraries are this machine's, by names that a kernel's command line can hold."""
+    seen = {
+        "source": (str(ROOT), SOURCE),
+        "libraries": (sysconfig.get_path("purelib"), LIBRARIES),
+    }
+    for name, (ours, _) in seen.items():
+        (disk.path.parent / name).symlink_to(ours)
+    mounts = (
+        f"mount -t hostfs -o {disk.path.parent / name} none {theirs};"
+        for name, (_, theirs) in seen.items()
+    )
+    return " ".join(mounts)
+
+
+def test_read_only_root_with_its_state_on_data(disk: Disk, prepare: str) -> None:
+    with running(disk, prepare=prepare, memory_mb=768) as box:
         box.until_up()
         box.until_active(*SERVICES)
         assert box.run("findmnt", "-no", "OPTIONS", "/").split(",")[0] == "ro"
@@ -60,6 +72,6 @@ def test_read_only_root_with_its_state_on_data(disk: Disk) -> None:
         box.sh("echo kept >/var/lib/edgebox/kept; sync /var/lib/edgebox/kept")
         box.cut_power()
     disk.write(6, 0, bytes(4096))  # the first block is lost as well
-    with running(disk, prepare=SEEN_FROM_OUTSIDE, memory_mb=768) as box:
+    with running(disk, prepare=prepare, memory_mb=768) as box:
         box.until_up()
         assert box.run("cat", "/var/lib/edgebox/kept", "/etc/machine-id") == f"kept\n{machine}"
