@@ -46,8 +46,8 @@ STARTS = 6
 CUTS = 4
 MEASURE_S = 12.0
 POOR_BPS = (800_000, 300_000, 100_000, 60_000)
-EARLIEST_S = 0.08
-"""Nothing is heard sooner: so delays up to a second more can be told apart."""
+EARLIEST_S = 0.04
+"""Nothing is heard sooner than two packets: delays up to a second more can be told apart."""
 
 TAP = (
     "window.peers = {};"
