@@ -5,7 +5,6 @@ JSON forms https://rauc.readthedocs.io, "Command line tool".
 """
 
 import asyncio
-import contextlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import msgspec
 
 from edgebox.errors import DeviceError, RemoteProtocolError
+from edgebox.host.program import end_program
 
 SLOTS_MAX = 16
 OUTPUT_MAX = 256 * 1024
@@ -93,7 +93,7 @@ class Rauc:
         except ValueError:
             return "a line without end"
         finally:
-            await _end(process)
+            await end_program(process)
         return "" if code == 0 else said.decode(errors="replace").strip()[:200] or f"code {code}"
 
     async def mark(self, state: str, which: str = "booted") -> None:
@@ -110,7 +110,7 @@ class Rauc:
         except TimeoutError:
             raise DeviceError(f"rauc {words[0]}: no answer") from None
         finally:
-            await _end(process)
+            await end_program(process)
         return process.returncode or 0, output[:OUTPUT_MAX], error[-OUTPUT_MAX:]
 
     async def _start(self, *words: str) -> asyncio.subprocess.Process:
@@ -158,14 +158,3 @@ def _object(output: bytes, what: str) -> dict[str, Any]:
         return msgspec.json.decode(output, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise RemoteProtocolError(f"rauc: no {what}: {error}") from error
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    try:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await process.wait()
-    finally:
-        # A pipe that was not read to its end is closed here, not by the collector.
-        process._transport.close()  # type: ignore[attr-defined]

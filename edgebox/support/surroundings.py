@@ -6,7 +6,6 @@ time: a file that has no end or a program that hangs costs one check, not the pr
 """
 
 import asyncio
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from edgebox.bus import Bus
 from edgebox.config import Config
 from edgebox.host.daemons import SYSTEM_DIRECTORIES
+from edgebox.host.program import end_program
 from edgebox.support.heard import Heard
 
 FILE_MAX = 256 * 1024
@@ -100,7 +100,7 @@ class Surroundings:
         except TimeoutError:
             return None
         finally:
-            await _end(process)
+            await end_program(process)
         return Said(code, output, cut)
 
 
@@ -112,14 +112,3 @@ async def _read(process: asyncio.subprocess.Process, most: int) -> tuple[bytes, 
         if len(found) > most:
             return bytes(found[:most]), True
     return bytes(found), False
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    try:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await process.wait()
-    finally:
-        # A pipe that was not read to its end is closed here, not by the collector.
-        process._transport.close()  # type: ignore[attr-defined]
