@@ -39,13 +39,23 @@ async def until_found(running: RunningDemo, code: str) -> tuple[int, dict[str, s
             return exit_code, found
 
 
+async def until_tried(running: RunningDemo, checks: set[str]) -> dict[str, Any]:
+    """Test again until nothing of `checks` is untested: a monitor is, until it has connected.
+
+    A demo that is still starting is never red.
+    """
+    while True:
+        exit_code, _, test = await self_test(running)
+        assert exit_code == 0, test["findings"]
+        if not checks & {one["check"] for one in test["findings"] if one["grade"] == "untested"}:
+            return test
+
+
 async def test_demo_is_well_until_something_is_broken(tmp_path: Path) -> None:
     async with demo() as running:
-        exit_code, found, test = await self_test(running)
-        assert exit_code == 0
-        assert test["grade"] == "good", found
-        untried = {one["check"] for one in test["findings"] if one["grade"] == "untested"}
-        assert not untried & {"turn", "hub", "bond", "link", "camera", "modem", "clock", "monitor"}
+        tried = {"turn", "hub", "bond", "link", "camera", "modem", "clock", "monitor"}
+        test = await until_tried(running, tried)
+        assert test["grade"] == "good", test["findings"]
         running.set_link("lte-1", cut=True)
         exit_code, found = await until_found(running, "link.down")
         assert (exit_code, found["link.down"]) == (0, "attention")
