@@ -50,7 +50,9 @@ class Voice:
 
     @property
     def mix(self) -> int:
-        """Which mix they hear: one without themselves."""
+        """Which mix they hear: one without themselves, and without the room they are in."""
+        if self.near:
+            return records.FAR
         return self.number if self.speaks else records.EVERYBODY
 
     @property
@@ -110,7 +112,11 @@ class Cabin:
     # What others ask for
 
     def join(self, *, hears: bool, speaks: bool, near: bool = False) -> Voice | None:
-        """A person who may hear or speak; None when there are too many. `near`: in the cabin."""
+        """A person who may hear or speak; None when there are too many.
+
+        `near`: with the crew. They hear only those who are not; the loudspeaker does not repeat
+        them.
+        """
         free = set(range(1, records.GUESTS_MAX + 1)) - set(self._voices)
         if not free:
             return None
@@ -173,6 +179,8 @@ class Cabin:
         """Could the cabin, or somebody else, be heard by this person now?"""
         if not self._orders.live:
             return False
+        if listener.near:
+            return any(v.speaks and not v.silenced and not v.near for v in self._voices.values())
         if self._report.microphone == "ready" and not self._orders.muted:
             return True
         others = (voice for voice in self._voices.values() if voice is not listener)

@@ -1,8 +1,9 @@
 """Mixes what cabin and guests say, once for each who hears (no I/O, told the time).
 
 Nobody hears themselves: a guest's mix holds the cabin and the other guests, the loudspeaker's mix
-all guests but those who are in the cabin themselves, with a headset. Remote help hears these beside
-the cabin's microphone, which hears the patient better: a headset's leaves out all but its wearer.
+all guests but those who are with the crew themselves, with a headset. Remote help hears these
+beside the cabin's microphone, which hears the patient better: a headset's leaves out all but its
+wearer. Headsets hear what the loudspeaker plays: none of what is said near them comes back to them.
 What the microphone picks up of the loudspeaker is taken out by WebRTC's audio processing
 (docs/decisions/0003-echo.md), which also suppresses noise.
 """
@@ -19,7 +20,7 @@ from edgebox.media.sound import opus
 from edgebox.media.sound.device import BLOCK
 from edgebox.media.sound.jitter import JitterBuffer
 from edgebox.media.sound.opus import RATE_HZ, Samples
-from edgebox.media.sound.records import Orders
+from edgebox.media.sound.records import FAR, Orders
 
 NOISE_LEVEL = 1
 """12 dB: an engine becomes quiet, a rattling breath stays audible."""
@@ -164,6 +165,9 @@ class Mixer:
             if near is not None:
                 near = self._echo.process(near, played)
             cabin = None if self._orders.muted else near
+            if FAR in self._orders.mixes:
+                is_heard = any(number not in near_by for number in heard)
+                packets += self._packed(FAR, played if is_heard else None)
             if self._orders.muted:
                 heard = {number: block for number, block in heard.items() if number not in near_by}
             else:
@@ -172,7 +176,8 @@ class Mixer:
                         heard[number] = self._guests[number].without_echo(heard[number], played)
                         far = far + heard[number]
             for mix in self._orders.mixes:
-                packets += self._mixed(mix, cabin, far, heard)
+                if mix != FAR:
+                    packets += self._packed(mix, _mix_of(mix, cabin, far, heard))
         return played, packets
 
     def voices(self, now: float) -> tuple[int, ...]:
@@ -189,25 +194,18 @@ class Mixer:
             self._gone_refused + sum(buffer.refused for buffer in buffers),
         )
 
-    def _mixed(
-        self, mix: int, cabin: Samples | None, far: Mix, heard: dict[int, Samples]
-    ) -> list[Mixed]:
-        others = any(number != mix for number in heard)
+    def _packed(self, mix: int, block: Samples | None) -> list[Mixed]:
+        """A packet, once its blocks are together. `block`: None when there is nothing to hear."""
         outgoing = self._outgoing.get(mix)
-        if cabin is None and not others:
+        if block is None:
             if outgoing is not None:
                 outgoing.waiting.clear()
             return []
         if outgoing is None:
             outgoing = self._outgoing[mix] = _Outgoing()
-        total = far.copy()
-        if mix in heard:
-            total -= heard[mix]
-        if cabin is not None:
-            total += cabin
         if not outgoing.waiting:
             outgoing.pts = self._clock
-        outgoing.waiting.append(_clipped(total))
+        outgoing.waiting.append(block)
         if len(outgoing.waiting) * 20 < self._orders.packet_ms:
             return []
         outgoing.encoder.tune(self._orders.bitrate_bps, self._orders.loss_percent)
@@ -228,6 +226,18 @@ class Mixer:
         self._gone_late += jitter.late
         self._gone_lost += jitter.lost
         self._gone_refused += jitter.refused
+
+
+def _mix_of(mix: int, cabin: Samples | None, far: Mix, heard: dict[int, Samples]) -> Samples | None:
+    """What this guest hears; None when there is nothing."""
+    if cabin is None and not any(number != mix for number in heard):
+        return None
+    total = far.copy()
+    if mix in heard:
+        total -= heard[mix]
+    if cabin is not None:
+        total += cabin
+    return _clipped(total)
 
 
 def _clipped(total: Mix) -> Samples:

@@ -25,8 +25,9 @@ HEADER = struct.Struct("!BBIIQ")
 NUMBERS = 1 << 32
 """Of orders: more than the longest session can give, so that old and new are told apart."""
 SOUND, REPORT, ORDER, PACKET = 1, 2, 3, 4
-EVERYBODY = 0
-"""The mix for those who do not speak themselves. Guests are numbered from 1."""
+EVERYBODY, FAR = 0, 255
+"""Mixes of no single guest: of all there is, for those who do not speak themselves; of remote help
+alone, for headsets: nothing in it was said near them. Guests are numbered from 1."""
 GUESTS_MAX = 64
 
 DeviceState = Literal["none", "starting", "ready", "absent", "failed"]
@@ -55,7 +56,7 @@ class Orders(Struct, frozen=True, tag=True):
     """Those of them who are in the cabin themselves: the others hear them, the loudspeaker does
     not repeat them, and the cabin's mute mutes them."""
     mixes: tuple[int, ...] = ()
-    """Whom to make a mix for: a guest, who does not hear themselves, or EVERYBODY."""
+    """Whom to make a mix for: a guest, who does not hear themselves, EVERYBODY or FAR."""
     bitrate_bps: int = 32_000
     packet_ms: int = 20
     loss_percent: int = 5

@@ -8,7 +8,7 @@ import pytest
 from edgebox.media.sound.device import BLOCK
 from edgebox.media.sound.mixer import Mixed, Mixer
 from edgebox.media.sound.opus import Decoder, Encoder, Samples
-from edgebox.media.sound.records import EVERYBODY, Orders
+from edgebox.media.sound.records import EVERYBODY, FAR, Orders
 
 STEP_S = 0.02
 TONES = {0: 440.0, 1: 1000.0, 2: 1700.0}
@@ -73,6 +73,19 @@ def test_a_muted_cabin_is_in_no_mix_and_still_hears() -> None:
 def test_a_muted_cabin_alone_with_one_guest_sends_nothing_at_all() -> None:
     orders = Orders(live=True, muted=True, speaking=(1,), mixes=(1,))
     assert run(orders, talking={1}) == {-1: {1}}
+
+
+@pytest.mark.parametrize("muted", [False, True])
+def test_a_headset_hears_remote_help_and_nobody_near_it(muted: bool) -> None:
+    """Guest 2 wears one: the doctor hears them, they hear the doctor, and no microphone near."""
+    orders = Orders(live=True, muted=muted, speaking=(1, 2), near=(2,), mixes=(1, FAR))
+    expected = {-1: {1}, FAR: {1}} | ({} if muted else {1: {0, 2}})
+    assert run(orders, talking={1, 2}) == expected
+
+
+def test_a_headset_is_sent_nothing_while_remote_help_is_silent() -> None:
+    orders = Orders(live=True, speaking=(1, 2), near=(2,), mixes=(FAR,))
+    assert run(orders, talking={2}) == {-1: set()}
 
 
 def test_who_may_not_speak_is_heard_nowhere() -> None:
