@@ -2,6 +2,9 @@
 
 from edgebox.config.kinds import Section
 
+QUIET_S = 600
+"""So long a box was left alone before an update restarts it."""
+
 
 class Update(Section, frozen=True):
     """New versions of the box's system, docs/updates.md."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from edgebox.config.kinds import OptionalAddress, Section
+from edgebox.config.update import QUIET_S
 
 
 class Modems(Section, frozen=True):
@@ -41,7 +42,15 @@ class Ignition(Section, frozen=True):
         ),
     ] = ""
     """`gpio`: chip and line. `file`: path."""
-    hold_s: Annotated[int, Meta(ge=30, le=86_400)] = 900
+    hold_s: Annotated[
+        int,
+        Meta(
+            gt=QUIET_S,
+            le=86_400,
+            description=f"seconds: more than the {QUIET_S} after which [update] restarts a box that"
+            " is not in use (else it never could), 86400 at most",
+        ),
+    ] = 900
     """So long after the ignition, and after the end of the last call, it runs on."""
 
 

@@ -29,14 +29,14 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from edgebox.config.update import QUIET_S
 from edgebox.messages.update import Reason, Release, State
 from edgebox.update.memory import Attempt, Ended, Memory
 from edgebox.update.version import is_newer
 
 INSTALL_FREE_S = 60.0
-RESTART_FREE_S = 600.0
-"""Shorter than a parked box waits before it switches itself off (`ignition.hold_s`): else it would
-never come to it."""
+RESTART_FREE_S = float(QUIET_S)
+"""A parked box waits longer before it switches itself off: edgebox.config refuses less."""
 BOND_BEFORE_S = 60.0
 """The bond has been up this long before a restart is dared."""
 BOND_AFTER_S = 10.0

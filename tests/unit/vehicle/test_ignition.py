@@ -6,6 +6,7 @@ import pytest
 from edgebox.config import load
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.host import gpio
+from edgebox.update import plan
 from edgebox.vehicle import ignition
 from edgebox.vehicle.ignition import Hold
 
@@ -52,6 +53,7 @@ def test_chip_that_is_not_there_is_named(tmp_path: Path) -> None:
         "kind = 'file'",
         "kind = 'file'\nsource = '/dev/gpiochip0:1'",
         "hold_s = 5",
+        "hold_s = 90_000",
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str) -> None:
@@ -59,6 +61,16 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(f"[ignition]\n{text}\n")
     with pytest.raises(ConfigError, match="ignition"):
         load(path)
+
+
+def test_box_that_would_be_off_before_an_update_may_restart_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "edgebox.toml"
+    path.write_text("[ignition]\nhold_s = 600\n")
+    said = r"ignition\.hold_s: 600 .* more than the 600 .*\[update\]"
+    with pytest.raises(ConfigError, match=said):
+        load(path)
+    path.write_text("[ignition]\nhold_s = 601\n")
+    assert load(path).ignition.hold_s > plan.RESTART_FREE_S
 
 
 async def test_systemd_is_asked_once_the_file_says_off(
@@ -71,7 +83,7 @@ async def test_systemd_is_asked_once_the_file_says_off(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     monkeypatch.setattr(ignition, "LOOK_EVERY_S", 0.01)
-    # The least that a configuration may say is half a minute.
+    # The least that a configuration may say is ten minutes.
     monkeypatch.setattr(ignition, "Hold", lambda _: Hold(0.05))
     path = tmp_path / "edgebox.toml"
     path.write_text(f'[ignition]\nkind = "file"\nsource = "{line}"\n')
