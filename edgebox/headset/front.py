@@ -1,7 +1,7 @@
-"""Between WHIP's core and media: questions over the bus, and what ends a session.
+"""Between the cores of WHIP and WHEP and media: questions over the bus, and what ends a session.
 
 What a headset on the access point asks comes from web.py, what one outside the vehicle asks from
-outside.py. Both meet the same core and the same door.
+outside.py. Both meet the same cores and the same door.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from edgebox.bus import Bus
+from edgebox.headset import whep
 from edgebox.headset.door import Door, Lease
 from edgebox.headset.whip import Ask, MediaTrouble, Request, Response, Trickle, Whip
 from edgebox.messages.base import Fault
@@ -20,12 +21,15 @@ from edgebox.messages.headset import (
     HEADSET_CANDIDATE,
     HEADSET_CLOSE,
     HEADSET_ENDED,
+    HEADSET_LISTEN,
     HEADSET_OFFER,
     Headset,
     HeadsetCandidate,
     HeadsetClose,
     HeadsetEnded,
+    HeadsetListen,
     HeadsetOffer,
+    HeadsetVoices,
 )
 from edgebox.messages.services import SERVICE_STATUS, ServiceStatus
 from edgebox.messages.session import TurnCredentials
@@ -48,7 +52,9 @@ class Front:
         self._bus = bus
         self._door = door
         self._changed = changed
-        self._whip = Whip(door, lambda: secrets.token_urlsafe(24))
+        self._whip = Whip(door, _new_token)
+        self._whep = whep.whep(door, _new_token)
+        self._cores = (self._whip, self._whep)
         self._live: dict[str, Headset] = {}
         self._media = ""
         self._telling: set[asyncio.Task[None]] = set()
@@ -72,13 +78,24 @@ class Front:
 
     async def handle(self, request: Request, turn: TurnCredentials | None = None) -> Response:
         """Answer one request. `turn`: it came through the hub, and media goes through the relay."""
-        result = self._whip.receive(request, time.monotonic())
+        is_whep = request.endpoint == whep.ENDPOINT
+        core = self._whep if is_whep else self._whip
+        result = core.receive(request, time.monotonic())
         if isinstance(result, Ask):
-            result = await self._ask(result, turn)
+            result = await (self._ask_to_hear if is_whep else self._ask)(result, turn)
         await self._carry_out()
         if result.status >= 400:
-            logger.info("%s refused: %d %s", request.method, result.status, result.body.strip())
+            what = f"{request.method} {request.endpoint}"
+            logger.info("%s refused: %d %s", what, result.status, result.body.strip())
         return result
+
+    async def _ask_to_hear(self, ask: Ask, turn: TurnCredentials | None) -> Response:
+        question = HeadsetListen(peer=ask.session, device=ask.lease.device, sdp=ask.sdp, turn=turn)
+        answer = await self._bus.request(HEADSET_LISTEN, question, timeout_s=MEDIA_S)
+        if isinstance(answer, HeadsetVoices):
+            return self._whep.answered(ask, answer.sdp)
+        logger.info("media did not answer a headset: %s %s", answer.reason, answer.text)
+        return self._whep.answered(ask, None, TROUBLES.get(answer.reason, "away"))
 
     async def _ask(self, ask: Ask, turn: TurnCredentials | None) -> Response:
         lease = ask.lease
@@ -105,7 +122,8 @@ class Front:
         return response
 
     async def _ended(self, message: HeadsetEnded, keys: dict[str, str]) -> None:
-        self._whip.ended(message.peer)
+        for core in self._cores:
+            core.ended(message.peer)
         self._sweep()
 
     async def _service(self, status: ServiceStatus, keys: dict[str, str]) -> None:
@@ -115,11 +133,13 @@ class Front:
         gone = status.state == "stopped" or self._media not in {"", status.instance}
         self._media = status.instance
         if gone:
-            self._whip.all_ended()
+            for core in self._cores:
+                core.all_ended()
             self._sweep()
 
     def _lease_ended(self, lease: Lease) -> None:
-        self._whip.lease_ended(lease)
+        for core in self._cores:
+            core.lease_ended(lease)
         self._sweep()
         task = asyncio.get_running_loop().create_task(self._carry_out())
         self._telling.add(task)
@@ -127,7 +147,7 @@ class Front:
 
     async def _carry_out(self) -> None:
         """Tell media what came out of it."""
-        while (order := self._whip.next_order()) is not None:
+        while (order := self._whip.next_order() or self._whep.next_order()) is not None:
             if isinstance(order, Trickle):
                 for candidate in order.candidates:
                     message = HeadsetCandidate(peer=order.session, candidate=candidate[:1000])
@@ -152,3 +172,8 @@ class Front:
             if not self.camera_of(one.device):
                 self.on_session(one.device, False)
         self._changed()
+
+
+def _new_token() -> str:
+    """Part of a session's URL."""
+    return secrets.token_urlsafe(24)

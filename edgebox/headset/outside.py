@@ -27,7 +27,7 @@ from edgebox.messages.headset import (
 from edgebox.messages.session import TurnCredentials
 
 OFFERS_PER_S, OFFERS_BURST = 1.0, 12.0
-"""Of all devices outside together: each makes media open a connection."""
+"""Of all devices outside together, of each kind: each makes media open a connection."""
 POLL_S = 4.0
 """So long a question waits for something new."""
 FORGOTTEN_S = 15.0
@@ -35,7 +35,7 @@ FORGOTTEN_S = 15.0
 
 
 class Answer(Protocol):
-    """Of WHIP (front.Front.handle)."""
+    """Of WHIP and WHEP (front.Front.handle)."""
 
     def __call__(
         self, request: Request, turn: TurnCredentials | None = None
@@ -86,7 +86,7 @@ class Outside:
         if question.method == "POST":
             if question.turn is None:
                 return Fault(reason="invalid", text="an offer from outside needs a relay")
-            if not self._offers.take("", self._clock()):
+            if not self._offers.take(question.endpoint, self._clock()):
                 return OutsideResponse(status=429, retry_after_s=2)
         request = Request(
             method=question.method,
@@ -95,6 +95,7 @@ class Outside:
             authorization=f"Bearer {question.bearer}",
             if_match=question.if_match,
             body=question.body.encode(),
+            endpoint=question.endpoint,
         )
         response = await self._answer(request, question.turn)
         return OutsideResponse(

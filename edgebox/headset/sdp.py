@@ -1,10 +1,11 @@
-"""What WHIP asks of a session description (RFC 8866), before media looks at it (no I/O).
+"""What WHIP and WHEP ask of a session description (RFC 8866), before media looks at it (no I/O).
 
 Only its shape is judged here: how many sections, of which kind, in which direction, with which
 formats. Media reads every value again and writes anew what its library gets.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgebox.errors import RemoteProtocolError
@@ -37,10 +38,19 @@ class Fragment:
 
 
 def read_offer(body: bytes) -> tuple[str, str]:
-    """Text and ICE user name fragment of an offer.
+    """Text and ICE user name fragment of an offer to send (WHIP).
 
     Raises RemoteProtocolError when it is malformed, UnacceptableError when it is not served.
     """
+    return _read(body, _judge)
+
+
+def read_request(body: bytes) -> tuple[str, str]:
+    """The same of an offer to receive (WHEP)."""
+    return _read(body, _judge_request)
+
+
+def _read(body: bytes, judge: Callable[[list[str], list[list[str]]], None]) -> tuple[str, str]:
     text, lines = _lines(body)
     if lines[0] != "v=0":
         raise RemoteProtocolError("a description begins with v=0")
@@ -56,7 +66,7 @@ def read_offer(body: bytes) -> tuple[str, str]:
             raise RemoteProtocolError(f"no usable a={what}")
     ends = [*starts[1:], len(lines)]
     sections = [lines[start:end] for start, end in zip(starts, ends, strict=True)]
-    _judge(lines[: starts[0]], sections)
+    judge(lines[: starts[0]], sections)
     return text, next(found[1] for line in lines if (found := UFRAG.fullmatch(line)))
 
 
@@ -96,10 +106,25 @@ def _judge(head: list[str], sections: list[list[str]]) -> None:
             raise UnacceptableError(f"more than one track of kind {kind}")
     if "video" not in kinds:
         raise UnacceptableError("no picture is offered")
-    bundles = [line.split()[1:] for line in head if line.startswith("a=group:BUNDLE")]
     for kind, section in zip(kinds, sections, strict=True):
         if not any(line in {"a=sendonly", "a=sendrecv"} for line in section):
             raise UnacceptableError(f"the {kind} is not sent")
+    _judge_transport(head, kinds, sections)
+
+
+def _judge_request(head: list[str], sections: list[list[str]]) -> None:
+    """draft-ietf-wish-whep-03, 4.2: what an offer to hear must look like."""
+    kinds = [section[0][2:].partition(" ")[0] for section in sections]
+    if kinds != ["audio"]:
+        raise UnacceptableError("one sound is served, and nothing else")
+    if not any(line in {"a=recvonly", "a=sendrecv"} for line in sections[0]):
+        raise UnacceptableError("the sound is not received")
+    _judge_transport(head, kinds, sections)
+
+
+def _judge_transport(head: list[str], kinds: list[str], sections: list[list[str]]) -> None:
+    bundles = [line.split()[1:] for line in head if line.startswith("a=group:BUNDLE")]
+    for kind, section in zip(kinds, sections, strict=True):
         if "a=rtcp-mux" not in section:
             raise UnacceptableError("rtcp-mux is required")
         if not any(FORMATS[kind].fullmatch(line) for line in section):

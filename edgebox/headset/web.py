@@ -2,15 +2,16 @@
 
 Who may reach it: every device on that network, and nobody else: the listener is bound to the access
 point's address and interface (listener.py). What protects it: being on the network grants nothing;
-WHIP and events need the bearer of a lease, pairing proves both ends; sizes, rates and numbers are
-limited for each address; only our own names are answered (a page elsewhere cannot lead a browser
-here by DNS). TLS in any case: browsers give no camera to a page without.
+WHIP, WHEP and events need the bearer of a lease, pairing proves both ends; sizes, rates and numbers
+are limited for each address; only our own names are answered (a page elsewhere cannot lead a
+browser here by DNS). TLS in any case: browsers give no camera to a page without.
 
 | path                       | what                                                        |
 |----------------------------|-------------------------------------------------------------|
 | GET /                      | the page                                                    |
 | GET /static/<version>/...  | its parts                                                   |
-| /whip, /whip/<session>     | RFC 9725 (whip.py)                                          |
+| /whip, /whip/<session>     | RFC 9725 (whip.py): what the device sends                   |
+| /whep, /whep/<session>     | WHEP (whep.py): what it hears                               |
 | GET /events                | what the page is told (events.py)                           |
 | GET /where                 | `vehicle`; the hub says `hub` under the same name           |
 | /pair/...                  | pairing (pairing.py)                                        |
@@ -27,16 +28,17 @@ from edgebox.headset.door import Door, Lease
 from edgebox.headset.events import Events
 from edgebox.headset.listener import is_address
 from edgebox.headset.page import HEADERS, HeadsetPage
-from edgebox.headset.whip import BODY_MAX, CORS, ENDPOINT, Request, Response, bearer_of
+from edgebox.headset.whip import BODY_MAX, CORS, Request, Response, bearer_of
 
 REQUESTS_PER_S, REQUESTS_BURST = 10.0, 120.0
 """Of one address; the page with its parts is about fifteen."""
 OFFERS_PER_S, OFFERS_BURST = 0.5, 10.0
-"""Each makes media open a connection."""
+"""Of one address and of each kind; each makes media open a connection."""
 BODY_S = 5.0
 """A body that comes slower is not waited for."""
 HEARTBEAT_S = 5.0
-SESSION = ENDPOINT + "/{session:[A-Za-z0-9_-]{1,64}}"
+ENDPOINTS = "/{endpoint:whip|whep}"
+SESSION = ENDPOINTS + "/{session:[A-Za-z0-9_-]{1,64}}"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -45,7 +47,7 @@ class Site:
     """The aiohttp application."""
 
     def __init__(self, name: str, door: Door, answer: Answer, events: Events):
-        """`name`: the host name devices use. `answer`: of WHIP."""
+        """`name`: the host name devices use. `answer`: of WHIP and WHEP."""
         self._name = name
         self._door = door
         self._answer = answer
@@ -62,7 +64,7 @@ class Site:
         app.router.add_get("/static/{version}/{name}", self._page.part)
         app.router.add_get("/events", self._stream)
         app.router.add_get("/where", _where)
-        app.router.add_route("*", ENDPOINT, self._whip)
+        app.router.add_route("*", ENDPOINTS, self._whip)
         app.router.add_route("*", SESSION, self._whip)
         return app
 
@@ -80,9 +82,8 @@ class Site:
             response.headers.setdefault(name, value)
 
     async def _whip(self, request: web.Request) -> web.Response:
-        if request.method == "POST" and not self._offers.take(
-            request.remote or "", time.monotonic()
-        ):
+        client = f"{request.match_info['endpoint']} {request.remote}"
+        if request.method == "POST" and not self._offers.take(client, time.monotonic()):
             return web.Response(status=429, headers=CORS | {"Retry-After": "10"})
         asked = await read_request(request)
         if isinstance(asked, web.Response):
@@ -111,7 +112,7 @@ class Site:
 
 
 async def read_request(request: web.Request) -> Request | web.Response:
-    """A WHIP request as it came over HTTP, or the answer to one that did not come whole."""
+    """A request as it came over HTTP, or the answer to one that did not come whole."""
     try:
         async with asyncio.timeout(BODY_S):
             body = await request.read()
@@ -126,6 +127,7 @@ async def read_request(request: web.Request) -> Request | web.Response:
         authorization=request.headers.get("Authorization", ""),
         if_match=request.headers.get("If-Match", ""),
         body=body,
+        endpoint=f"/{request.match_info['endpoint']}",
     )
 
 

@@ -21,6 +21,8 @@ Trickle is supported and ICE restart is not, so no ETag is given (4.3.1.1) and n
 (428). A device that moves makes a new session: its camera stays the same, and its old session ends
 with the answer to the new one. Nothing is ever redirected. A session ends by DELETE, with its
 lease, or when media says so: consent expired, or media was restarted.
+
+What a device hears is asked for in the same way at another endpoint (whep.py).
 """
 
 import re
@@ -69,6 +71,7 @@ class Request:
     authorization: str = ""
     if_match: str = ""
     body: bytes = b""
+    endpoint: str = ENDPOINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,20 @@ class Session:
 
 
 class Whip:
-    """All sessions of one vehicle."""
+    """All sessions of one vehicle at one endpoint."""
 
-    def __init__(self, door: Door, new_token: Callable[[], str]):
+    def __init__(
+        self,
+        door: Door,
+        new_token: Callable[[], str],
+        endpoint: str = ENDPOINT,
+        read_offer: Callable[[bytes], tuple[str, str]] = sdp.read_offer,
+    ):
         """`new_token`: at least 128 random bits each time, fit for a URL."""
         self._door = door
         self._new_token = new_token
+        self._endpoint = endpoint
+        self._read_offer = read_offer
         self._sessions: dict[str, Session] = {}
         self._orders: deque[Trickle | Cut] = deque()
 
@@ -156,7 +167,7 @@ class Whip:
             if other is not session and other.lease.device == session.lease.device:
                 self._end(token)
         session.answered = True
-        headers = CORS | {"Location": f"{ENDPOINT}/{ask.session}", "Content-Type": OFFER_TYPE}
+        headers = CORS | {"Location": f"{self._endpoint}/{ask.session}", "Content-Type": OFFER_TYPE}
         return Response(201, headers, answer, ask.session)
 
     def ended(self, session: str) -> None:
@@ -184,7 +195,7 @@ class Whip:
         if (wrong := wrong_body(request, OFFER_TYPE)) is not None:
             return wrong
         try:
-            text, ufrag = sdp.read_offer(request.body)
+            text, ufrag = self._read_offer(request.body)
         except sdp.UnacceptableError as error:
             return refusal(422, str(error))
         except RemoteProtocolError as error:

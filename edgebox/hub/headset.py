@@ -2,16 +2,17 @@
 box and hub are one origin. What it asks is handed on to its box, with the bearer; the box decides.
 
 Who may reach it: everybody on the Internet, through the TLS front on this machine
-(`hub.headset_listen` is loopback by default). What protects it: WHIP and events go nowhere without
-a bearer that a box has handed out (passes.py), and the box asks its own door again; pairing goes to
-boxes as pair_relay.py says; sizes and rates are limited for each address. Media does not come here:
-it goes through the TURN server and the bond, encrypted between device and box.
+(`hub.headset_listen` is loopback by default). What protects it: WHIP, WHEP and events go nowhere
+without a bearer that a box has handed out (passes.py), and the box asks its own door again; pairing
+goes to boxes as pair_relay.py says; sizes and rates are limited for each address. Media does not
+come here: it goes through the TURN server and the bond, encrypted between device and box.
 
 | path                       | what                                              |
 |----------------------------|---------------------------------------------------|
 | GET /                      | the page                                          |
 | GET /static/<version>/...  | its parts                                         |
 | /whip, /whip/<session>     | RFC 9725 (headset/whip.py), handed on             |
+| /whep, /whep/<session>     | WHEP (headset/whep.py), handed on                 |
 | GET /events                | what the page is told (headset/events.py)         |
 | GET /where                 | `hub`; the box says `vehicle` under the same name |
 | /pair/...                  | pairing (pair_relay.py)                           |
@@ -29,11 +30,10 @@ from edgebox.bus import Bus
 from edgebox.config import Config, parse_address
 from edgebox.errors import ConfigError, DeviceError
 from edgebox.headset.page import HEADERS, HeadsetPage
-from edgebox.headset.web import SESSION, as_http, read_request
+from edgebox.headset.web import ENDPOINTS, SESSION, as_http, read_request
 from edgebox.headset.whip import (
     BODY_MAX,
     CORS,
-    ENDPOINT,
     FRAGMENT_TYPE,
     INVALID,
     OFFER_TYPE,
@@ -97,7 +97,7 @@ class OutsideSite:
         app.router.add_get("/static/{version}/{name}", self._page.part)
         app.router.add_get("/events", self._stream)
         app.router.add_get("/where", _where)
-        app.router.add_route("*", ENDPOINT, self._whip)
+        app.router.add_route("*", ENDPOINTS, self._whip)
         app.router.add_route("*", SESSION, self._whip)
         pair_relay.add_routes(app, self._bus, self._fleet, self._passes)
         return app
@@ -115,7 +115,8 @@ class OutsideSite:
     # WHIP
 
     async def _whip(self, request: web.Request) -> web.Response:
-        if request.method == "POST" and not self._offers.take(_client(request), time.monotonic()):
+        client = f"{request.match_info['endpoint']} {_client(request)}"
+        if request.method == "POST" and not self._offers.take(client, time.monotonic()):
             return as_http(refusal(429, "too many offers", {"Retry-After": "10"}))
         asked = await read_request(request)
         if isinstance(asked, web.Response):
@@ -139,6 +140,7 @@ class OutsideSite:
             return refusal(400, "not UTF-8")
         is_offer = asked.method == "POST"
         question = OutsideRequest(
+            endpoint=asked.endpoint,  # type: ignore[arg-type]
             method=asked.method,  # type: ignore[arg-type]
             bearer=bearer,
             session=asked.session,
@@ -151,14 +153,14 @@ class OutsideSite:
         if isinstance(answer, Fault):
             logger.info("a box did not answer a headset: %s", answer.reason)
             return refusal(503, "the vehicle does not answer", {"Retry-After": str(AWAY_S)})
-        return self._handed_on(answer)
+        return self._handed_on(asked, answer)
 
-    def _handed_on(self, answer: OutsideResponse) -> Response:
+    def _handed_on(self, asked: Request, answer: OutsideResponse) -> Response:
         """The box's answer, with what only the hub knows."""
         headers = dict(CORS)
         if answer.status == 201:
             headers |= {
-                "Location": f"{ENDPOINT}/{answer.session}",
+                "Location": f"{asked.endpoint}/{answer.session}",
                 "Content-Type": OFFER_TYPE,
                 "Link": _links(self._turn_urls, self._turn()),
             }

@@ -3,7 +3,7 @@
 What comes here was let in by pairing and checked once by the headset service, which owns the
 listener. A device is one camera for as long as it belongs to this vehicle: `absent` while nothing
 comes from it, the same again when it is back. Its sound is heard by remote help and not in the
-cabin, where its wearer is.
+cabin, where its wearer is. What it hears comes on a connection of its own (headset_voices.py).
 
 Over the access point a headset is reached at that network's address alone, and only where its own
 checks come from: nothing is ever sent to an address that it names. From outside the vehicle it
@@ -15,25 +15,31 @@ import logging
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 
-from edgebox.config import Config, parse_address
+from edgebox.config import Config
 from edgebox.errors import RemoteProtocolError
 from edgebox.media.closing import Closing
 from edgebox.media.encoder import Encoder
 from edgebox.media.guest import GuestPicture
 from edgebox.media.headset_camera import MOST_BPS, HeadsetCamera, camera_id
+from edgebox.media.headset_voices import CANDIDATES_MAX, HEADSETS_MAX, Listeners, Way
 from edgebox.media.offer import Allowed, Offer
-from edgebox.media.publisher import Call, Connection, OfferRefusedError, TurnUnreachableError
+from edgebox.media.publisher import Call, Connection
 from edgebox.media.sdp import parse_candidate
 from edgebox.media.session import Session
 from edgebox.media.sound.cabin import Cabin, Voice
 from edgebox.messages.base import Fault
-from edgebox.messages.headset import HeadsetAnswer, HeadsetCandidate, HeadsetClose, HeadsetOffer
+from edgebox.messages.headset import (
+    HeadsetAnswer,
+    HeadsetCandidate,
+    HeadsetClose,
+    HeadsetListen,
+    HeadsetOffer,
+    HeadsetVoices,
+)
 from edgebox.messages.session import MediaSession
 
 logger = logging.getLogger(__name__)
 
-HEADSETS_MAX = 4
-CANDIDATES_MAX = 32
 FORGOTTEN_IDLE_S, FORGOTTEN_LIVE_S = 60.0, 900.0
 """A headset that was put away, or sent away, is no camera any more after this. While a session is
 live its place is kept: it may be asleep."""
@@ -80,15 +86,14 @@ class Headsets:
         self._changed = changed
         self._ended = ended
         self._progress = progress
-        listen = config.headset.listen
-        self._host = parse_address(listen)[0] if listen else ""
-        self._turn_url = f"turn:{config.media.turn}?transport=udp"
+        self._way = Way(config)
         self._ingests: dict[str, _Ingest] = {}
         self._cameras: dict[str, HeadsetCamera] = {}
         self._gone_at: dict[str, float] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._new: asyncio.Queue[HeadsetCamera] = asyncio.Queue()
         self._closing = Closing()
+        self._listeners = Listeners(self._way, cabin, self._closing, ended)
 
     async def run(self) -> None:
         """Keep each camera's process running, until cancelled."""
@@ -104,11 +109,9 @@ class Headsets:
             if camera.kind == "headset":
                 self._adopt(camera.id, camera.name)
 
-    async def offer(self, question: HeadsetOffer) -> HeadsetAnswer | Fault:
+    async def offer(self, question: HeadsetOffer, keys: dict[str, str]) -> HeadsetAnswer | Fault:
         """Answer it; an earlier connection of the same device ends."""
         outside = question.turn is not None
-        if not outside and not self._host:
-            return Fault(reason="refused", text="no access point is configured")
         try:
             offer = Offer(question.sdp, ALLOWED)
         except RemoteProtocolError as error:
@@ -123,19 +126,10 @@ class Headsets:
                 self._drop(peer)
         ingest = self._ingest(offer, camera, outside=outside)
         self._ingests[question.peer] = ingest
-        try:
-            if question.turn is not None:
-                sdp = await ingest.connection.answer_through_turn(
-                    offer, self._turn_url, question.turn
-                )
-            else:
-                sdp = await ingest.connection.answer_on(offer, self._host)
-        except TurnUnreachableError as error:
+        sdp = await self._way.answer(ingest.connection, offer, question.turn)
+        if isinstance(sdp, Fault):
             self._drop(question.peer)
-            return Fault(reason="unreachable", text=str(error)[:200])
-        except OfferRefusedError as error:
-            self._drop(question.peer)
-            return Fault(reason="invalid", text=str(error)[:200])
+            return sdp
         if self._ingests.get(question.peer) is not ingest:
             return Fault(reason="refused", text="closed or replaced meanwhile")
         camera.attach(ingest.picture, outside=outside)
@@ -143,8 +137,13 @@ class Headsets:
         self._changed()
         return HeadsetAnswer(sdp=sdp, camera=camera.camera.id)
 
-    async def candidate(self, message: HeadsetCandidate) -> None:
+    async def listen(self, question: HeadsetListen, keys: dict[str, str]) -> HeadsetVoices | Fault:
+        """Answer a headset that wants to hear remote help."""
+        return await self._listeners.offer(question)
+
+    async def candidate(self, message: HeadsetCandidate, keys: dict[str, str]) -> None:
         """Only from outside: over the access point a headset's own checks show where it is."""
+        await self._listeners.candidate(message)
         ingest = self._ingests.get(message.peer)
         candidate = parse_candidate(message.candidate)
         if ingest is None or candidate is None or not ingest.outside:
@@ -153,9 +152,10 @@ class Headsets:
         if ingest.candidates <= CANDIDATES_MAX:
             await ingest.connection.add_candidate(candidate)
 
-    def close(self, message: HeadsetClose) -> None:
-        """Cut at once what comes from this peer."""
+    async def close(self, message: HeadsetClose, keys: dict[str, str]) -> None:
+        """Cut at once what comes from this peer, or goes there."""
         self._drop(message.peer)
+        self._listeners.close(message.peer)
 
     def check(self, now: float) -> None:
         """Call about once a second."""
@@ -170,6 +170,7 @@ class Headsets:
         """Close what is open, at the end of the service."""
         for peer in list(self._ingests):
             self._drop(peer)
+        self._listeners.finish()
         await self._closing.finish()
 
     def _ingest(self, offer: Offer, camera: HeadsetCamera, *, outside: bool) -> _Ingest:

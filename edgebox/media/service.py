@@ -41,12 +41,9 @@ from edgebox.messages.headset import (
     HEADSET_CANDIDATE,
     HEADSET_CLOSE,
     HEADSET_ENDED,
+    HEADSET_LISTEN,
     HEADSET_OFFER,
-    HeadsetAnswer,
-    HeadsetCandidate,
-    HeadsetClose,
     HeadsetEnded,
-    HeadsetOffer,
 )
 from edgebox.messages.session import (
     MEDIA_SESSION,
@@ -176,9 +173,10 @@ class _MediaService:
         await self._bus.serve(WATCH, self._watch)
         await self._bus.subscribe(WATCH_CANDIDATE, self._watch_candidate)
         await self._bus.subscribe(WATCH_CLOSE, self._watch_close)
-        await self._bus.serve(HEADSET_OFFER, self._headset_offer)
-        await self._bus.subscribe(HEADSET_CANDIDATE, self._headset_candidate)
-        await self._bus.subscribe(HEADSET_CLOSE, self._headset_close)
+        await self._bus.serve(HEADSET_OFFER, self._headsets.offer)
+        await self._bus.serve(HEADSET_LISTEN, self._headsets.listen)
+        await self._bus.subscribe(HEADSET_CANDIDATE, self._headsets.candidate)
+        await self._bus.subscribe(HEADSET_CLOSE, self._headsets.close)
         await self._bus.subscribe(VITALS_STATUS, self._vitals_status)
         await self._bus.subscribe(VITALS_NOW, self._vitals_now)
         await self._bus.subscribe(VITALS_LIVE, self._vitals_live)
@@ -246,17 +244,6 @@ class _MediaService:
         self._watchers.close(message)
 
     # Headsets
-
-    async def _headset_offer(
-        self, offer: HeadsetOffer, keys: dict[str, str]
-    ) -> HeadsetAnswer | Fault:
-        return await self._headsets.offer(offer)
-
-    async def _headset_candidate(self, message: HeadsetCandidate, keys: dict[str, str]) -> None:
-        await self._headsets.candidate(message)
-
-    async def _headset_close(self, message: HeadsetClose, keys: dict[str, str]) -> None:
-        self._headsets.close(message)
 
     def _headsets_changed(self) -> None:
         """A camera more or less divides the bits anew; its pictures coming or going do not."""

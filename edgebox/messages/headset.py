@@ -37,6 +37,23 @@ class HeadsetAnswer(Message, frozen=True):
     """The camera that the device is now; stays the same for each device."""
 
 
+class HeadsetListen(Message, frozen=True):
+    """A paired device's SDP offer to hear remote help: one sound, received."""
+
+    peer: Id
+    """One per WHEP session; candidates and the end name it, as for WHIP."""
+    device: Id
+    sdp: Sdp
+    turn: TurnCredentials | None = None
+    """As for HeadsetOffer."""
+
+
+class HeadsetVoices(Message, frozen=True):
+    """Media's SDP answer; holds all its candidates."""
+
+    sdp: Sdp
+
+
 class HeadsetCandidate(Message, frozen=True):
     """A candidate that came after the offer. Empty `candidate` ends them."""
 
@@ -57,6 +74,7 @@ class HeadsetEnded(Message, frozen=True):
 
 
 HEADSET_OFFER = Request("box/{box}/local/headset/offer", HeadsetOffer, HeadsetAnswer)
+HEADSET_LISTEN = Request("box/{box}/local/headset/listen", HeadsetListen, HeadsetVoices)
 HEADSET_CANDIDATE = Topic("box/{box}/local/headset/candidate", HeadsetCandidate)
 HEADSET_CLOSE = Topic("box/{box}/local/headset/close", HeadsetClose)
 HEADSET_ENDED = Topic("box/{box}/local/headset/ended", HeadsetEnded)
@@ -97,10 +115,11 @@ HEADSET_STATUS = Topic("box/{box}/local/headset/status", HeadsetStatus, retained
 
 
 class OutsideRequest(Message, frozen=True):
-    """A WHIP request that a headset outside the vehicle made to the hub."""
+    """A WHIP or WHEP request that a headset outside the vehicle made to the hub."""
 
     method: Literal["POST", "PATCH", "DELETE"]
     bearer: Bearer
+    endpoint: Literal["/whip", "/whep"] = "/whip"
     session: Annotated[str, Meta(max_length=128)] = ""
     """Last part of the session URL; empty for POST."""
     content_type: Annotated[str, Meta(max_length=200)] = ""
@@ -115,7 +134,7 @@ class OutsideResponse(Message, frozen=True):
 
     status: Annotated[int, Meta(ge=200, le=599)]
     session: Annotated[str, Meta(max_length=128)] = ""
-    """Of a new WHIP session: the last part of its URL."""
+    """Of a new session: the last part of its URL."""
     retry_after_s: int = 0
     body: Sdp = ""
 

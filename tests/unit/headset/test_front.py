@@ -16,10 +16,13 @@ from edgebox.messages.headset import (
     HeadsetCandidate,
     HeadsetClose,
     HeadsetEnded,
+    HeadsetListen,
     HeadsetOffer,
+    HeadsetVoices,
 )
 from edgebox.messages.services import ServiceStatus
 from edgebox.messages.session import TurnCredentials
+from tests.unit.headset.test_whep import hear
 from tests.unit.headset.test_whip import ONE, TWO, delete, patch, post
 
 LEASES = {"bearer-one": ONE, "bearer-two": TWO}
@@ -43,10 +46,15 @@ class Media:
 
     def __init__(self) -> None:
         self.answer: HeadsetAnswer | Fault = HeadsetAnswer(sdp="v=0 answer", camera="headset-1")
+        self.voices: HeadsetVoices | Fault = HeadsetVoices(sdp="v=0 voices")
         self.offers: list[HeadsetOffer] = []
+        self.listens: list[HeadsetListen] = []
         self.told: list[Message] = []
 
-    async def request(self, kind: Any, question: HeadsetOffer, *, timeout_s: float) -> Any:
+    async def request(self, kind: Any, question: Any, *, timeout_s: float) -> Any:
+        if isinstance(question, HeadsetListen):
+            self.listens.append(question)
+            return self.voices
         self.offers.append(question)
         return self.answer
 
@@ -65,6 +73,12 @@ class Rig:
     async def publish(self, bearer: str = "bearer-one") -> str:
         """Token of a new session."""
         response = await self.front.handle(post(bearer=bearer))
+        assert response.status == 201
+        return response.session
+
+    async def listen(self, bearer: str = "bearer-one") -> str:
+        """Token of a new session that hears."""
+        response = await self.front.handle(hear(bearer=bearer))
         assert response.status == 201
         return response.session
 
@@ -158,3 +172,58 @@ async def test_refusal_is_logged_without_the_bearer(caplog: pytest.LogCaptureFix
     assert response.status == 401
     assert "401" in caplog.text
     assert "secret-bearer" not in caplog.text
+
+
+# What a headset hears
+
+
+async def test_device_and_relay_of_who_listens_are_told_to_media() -> None:
+    rig = Rig()
+    turn = TurnCredentials(username="u", password="p")
+    response = await rig.front.handle(hear(), turn)
+    assert (response.status, response.body) == (201, "v=0 voices")
+    assert response.headers["Location"] == f"/whep/{response.session}"
+    (question,) = rig.media.listens
+    assert (question.peer, question.device, question.turn) == (response.session, ONE.device, turn)
+    assert rig.media.offers == []
+    assert rig.front.headsets == (), "who listens alone is no camera"
+
+
+async def test_lease_that_ends_silences_at_once() -> None:
+    rig = Rig()
+    token, kept = await rig.listen(), await rig.listen("bearer-two")
+    rig.door.end(ONE)
+    await asyncio.sleep(0)
+    assert rig.media.told == [HeadsetClose(peer=token)]
+    assert (await rig.front.handle(delete(token, endpoint="/whep"))).status == 404
+    other = delete(kept, "bearer-two", endpoint="/whep")
+    assert (await rig.front.handle(other)).status == 200
+
+
+async def test_sessions_of_both_kinds_do_not_end_each_other() -> None:
+    rig = Rig()
+    sent, heard = await rig.publish(), await rig.listen()
+    assert (await rig.front.handle(delete(heard))).status == 404, "of the other endpoint"
+    assert (await rig.front.handle(delete(heard, endpoint="/whep"))).status == 200
+    assert [one.device for one in rig.front.headsets] == [ONE.device]
+    assert (await rig.front.handle(delete(sent))).status == 200
+    assert rig.media.told == [HeadsetClose(peer=heard), HeadsetClose(peer=sent)]
+
+
+async def test_expired_consent_and_restarts_end_what_is_heard() -> None:
+    rig = Rig()
+    token = await rig.listen()
+    await rig.front._ended(HeadsetEnded(peer=token), {})
+    assert (await rig.front.handle(delete(token, endpoint="/whep"))).status == 404
+    token = await rig.listen()
+    await rig.service("one", "stopped")
+    assert (await rig.front.handle(delete(token, endpoint="/whep"))).status == 404
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [("timeout", 503), ("busy", 503), ("invalid", 400), ("refused", 422)]
+)
+async def test_media_that_lets_nobody_hear(reason: Any, status: int) -> None:
+    rig = Rig()
+    rig.media.voices = Fault(reason=reason)
+    assert (await rig.front.handle(hear())).status == status

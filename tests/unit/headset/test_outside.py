@@ -68,6 +68,17 @@ async def test_request_meets_the_same_door_with_its_bearer_and_its_relay() -> No
     assert turn == TURN
 
 
+async def test_what_it_wants_to_hear_is_asked_where_that_is_answered() -> None:
+    rig = Rig()
+    await rig.whip(endpoint="/whep")
+    assert [request.endpoint for request, _ in rig.asked] == ["/whep"]
+    for _ in range(int(outside.OFFERS_BURST)):
+        await rig.whip(endpoint="/whep")
+    assert len(rig.asked) == int(outside.OFFERS_BURST)
+    await rig.whip()
+    assert rig.asked[-1][0].endpoint == "/whip", "what is sent has an allowance of its own"
+
+
 async def test_retry_after_is_handed_on() -> None:
     rig = Rig()
     rig.response = Response(503, {"Retry-After": "7"})

@@ -71,6 +71,19 @@ async def test_request_reaches_whip_as_it_came() -> None:
     ]
 
 
+async def test_what_a_device_wants_to_hear_is_told_apart() -> None:
+    async with serving() as rig:
+        assert (await rig.ask("POST", "/whep", data="v=0", headers=SDP))[0] == 201
+        assert (await rig.ask("DELETE", "/whep/token", headers=SDP))[0] == 201
+        assert (await rig.ask("POST", "/whup", data="v=0", headers=SDP))[0] == 404
+        for _ in range(int(site.OFFERS_BURST)):
+            status, _ = await rig.ask("POST", "/whep", data="v=0", headers=SDP)
+        assert status == 429
+        assert (await rig.ask("POST", "/whip", data="v=0", headers=SDP))[0] == 201
+    assert [one.endpoint for one in rig.asked[:2]] == ["/whep", "/whep"]
+    assert rig.asked[-1].endpoint == "/whip", "what is sent has an allowance of its own"
+
+
 async def test_body_that_is_too_long_is_413_and_reaches_nobody() -> None:
     async with serving() as rig:
         status, _ = await rig.ask("POST", "/whip", data="x" * (BODY_MAX + 1), headers=SDP)

@@ -69,8 +69,10 @@ def patch(
     return Request("PATCH", session, kind, f"Bearer {bearer}", if_match, body.encode())
 
 
-def delete(session: str, bearer: str = "bearer-one", if_match: str = "") -> Request:
-    return Request("DELETE", session, "", f"Bearer {bearer}", if_match)
+def delete(
+    session: str, bearer: str = "bearer-one", if_match: str = "", endpoint: str = "/whip"
+) -> Request:
+    return Request("DELETE", session, "", f"Bearer {bearer}", if_match, endpoint=endpoint)
 
 
 def refused(result: Response | Ask) -> int:

@@ -31,8 +31,8 @@ def test_commands_are_told_apart_by_ear(chosen: str) -> None:
     """Those on one screen begin differently, or have several words of which the last differs."""
     words = language.catalogue(chosen)
     screens = (
-        ("stop", "mute", "torch", "closer", "wider", "wrong"),
-        ("stop", "unmute", "dark", "closer", "wider", "wrong"),
+        ("stop", "mute", "quiet", "torch", "closer", "wider", "wrong"),
+        ("stop", "unmute", "listen", "dark", "closer", "wider", "wrong"),
         ("start", "wrong"),
     )
     for screen in screens:

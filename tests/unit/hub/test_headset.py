@@ -140,6 +140,31 @@ async def test_offer_goes_to_the_box_with_a_relay_for_both_ends(bus: BoxBus) -> 
     assert asked.turn.username not in headers["Link"], "each end has its own"
 
 
+async def test_what_it_wants_to_hear_goes_to_the_box_as_such(bus: BoxBus) -> None:
+    async with site(bus) as device:
+        async with device.post("/whep", data=OFFER, headers=SDP) as answer:
+            assert answer.status == 401
+        await beat(device)
+        async with device.post("/whep", data=OFFER, headers=SDP) as answer:
+            assert answer.status == 201
+            assert answer.headers["Location"] == "/whep/token"
+            assert "username=" in answer.headers["Link"]
+        async with device.patch("/whep/token", data=FRAGMENT, headers=TRICKLE) as answer:
+            assert answer.status == 201
+        for _ in range(int(headset.OFFERS_BURST)):
+            async with device.post("/whep", data=OFFER, headers=SDP) as answer:
+                last = answer.status
+        assert last == 429
+        assert (await post(device))[0] == 201, "what is sent has an allowance of its own"
+    asked = bus.questions(OutsideRequest)
+    assert {(one.method, one.endpoint) for one in asked[:2]} == {
+        ("POST", "/whep"),
+        ("PATCH", "/whep"),
+    }
+    assert asked[0].turn is not None
+    assert asked[-1].endpoint == "/whip"
+
+
 async def test_bearer_that_no_box_has_handed_out_goes_nowhere(bus: BoxBus) -> None:
     async with site(bus) as device:
         status, headers, _ = await post(device)
