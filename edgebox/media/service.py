@@ -33,6 +33,7 @@ from edgebox.media.report import camera_status, problem_of, rounded, without_fig
 from edgebox.media.resume import last_session
 from edgebox.media.session import Session
 from edgebox.media.sound.cabin import Cabin
+from edgebox.media.technician import TechnicianCall
 from edgebox.media.vitals import VitalsRelay
 from edgebox.media.watch import Watchers
 from edgebox.messages.base import Done, Fault
@@ -134,6 +135,9 @@ class _MediaService:
             self._headset_ended,
             service.progress,
         )
+        self._technician = TechnicianCall(
+            config.media, self._cabin, lambda: not self._resumed or self._session.state == "live"
+        )
         self._telling: set[asyncio.Task[bool]] = set()
         self._crew = Crew(
             self._session, self._admission, self._cabin, self._watchers, self._end, self._applied
@@ -162,6 +166,7 @@ class _MediaService:
                 self._cabin.run(),
                 self._bulletin.run(),
                 self._headsets.run(),
+                self._technician.run(self._bus),
                 *encoders,
                 *turning,
             )
@@ -268,6 +273,8 @@ class _MediaService:
 
     def _apply(self) -> None:
         sent = self._session.sent
+        if sent:
+            self._technician.end()
         self._divide()
         self._watchers.keep_only(self._session.shown)
         self._guidance.keep_only(self._session.shown)

@@ -12,6 +12,14 @@ from edgebox.messages.base import Done, Id, Message, OptionalId, Request, Text, 
 from edgebox.messages.bond import LinkStatus
 from edgebox.messages.selftest import OptionalCheckName, SelfTest
 from edgebox.messages.services import ServiceName, ServiceStatus
+from edgebox.messages.support_call import (
+    AskCall,
+    CallEnd,
+    CallOpened,
+    CallState,
+    EndCall,
+    OpenCall,
+)
 from edgebox.messages.support_shell import AskShell, OpenShell, ShellOpened, ShellState
 
 Serial = Annotated[str, Meta(pattern=r"^[0-9A-F]{1,40}\Z")]
@@ -30,6 +38,9 @@ DeedName = Literal[
     "chat",
     "shell-ask",
     "shell",
+    "call-ask",
+    "call",
+    "call-end",
     "leave",
 ]
 End = Literal["", "crew", "technician", "time", "refused", "unanswered", "guessed", "audit"]
@@ -56,6 +67,11 @@ class SupportSession(Message, frozen=True):
     command_line: ShellState = "none"
     """Which the crew grants apart from the session."""
     command_line_left_s: float = 0.0
+    call: CallState = "off"
+    call_ended: CallEnd = ""
+    """How the last one of this session ended; while off."""
+    call_microphone: bool = False
+    """The technician hears the cabin now: the crew holds the button."""
 
 
 SUPPORT_SESSION = Topic("box/{box}/up/support/session", SupportSession, retained=True)
@@ -235,9 +251,13 @@ Deed = (
     | Say
     | AskShell
     | OpenShell
+    | AskCall
+    | OpenCall
+    | EndCall
     | Leave
 )
-"""All a technician can ask. No deed gives pictures, sound, values of a patient or a position."""
+"""All a technician can ask. No deed gives pictures, values of a patient or a position, and none
+sound: what the crew says to them, the crew sends, by a button."""
 
 
 class Order(Message, frozen=True):
@@ -315,18 +335,22 @@ class BundlePart(Message, frozen=True, tag="bundle-part"):
     name: Text
 
 
+Result = (
+    Outlook
+    | LinkHistory
+    | JournalPart
+    | EffectiveConfiguration
+    | BundlePart
+    | ShellOpened
+    | CallOpened
+    | Done
+)
+
+
 class Report(Message, frozen=True):
     """The answer to an order."""
 
-    result: (
-        Outlook
-        | LinkHistory
-        | JournalPart
-        | EffectiveConfiguration
-        | BundlePart
-        | ShellOpened
-        | Done
-    )
+    result: Result
 
 
 SUPPORT_ORDER = Request("box/{box}/down/support/order", Order, Report)

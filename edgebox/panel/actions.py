@@ -7,7 +7,6 @@ from concurrent.futures import CancelledError
 from typing import Any, Protocol, TypeVar
 
 from edgebox.bus import Bus
-from edgebox.config import parse_address
 from edgebox.messages.base import Done, Fault, M, Q, Request, Role, Topic
 from edgebox.messages.pairing import (
     ALLOW_DEVICE,
@@ -56,8 +55,10 @@ from edgebox.messages.support import (
     EndSupport,
     HelpLink,
 )
+from edgebox.messages.support_call import HANG_UP, TAKE_CALL, TALK, HangUp, TakeCall, Talk
 from edgebox.messages.support_shell import END_SHELL, GRANT_SHELL, EndShell, GrantShell
 from edgebox.messages.vehicle import SEND_INVITE, SendInvite
+from edgebox.panel.direct_stop import stop_directly
 from edgebox.panel.state import Operation, PanelState
 from edgebox.panel.turned_away import TurnedAway
 
@@ -69,7 +70,6 @@ SMS_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 2.5
 STOP_TRIES = 3
 """A media that is just restarting does not hear the first; stopping twice does no harm."""
-DIRECT_STOP_TIMEOUT_S = 2.0
 QUESTIONS_MAX = 4
 """At the same time, so that server threads are left for a stop (server.REQUEST_THREADS)."""
 
@@ -129,6 +129,15 @@ class Actions(Protocol):
 
     def end_command_line(self) -> Done | Fault:
         """None is asked for, allowed or open any more."""
+
+    def take_call(self, id_: str) -> Done | Fault:
+        """Talk to the technician of this session: answer them, or call."""
+
+    def hang_up(self) -> Done | Fault:
+        """No call is asked for or open any more."""
+
+    def talk(self, said: Talk) -> Done | Fault:
+        """The button is held, or was let go of."""
 
     def headset_code(self) -> PresenceCode | Fault:
         """The code that lets a headset of the pool in."""
@@ -231,6 +240,18 @@ class BusActions:
         """As in Actions."""
         return self._run(self._ask(END_SHELL, EndShell()), urgent=True)
 
+    def take_call(self, id_: str) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(TAKE_CALL, TakeCall(id=id_)))
+
+    def hang_up(self) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(HANG_UP, HangUp()), urgent=True)
+
+    def talk(self, said: Talk) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._talk(said), urgent=True)
+
     def headset_code(self) -> PresenceCode | Fault:
         """As in Actions."""
         wish = self._bus.request(PRESENCE, AskPresence(), timeout_s=ANSWER_TIMEOUT_S)
@@ -277,6 +298,10 @@ class BusActions:
         answer = await self._bus.request(RUN_SELF_TEST, question, timeout_s=ANSWER_TIMEOUT_S)
         return answer if isinstance(answer, Fault) else Done()
 
+    async def _talk(self, said: Talk) -> Done | Fault:
+        sent = await self._bus.publish(TALK, said)
+        return Done() if sent else Fault(reason="unreachable", text="the box's broker is away")
+
     async def _answer_self(self) -> Done:
         return Done()
 
@@ -290,11 +315,11 @@ class BusActions:
         session = self._state.session_id if self._state.screen == "live" else None
         if session is not None:
             self._leave(STOP_WISH, StopWish(session=session))
-        if not self._bus.connected.is_set() and await _stop_directly(self._media):
+        if not self._bus.connected.is_set() and await stop_directly(self._media):
             return Done()
         for _ in range(STOP_TRIES):
             answer = await self._bus.request(STOP_VIDEO, StopVideo(), timeout_s=STOP_TIMEOUT_S)
-            if not isinstance(answer, Fault) or await _stop_directly(self._media):
+            if not isinstance(answer, Fault) or await stop_directly(self._media):
                 return Done()
         return answer
 
@@ -372,19 +397,3 @@ class BusActions:
             self._state.receive_invite(answer, session)
             self._changed()
         return answer
-
-
-async def _stop_directly(media: str) -> bool:
-    """Tell media at its own listener, for which no broker is needed; True if it has stopped."""
-    host, port = parse_address(media)
-    head = f"POST /stop HTTP/1.1\r\nHost: {media}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    try:
-        async with asyncio.timeout(DIRECT_STOP_TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(host, port)
-            try:
-                writer.write(head.encode())
-                return b" 204 " in await reader.readline()
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return False

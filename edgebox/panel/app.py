@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from edgebox.config import Config
 from edgebox.panel import (
+    call_page,
     calls,
     guard,
     headset_page,
@@ -43,6 +44,7 @@ def create_app(config: Config, feed: Feed, actions: Actions) -> Flask:
         preferences,
         health_page,
         support_page,
+        call_page,
         headset_page,
     ):
         app.register_blueprint(module.blueprint)

@@ -27,6 +27,7 @@ from edgebox.messages.services import (
 )
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
 from edgebox.messages.support import SUPPORT_CHAT, SUPPORT_SESSION, ChatLine, SupportSession
+from edgebox.messages.support_call import CALL_STATUS, CallStatus
 from edgebox.messages.update import UPDATE_STATUS, UpdateStatus
 from edgebox.messages.vehicle import MODEMS, Modems
 from edgebox.messages.vitals import VITALS_NOW, VITALS_STATUS, VitalsNow, VitalsStatus
@@ -138,6 +139,7 @@ class _Cabin:
         await self._bus.subscribe(UPDATE_STATUS, self._receive_update)
         await self._bus.subscribe(SUPPORT_SESSION, self._receive_support)
         await self._bus.subscribe(SUPPORT_CHAT, self._receive_chat)
+        await self._bus.subscribe(CALL_STATUS, self._receive_call)
         await self._bus.subscribe(PAIRING_STATUS, self._receive_pairing)
         await self._bus.subscribe(HEADSET_STATUS, self._receive_headsets)
         await self._bus.watch_bridge(self._receive_bridge)
@@ -186,6 +188,11 @@ class _Cabin:
     ) -> None:
         self._follow_broker()
         self._state.receive_vitals(message)
+        self.show()
+
+    async def _receive_call(self, status: CallStatus, keys: dict[str, str]) -> None:
+        self._follow_broker()
+        self._state.support.receive_call(status)
         self.show()
 
     async def _receive_pairing(self, status: PairingStatus, keys: dict[str, str]) -> None:

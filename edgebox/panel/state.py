@@ -275,7 +275,9 @@ class PanelState:
             invite=self._invited.view(self.session_id, now_utc),
             vitals=vitals_view(self._monitors, self._vitals, self._board, now_utc),
             health=health_view(self._self_test, now_utc, away=self._is_away("support")),
-            support=self.support.view(now, away=self._is_away("support")),
+            support=self.support.view(
+                now, away=self._is_away("support"), media_away=self._is_away("media")
+            ),
             headset=self.headset.view(now, away=self._is_away("headset")),
             update=update_view(self._update, away=self._is_away("update")),
             dark=is_dark(now_utc),

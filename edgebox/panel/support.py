@@ -3,6 +3,8 @@
 import math
 
 from edgebox.messages.support import ChatLine, SupportSession
+from edgebox.messages.support_call import CallStatus
+from edgebox.panel.call_view import call_view
 from edgebox.panel.people import plain
 from edgebox.panel.support_view import SupportView
 
@@ -22,6 +24,7 @@ class SupportDesk:
         self._session: SupportSession | None = None
         self._heard_at = float("-inf")
         self._chat: list[ChatLine] = []
+        self._call: CallStatus | None = None
 
     def receive(self, session: SupportSession, now: float) -> None:
         """The service's word."""
@@ -33,7 +36,11 @@ class SupportDesk:
         if self._session is not None and line.session == self._session.id:
             self._chat = [*self._chat, line][-CHAT_SHOWN:]
 
-    def view(self, now: float, *, away: bool) -> SupportView:
+    def receive_call(self, status: CallStatus) -> None:
+        """Media's word on what flows."""
+        self._call = status
+
+    def view(self, now: float, *, away: bool, media_away: bool = False) -> SupportView:
         """As of now. `away`: the support service does not run: its session died with it."""
         session = self._session
         if away or session is None:
@@ -53,5 +60,6 @@ class SupportDesk:
             texted=session.texted,
             command_line=session.command_line if session.state == "active" else "none",
             command_line_minutes=math.ceil(max(session.command_line_left_s - age_s, 0.0) / 60),
+            call=call_view(session, None if media_away else self._call),
             chat=tuple((line.by, plain(line.text)) for line in self._chat),
         )

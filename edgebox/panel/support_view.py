@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from edgebox.messages.support import DeedName, End
 from edgebox.messages.support_shell import ShellState
+from edgebox.panel.call_view import CallView
 
 
 class SupportView(Struct, frozen=True, kw_only=True):
@@ -23,4 +24,5 @@ class SupportView(Struct, frozen=True, kw_only=True):
     texted: Literal["", "sending", "sent", "failed"] = ""
     command_line: ShellState = "none"
     command_line_minutes: int = 0
+    call: CallView = CallView()
     chat: tuple[tuple[Literal["crew", "technician"], str], ...] = ()

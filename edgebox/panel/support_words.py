@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from edgebox.panel.call_view import say_call
 from edgebox.panel.support_view import SupportView
 
 Say = Callable[..., str]
@@ -13,15 +14,17 @@ TOLD_SUBJECTS = {"restart", "check"}
 def say_support(view: SupportView, say: Say) -> dict[str, Any]:
     """The bar, which every screen shows while somebody is in or waits, and the pane."""
     waits = view.state == "asked" and bool(view.technician)
+    call = say_call(view.call, view.technician, say)
     return {
         "state": "waits" if waits else view.state,
         "id": view.id,
         "serial": view.serial,
-        "title": _title(view, waits, say),
-        "doing": _doing(view, say),
+        "title": call["title"] or _title(view, waits, say),
+        "doing": call["doing"] or _doing(view, say),
+        "call": call,
         "shell": view.command_line,
         "left": say("support.left", minutes=view.minutes) if view.minutes else "",
-        "text": _text(view, waits, say),
+        "text": call["text"] or _text(view, waits, say),
         "chat": [
             {
                 "by": by,

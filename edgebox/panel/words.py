@@ -69,6 +69,8 @@ PAGE_STRINGS = (
     "support.end",
     "support.refuse",
     "support.cancel",
+    "support.call.hang-up",
+    "support.call.again",
 )
 
 NOTICES_MAX = 3
@@ -85,6 +87,7 @@ OWN_REASONS = {
     ("sms", "refused"): "sms-refused",
     ("sms", "timeout"): "sms-unsure",
     ("start", "not-found"): "no-camera",
+    ("support-call", "refused"): "video-on",
 }
 """Where what was asked says more than the reason alone."""
 

@@ -13,6 +13,7 @@ from edgebox.messages.support import (
     RunCheck,
     Say,
 )
+from edgebox.messages.support_call import AskCall, EndCall, OpenCall
 from edgebox.messages.support_shell import AskShell, OpenShell
 
 WATCHED: frozenset[DeedName] = frozenset({"look", "history", "journal"})
@@ -67,5 +68,11 @@ def describe(deed: Deed) -> tuple[DeedName, str]:
             return "shell-ask", ""
         case OpenShell():
             return "shell", ""
+        case AskCall():
+            return "call-ask", ""
+        case OpenCall():
+            return "call", ""
+        case EndCall():
+            return "call-end", ""
         case Leave():
             return "leave", ""

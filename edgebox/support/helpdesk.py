@@ -9,7 +9,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -25,30 +24,23 @@ from edgebox.messages.support import (
     END_SUPPORT,
     OPEN_SUPPORT,
     REQUEST_SUPPORT,
-    SUPPORT_AUDIT,
     SUPPORT_CHAT,
     SUPPORT_ORDER,
     SUPPORT_SESSION,
     AdmitTechnician,
     AskHelp,
-    AuditHead,
-    BundlePart,
     ChatLine,
     CrewSays,
     Deed,
     DeedName,
     DeskInfo,
-    EffectiveConfiguration,
     End,
     EndSupport,
     HelpLink,
-    JournalPart,
     Leave,
-    LinkHistory,
     Look,
     OpenSupport,
     Order,
-    Outlook,
     ReadBundle,
     ReadConfiguration,
     ReadHistory,
@@ -56,9 +48,19 @@ from edgebox.messages.support import (
     Report,
     RequestSupport,
     Restart,
+    Result,
     RunCheck,
     Say,
     SupportSession,
+)
+from edgebox.messages.support_call import (
+    HANG_UP,
+    TAKE_CALL,
+    AskCall,
+    EndCall,
+    HangUp,
+    OpenCall,
+    TakeCall,
 )
 from edgebox.messages.support_shell import (
     END_SHELL,
@@ -70,8 +72,10 @@ from edgebox.messages.support_shell import (
     ShellOpened,
 )
 from edgebox.support.actions import Actions
-from edgebox.support.audit import AuditError, Trail, open_trail
+from edgebox.support.call_desk import CallDesk
 from edgebox.support.deeds import Noted, describe
+from edgebox.support.notes import Notes
+from edgebox.support.refusals import Refusals
 from edgebox.support.session import Refusal, Session, Technician
 from edgebox.support.shell_desk import ShellDesk
 from edgebox.support.texting import Texting
@@ -84,14 +88,7 @@ DOING_S = 15.0
 """What they did is shown so long, then that they look."""
 ORDERS_MAX = 4
 """Carried out at the same time."""
-REFUSALS_MAX = 20
-REFUSALS_S = 600.0
-"""No more refusals than this are written in this time: a flood must not fill the disk."""
 _AUDIT_FAULT = Fault(reason="failed", text="the audit trail cannot be written")
-
-Result = (
-    Outlook | LinkHistory | JournalPart | EffectiveConfiguration | BundlePart | ShellOpened | Done
-)
 
 
 class HelpDesk:
@@ -102,16 +99,16 @@ class HelpDesk:
         self._bus = bus
         self._box = config.box.id
         directory = Path(config.directory)
-        self._trail_path = directory / config.support.audit
+        self._notes = Notes(bus, config.box.id, directory / config.support.audit)
         self._shell = ShellDesk(
             bus,
             config.support,
             directory,
             is_idle=is_idle,
-            write=self._note_shell,
+            write=self._note_granted,
             changed=self._say,
         )
-        self._trail: Trail | None = None
+        self._call = CallDesk(bus, is_idle=is_idle, write=self._note_granted, changed=self._say)
         self._actions = actions
         self._session = Session(lambda: secrets.token_hex(8), lambda: secrets.token_urlsafe(24))
         self._desk = ""
@@ -120,12 +117,11 @@ class HelpDesk:
         self._subject = ""
         self._done_at = float("-inf")
         self._noted = Noted()
-        self._shell_for: Technician | None = None
-        self._shell_session = ""
-        """Of the last session that began: its command line may outlast it by a moment."""
+        self._granted_to: Technician | None = None
+        self._granted_in = ""
+        """Of the last session that began: command line and call may outlast it by a moment."""
         self._orders = 0
-        self._refused_at: deque[float] = deque(maxlen=REFUSALS_MAX)
-        self._untold = 0
+        self._refusals = Refusals()
         self._said_at = float("-inf")
 
     async def listen(self) -> None:
@@ -141,7 +137,10 @@ class HelpDesk:
         await self._bus.serve(OPEN_SUPPORT, self._open)
         await self._bus.serve(GRANT_SHELL, self._grant_shell)
         await self._bus.serve(END_SHELL, self._end_shell)
+        await self._bus.serve(TAKE_CALL, self._take_call)
+        await self._bus.serve(HANG_UP, self._hang_up)
         await self._shell.listen()
+        await self._call.listen()
         await self._bus.serve(SUPPORT_ORDER, self._carry_out)
 
     async def run(self) -> None:
@@ -155,6 +154,7 @@ class HelpDesk:
     async def _watch_time(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            await self._call.look(time.monotonic())
             who, session = self._session.technician, self._session.id
             if self._session.handle_timeout(time.monotonic()):
                 await self._ended(self._session.ended, who, session)
@@ -211,6 +211,15 @@ class HelpDesk:
         await self._say()
         return Done()
 
+    async def _take_call(self, wish: TakeCall, keys: dict[str, str]) -> Done | Fault:
+        if self._session.state != "active" or wish.id != self._session.id:
+            return Fault(reason="not-found", text="no-session")
+        return await self._call.ask("crew")
+
+    async def _hang_up(self, wish: HangUp, keys: dict[str, str]) -> Done:
+        await self._call.end("crew")
+        return Done()
+
     # The technician
 
     async def _request(self, question: RequestSupport, keys: dict[str, str]) -> Done | Fault:
@@ -235,8 +244,9 @@ class HelpDesk:
 
     async def _begun(self, how: str) -> Done | Fault:
         self._noted.forget()
+        self._call.grant.forget()
         self._doing, self._subject = None, ""
-        self._shell_for, self._shell_session = self._session.technician, self._session.id
+        self._granted_to, self._granted_in = self._session.technician, self._session.id
         if not await self._note(how, self._session.technician):
             return await self._end_without_trail()
         await self._say()
@@ -294,6 +304,8 @@ class HelpDesk:
                 return await self._shell.ask()
             case OpenShell():
                 return await self._open_shell(deed)
+            case AskCall() | OpenCall() | EndCall():
+                return await self._call.carry_out(deed, self._session.id)
             case Leave():
                 who, session = self._session.technician, self._session.id
                 self._session.end("technician")
@@ -308,8 +320,8 @@ class HelpDesk:
 
     # What is said and written
 
-    async def _note_shell(self, what: str, detail: str) -> bool:
-        return await self._note(what, self._shell_for, detail, self._shell_session)
+    async def _note_granted(self, what: str, detail: str) -> bool:
+        return await self._note(what, self._granted_to, detail, self._granted_in)
 
     async def _chat(self, by: Literal["crew", "technician"], text: str) -> None:
         line = ChatLine(session=self._session.id, by=by, text=text, at_utc=time.time())
@@ -334,6 +346,9 @@ class HelpDesk:
                 texted=self._texting.state if session.state == "asked" else "",
                 command_line=self._shell.grant.state,
                 command_line_left_s=self._shell.grant.left_s(now),
+                call=self._call.grant.state if session.state == "active" else "off",
+                call_ended=self._call.grant.ended,
+                call_microphone=self._call.microphone,
             ),
         )
 
@@ -343,50 +358,26 @@ class HelpDesk:
         self._actions.forget()
         self._noted.forget()
         await self._say()
+        await self._call.end("session")
         await self._note(f"ended: {why}", who, session=session)
 
     async def _note(
         self, what: str, who: Technician | None = None, detail: str = "", session: str = ""
     ) -> bool:
         """Write it down and tell the hub; False if it could not be written."""
-        who = who or Technician("", "")
-        try:
-            # A disk that is full now may be put right: it is tried anew each time.
-            self._trail = self._trail or open_trail(self._trail_path, time.time())
-            entry = self._trail.append(
-                what,
-                time.time(),
-                box=self._box,
-                session=session or self._session.id,
-                who=who.name,
-                serial=who.serial,
-                detail=detail,
-            )
-        except AuditError as error:
-            logger.error("audit: %s", error)
-            return False
-        head = AuditHead(
-            entries=entry.n, hash=entry.hash, what=what, technician=who.name, serial=who.serial
-        )
-        await self._bus.publish(SUPPORT_AUDIT, head)
-        return True
+        return await self._notes.write(what, session or self._session.id, who, detail)
 
     async def _end_without_trail(self) -> Fault:
         self._session.end("audit")
         self._shell.end()
+        self._call.grant.end("audit")
         self._actions.forget()
         await self._say()
         return _AUDIT_FAULT
 
     async def _refuse(self, why: Refusal, who: Technician, what: str) -> Fault:
         """Written down too, but not more often than a disk can bear."""
-        now = time.monotonic()
-        full = len(self._refused_at) == REFUSALS_MAX and now - self._refused_at[0] < REFUSALS_S
-        if full:
-            self._untold += 1
-        else:
-            self._refused_at.append(now)
-            more = f", {self._untold} more before it" if self._untold else ""
-            self._untold = 0
+        more = self._refusals.take(time.monotonic())
+        if more is not None:
             await self._note("refused", who, f"{why}: {what}{more}")
         return Fault(reason="refused", text=why)

@@ -131,6 +131,8 @@ class Cabin:
         """Never mind if it is not there."""
         if self._voices.get(voice.number) is voice:
             del self._voices[voice.number]
+            if voice.number == self._orders.caller:
+                self._cut(caller=0, talk=False)
             self.arrange()
 
     def arrange(self) -> None:
@@ -145,12 +147,23 @@ class Cabin:
     def set_live(self, live: bool) -> None:
         """Send sound, or none at all."""
         if live != self._orders.live:
-            self._cut(live=live)
+            self._cut(live=live, talk=False)
 
     def mute(self, muted: bool) -> None:
         """Nothing of the cabin leaves from this moment on, or it does again."""
         if muted != self._orders.muted:
             self._cut(muted=muted)
+
+    def expect_talk(self, caller: Voice) -> None:
+        """This person is heard in the cabin while nothing is live, and may be talked to."""
+        self._cut(caller=caller.number, talk=False)
+
+    def talk(self, caller: Voice | None) -> None:
+        """The cabin's microphone goes to this person, who was expected; None: to nobody."""
+        wanted = caller is not None and caller.number == self._orders.caller
+        talk = wanted and not self._orders.live
+        if talk != self._orders.talk:
+            self._cut(talk=talk)
 
     def set_target(self, target_bps: int) -> None:
         """What the bond offers for pictures; sound goes with it."""
@@ -259,12 +272,20 @@ class Cabin:
 
     def _give(self, mix: int, order: int, sound: records.Sound) -> None:
         newer = (order - self._obeyed_from) % records.NUMBERS
-        if not self._orders.live or newer >= records.NUMBERS // 2:
+        if newer >= records.NUMBERS // 2:
             return  # was on its way when the crew muted or stopped
+        if not self._orders.live:
+            self._give_caller(mix, sound)
+            return
         self._sent.append((time.monotonic(), len(sound.data)))
         for voice in list(self._voices.values()):
             if voice.sink is not None and voice.hears and voice.mix == mix:
                 voice.sink(sound)
+
+    def _give_caller(self, mix: int, sound: records.Sound) -> None:
+        caller = self._voices.get(self._orders.caller)
+        if caller is not None and self._orders.talk and mix == caller.number and caller.sink:
+            caller.sink(sound)
 
     def _take_report(self, report: records.Report) -> None:
         old, self._report = self._report, report
@@ -278,12 +299,9 @@ class Cabin:
         ):
             self._changed()
 
-    def _cut(self, *, live: bool | None = None, muted: bool | None = None) -> None:
+    def _cut(self, **changes: bool | int) -> None:
         """An order after which nothing made under an earlier one is sent."""
-        self._order(
-            live=self._orders.live if live is None else live,
-            muted=self._orders.muted if muted is None else muted,
-        )
+        self._order(**changes)
         self._obeyed_from = self._orders.number
         self._sent.clear()
         self._changed()

@@ -138,7 +138,8 @@ class Mixer:
         self._orders = orders
         for guest in set(self._guests) - set(orders.speaking):
             self._forget(guest)
-        for mix in set(self._outgoing) - set(orders.mixes):
+        wanted = {*orders.mixes, orders.caller} if orders.talk else set(orders.mixes)
+        for mix in set(self._outgoing) - wanted:
             del self._outgoing[mix]
 
     def packet(self, guest: int, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
@@ -178,6 +179,11 @@ class Mixer:
             for mix in self._orders.mixes:
                 if mix != FAR:
                     packets += self._packed(mix, _mix_of(mix, cabin, far, heard))
+        elif self._orders.caller and near is not None:
+            # All through the call, so that the echo is known when the crew talks.
+            near = self._echo.process(near, played)
+            if self._orders.talk and not self._orders.muted:
+                packets = self._packed(self._orders.caller, near)
         return played, packets
 
     def voices(self, now: float) -> tuple[int, ...]:

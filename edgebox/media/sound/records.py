@@ -57,6 +57,10 @@ class Orders(Struct, frozen=True, tag=True):
     not repeat them, and the cabin's mute mutes them."""
     mixes: tuple[int, ...] = ()
     """Whom to make a mix for: a guest, who does not hear themselves, EVERYBODY or FAR."""
+    caller: int = 0
+    """A guest who is heard in the cabin while nothing is live, the technician; 0: none."""
+    talk: bool = False
+    """They are sent what the microphone hears, and nothing else: the crew holds the button."""
     bitrate_bps: int = 32_000
     packet_ms: int = 20
     loss_percent: int = 5

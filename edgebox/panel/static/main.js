@@ -1,6 +1,7 @@
 // The panel's page: wires the parts together.
 
 import { ask, askStop, tell } from "./ask.js";
+import { drawCallLost } from "./call.js";
 import { cue } from "./cues.js";
 import { drawHeadset, prepareHeadset } from "./headset.js";
 import { drawHealth, drawHealthLost, prepareHealth } from "./health.js";
@@ -90,6 +91,7 @@ follow(show, mark, () => {
   drawLost(say("page.lost"), say("page.lost-detail"));
   drawVitalsLost(say("page.lost"));
   drawHealthLost(say("page.lost"));
+  drawCallLost();
 });
 setInterval(() => {
   drawTime();

@@ -2,6 +2,7 @@
 // ask for help, let in, end. The link is in this page only, while it is good.
 
 import { ask } from "./ask.js";
+import { drawCall, prepareCall } from "./call.js";
 import { find, say, setText } from "./page.js";
 import { preparePane, showPane } from "./panes.js";
 import { onTap } from "./tap.js";
@@ -37,6 +38,7 @@ export function prepareSupport() {
   for (const button of [find("support-shell-refuse"), find("support-shell-end")]) {
     onTap(button, () => once(button, () => ask("/support/shell/end", {})));
   }
+  prepareCall();
   for (const button of document.querySelectorAll("#support-replies .reply")) {
     onTap(button, () => once(button, () => ask("/support/say", { reply: button.dataset.reply })));
   }
@@ -52,8 +54,9 @@ export function drawSupport(support) {
   document.body.dataset.shell = support.shell;
   find("support-pane").dataset.state = state;
   setText(find("support-who"), support.title);
-  // A command line has minutes of its own, and there is room for one of them.
-  const left = ["none", "off"].includes(support.shell) ? support.left : "";
+  // A command line has minutes of its own, a call has the microphone: there is room for one.
+  const plain = ["none", "off"].includes(support.shell) && support.call.state === "off";
+  const left = plain ? support.left : "";
   setText(find("support-what"), [left, support.doing].filter(Boolean).join(" · "));
   setText(find("support-title"), support.title || say("support.title"));
   setText(find("support-left"), support.left);
@@ -64,6 +67,7 @@ export function drawSupport(support) {
   setText(find("support-stop"), say("support.end"));
   if (state !== "asked") forgetLink();
   drawChat(support.chat);
+  drawCall(support);
 }
 
 function drawChat(lines) {

@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -97,6 +98,31 @@ def test_who_may_not_speak_is_heard_nowhere() -> None:
 def test_nothing_is_sent_while_there_is_no_session(live: bool) -> None:
     orders = Orders(live=live, mixes=(EVERYBODY,))
     assert (EVERYBODY in run(orders, talking=set())) == live
+
+
+def test_the_technician_hears_the_microphone_alone_and_only_while_the_crew_talks() -> None:
+    """Guest 1 is the technician, guest 2 wears a headset."""
+    call = Orders(speaking=(1, 2), near=(2,), mixes=(FAR,), caller=1)
+    assert run(call, talking={1, 2}) == {-1: {1}}
+    talk = msgspec.structs.replace(call, talk=True)
+    assert run(talk, talking={1, 2}) == {-1: {1}, 1: {0}}
+    assert run(talk, talking={1, 2}, cabin=False) == {-1: {1}}
+    assert run(msgspec.structs.replace(talk, muted=True), talking={1}) == {-1: {1}}
+
+
+def test_a_session_has_no_mix_for_the_technician() -> None:
+    orders = Orders(live=True, speaking=(1, 2), mixes=(2,), caller=1, talk=True)
+    assert 1 not in run(orders, talking={1, 2})
+
+
+def test_nothing_of_one_press_is_left_for_the_next() -> None:
+    mixer = Mixer()
+    talk = Orders(caller=1, talk=True, packet_ms=120)
+    for _ in range(3):
+        mixer.obey(talk)
+        assert [p for b in range(5) for p in mixer.step(tone(0, b), 100 + b * STEP_S)[1]] == []
+        mixer.obey(msgspec.structs.replace(talk, talk=False))
+        mixer.step(tone(0, 0), 101)
 
 
 def test_guests_hear_each_other_without_a_microphone() -> None:

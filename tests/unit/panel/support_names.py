@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from edgebox.messages.support import DeedName, End
+from edgebox.messages.support_call import CallEnd, CallState
 from edgebox.panel.support_page import Reply
 
 
@@ -15,5 +16,15 @@ def names() -> Iterator[str]:
     yield from (f"support.text.{state}" for state in ("off", "asked", "active", "away", "unsure"))
     yield from (f"failed.support{what}" for what in ("", "-admit", "-end", "-say"))
     yield from (f"failed.support-shell{what}" for what in ("", "-end"))
+    yield from (f"failed.support-{what}" for what in ("call", "call-end", "talk"))
+    calling = [state for state in get_args(CallState) if state != "off"]
+    yield from (f"support.call.{state}" for state in calling)
+    yield from (f"support.call.text.{state}" for state in calling)
+    yield from (f"support.call.ended.{end}" for end in get_args(CallEnd) if end)
+    yield from (f"support.call.line.{what}" for what in ("none", "lost"))
+    yield from (f"support.call.mic.{what}" for what in ("open", "shut"))
+    yield from (f"support.call.no-{what}" for what in ("loudspeaker", "microphone"))
+    yield from (f"support.call.{what}" for what in ("hold", "heard"))
+    yield "reason.video-on"
     yield from (f"support.texted.{what}" for what in ("sending", "sent", "failed"))
     yield from (f"support.shell.{what}" for what in ("asked", "granted", "open", "text"))
