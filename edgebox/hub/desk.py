@@ -27,6 +27,7 @@ from edgebox.hub.desk_board import Board, BoxEntry
 from edgebox.hub.desk_shell import ShellDoor
 from edgebox.hub.staff import PERSON, Person
 from edgebox.hub.staff_files import add_files
+from edgebox.hub.twins import Twins
 from edgebox.messages.base import Fault
 from edgebox.messages.services import BOX_INFO, SERVICE_STATUS, BoxInfo, ServiceStatus
 from edgebox.messages.support import (
@@ -94,6 +95,7 @@ class Desk:
         is_revoked: Callable[[str], bool],
     ):
         self.board = Board()
+        self._twins = Twins()
         self._shells = ShellDoor(bus)
         self._bus = bus
         self._url = config.staff_url
@@ -119,10 +121,12 @@ class Desk:
         await self._shells.start()
 
     async def run(self) -> None:
-        """End the sessions of technicians who are shut out. Never returns."""
+        """End the sessions of technicians who are shut out, and see which boxes are two. Never
+        returns."""
         while True:
             await asyncio.sleep(REVOKED_EVERY_S)
             for box in list(self.board.boxes.values()):
+                box.doubled = self._twins.has(box.id, time.monotonic())
                 session = box.session
                 if session.state == "active" and self._is_revoked(session.serial):
                     self._note("revoked", box.id, session.technician, session.serial)
@@ -144,6 +148,9 @@ class Desk:
         if not box.support:
             await self._bus.publish(DESK_INFO, DeskInfo(url=self._url), box=box.id)
         box.support = status.state != "stopped"
+        if box.support:
+            self._twins.hear(box.id, status.instance, time.monotonic())
+        box.doubled = self._twins.has(box.id, time.monotonic())
         self._show(box)
 
     async def _take_update(self, status: UpdateStatus, keys: dict[str, str]) -> None:
@@ -365,6 +372,7 @@ def _shown(box: BoxEntry) -> dict[str, object]:
         "reachable": box.reachable,
         "bridge": box.bridge,
         "support": box.support,
+        "doubled": box.doubled,
         "state": session.state,
         "askedBy": session.asked_by,
         "technician": session.technician,

@@ -19,6 +19,8 @@ class BoxEntry:
     support: bool = False
     """Its support service runs."""
     said: SupportSession = OFF
+    doubled: bool = False
+    """Two boxes use its identity."""
     software: UpdateStatus | None = None
     """Which version runs, and what becomes of the next; None: it has not said."""
 

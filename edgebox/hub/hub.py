@@ -22,6 +22,7 @@ from edgebox.hub.protocol import End, State, ToPage
 from edgebox.hub.room import Person, Room
 from edgebox.hub.snapshot import snapshot
 from edgebox.hub.store import Departure, ParticipantRow, Presence, RoomRow, Store
+from edgebox.hub.twins import Twins
 from edgebox.messages.base import Fault
 from edgebox.messages.room import ROOM
 from edgebox.messages.room import Room as RoomMessage
@@ -82,6 +83,7 @@ class Hub:
         self._by_cookie: dict[str, str] = {}
         self._pages: dict[str, Page] = {}
         self._said: dict[str, RoomMessage] = {}
+        self._twins = Twins()
         self._openings = Limiter(ROOM_RATE_HZ, ROOM_BURST)
         self._presences = Limiter(PRESENCE_RATE_HZ, PRESENCE_BURST)
 
@@ -152,9 +154,24 @@ class Hub:
 
     async def _handle_service(self, status: ServiceStatus, keys: dict[str, str]) -> None:
         box = await self._box(keys["box"])
-        if box is not None and keys["service"] == "media" and box.media != status.state:
+        if box is None or keys["service"] != "media":
+            return
+        if status.state != "stopped":
+            self._look_for_twin(box, status.instance)
+        if box.media != status.state:
             box.media = status.state
             self._show(box)
+
+    def _look_for_twin(self, box: Box, instance: str) -> None:
+        now = time.monotonic()
+        before = self._twins.has(box.id, now)
+        self._twins.hear(box.id, instance, now)
+        if self._twins.has(box.id, now) and not before:
+            logger.warning(
+                "two boxes use the identity of %s; `edgebox authority replace %s` shuts both out",
+                box.id,
+                box.id,
+            )
 
     async def _handle_session(self, session: MediaSession, keys: dict[str, str]) -> None:
         box = await self._box(keys["box"])
@@ -202,7 +219,8 @@ class Hub:
         return box
 
     async def _answer_box(self, question: AskHub, keys: dict[str, str]) -> HubStatus:
-        return replace(self._status, at_utc=time.time())
+        doubled = self._twins.has(keys["box"], time.monotonic())
+        return replace(self._status, at_utc=time.time(), doubled=doubled)
 
     # Rooms
 

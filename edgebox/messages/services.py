@@ -41,6 +41,8 @@ class HubStatus(Message, frozen=True):
     since_utc: float
     at_utc: float = 0.0
     """What the hub's clock shows as it answers; 0: an older hub, or not an answer."""
+    doubled: bool = False
+    """Two boxes use this identity, and put each other out in turn."""
 
 
 HUB_STATUS = Topic("box/{box}/down/hub", HubStatus, retained=True)

@@ -1,7 +1,7 @@
 """What does not work and what to do, worst first. Pure.
 
 One cause gives one notice: while the broker is away nothing else can be known, and while every
-link is down the hub cannot be reached either.
+link is down the hub cannot be reached either. A box that nobody has enrolled yet has no bond.
 """
 
 from edgebox.panel.view import BondState, CameraView, HubState, NoticeView, SoundView, Truth
@@ -18,10 +18,15 @@ def notices(
     hub_since_utc: float | None,
     cameras: tuple[CameraView, ...],
     sound: SoundView | None,
+    enrolled: bool,
+    doubled: bool,
     locked: tuple[str, ...],
     stopped: tuple[str, ...],
 ) -> tuple[NoticeView, ...]:
-    """All that hold now. Times are wall clock; None is not known. `locked`: links, by label."""
+    """All that hold now. Times are wall clock; None is not known. `locked`: links, by label.
+
+    `doubled`: another box uses this one's identity.
+    """
     if truth == "unknown":
         return (NoticeView(code="broker-away", grade="fault", since_utc=broker_away_utc),)
     found: list[NoticeView] = []
@@ -29,13 +34,18 @@ def notices(
         found.append(NoticeView(code="video-missing", grade="fault"))
     elif truth == "starting":
         found.append(NoticeView(code="video-starting", grade="warn"))
-    if bond_away:
+    waits = bond_away and not enrolled
+    if waits:
+        found.append(NoticeView(code="not-enrolled", grade="fault"))
+    elif bond_away:
         found.append(NoticeView(code="bond-away", grade="fault"))
     elif bond == "down":
         found.append(NoticeView(code="bond-down", grade="fault", since_utc=bond_since_utc))
     elif bond == "connecting":
         found.append(NoticeView(code="bond-connecting", grade="warn", since_utc=bond_since_utc))
-    if hub == "away" and bond != "down":
+    if doubled:
+        found.append(NoticeView(code="doubled", grade="fault"))
+    elif hub == "away" and bond != "down" and not waits:
         found.append(NoticeView(code="hub-away", grade="fault", since_utc=hub_since_utc))
     found += [notice for camera in cameras for notice in _camera(camera)]
     found += _sound(sound) if sound is not None else []

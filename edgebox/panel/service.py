@@ -117,7 +117,8 @@ class _Cabin:
             self._ask_now.clear()
             answer = await self._bus.request(ASK_HUB, AskHub(), timeout_s=HUB_ANSWER_S)
             if isinstance(answer, HubStatus):
-                self._state.receive_hub(time.monotonic(), time.time())
+                at, utc = time.monotonic(), time.time()
+                self._state.receive_hub(at, utc, doubled=answer.doubled)
                 self.show()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HUB_ASK_EVERY_S):

@@ -57,6 +57,8 @@ MEDIA_GRACE_S = 10.0
 """Away longer than this, media does not come back by a simple restart."""
 HUB_FRESH_S = 7.5
 """Two questions unanswered (service.HUB_ASK_EVERY_S) and some delay."""
+DOUBLED_S = 60.0
+"""Two boxes that put each other out reach the hub by turns."""
 BRIDGE_GRACE_S = 3.0
 """After the broker (re)started its bridge says 0 first and then connects."""
 CHOICE_HOLD_S = 3.0
@@ -97,6 +99,7 @@ class PanelState:
         self._room: Room | None = None
         self._hub_at = float("-inf")
         self._hub_answered_utc: float | None = None
+        self._doubled = False
         self._meters.receive_modems(Modems())
         self._bridge_down_utc: float | None = None
         self._vitals: VitalsStatus | None = None
@@ -165,9 +168,9 @@ class PanelState:
         self._room = room
         self._invited.receive_room(room)
 
-    def receive_hub(self, now: float, now_utc: float) -> None:
-        """The hub has answered."""
-        self._hub_at, self._hub_answered_utc = now, now_utc
+    def receive_hub(self, now: float, now_utc: float, *, doubled: bool = False) -> None:
+        """The hub has answered. `doubled`: another box uses this one's identity."""
+        self._hub_at, self._hub_answered_utc, self._doubled = now, now_utc, doubled
 
     def receive_bridge(self, up: bool, now_utc: float) -> None:
         """The broker's word on its connection to the hub."""
@@ -269,6 +272,8 @@ class PanelState:
                 hub_since_utc=self._hub_since_utc(),
                 cameras=cameras,
                 sound=sound,
+                enrolled=not _is_found(self._self_test, "certificate.not-enrolled"),
+                doubled=self._doubled and now - self._hub_at <= DOUBLED_S,
                 locked=self._meters.locked(),
                 stopped=self._stopped(),
             ),
@@ -398,6 +403,10 @@ class PanelState:
         own = {"media", "bond", "panel"}
         stopped = (n for n, status in self._services.items() if status.state == "stopped")
         return tuple(sorted(name for name in stopped if name not in own))
+
+
+def _is_found(test: SelfTest | None, code: str) -> bool:
+    return test is not None and any(one.code == code for one in test.findings)
 
 
 def _speaks_for(status: ServiceStatus, session: MediaSession) -> bool:

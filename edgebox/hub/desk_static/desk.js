@@ -13,6 +13,7 @@ function draw(boxes) {
       link.href = `/desk/box/${box.id}`;
       const words = box.reachable ? say(`list.${box.state}`, { name: box.technician }) : "";
       row.append(link, element("span", words || say("list.away"), "quiet"));
+      if (box.doubled) row.append(element("span", say("list.doubled"), "doubled"));
       row.append(element("span", software(box), "quiet software"));
       row.dataset.box = box.id;
       return row;

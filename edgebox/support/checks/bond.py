@@ -4,8 +4,9 @@ import time
 from dataclasses import dataclass
 
 from edgebox.messages.bond import BondStatus
+from edgebox.support.checks.certificate import is_enrolled
 from edgebox.support.checks.check import Check
-from edgebox.support.checks.verdict import Verdict, Verdicts, attention, fault, good
+from edgebox.support.checks.verdict import Verdict, Verdicts, attention, fault, good, untested
 from edgebox.support.surroundings import Surroundings
 
 SLOW_MS = 400.0
@@ -20,11 +21,12 @@ class Facts:
 
     broker: bool
     status: BondStatus | None
+    enrolled: bool = True
 
 
 async def read(here: Surroundings) -> Facts:
     """What was heard."""
-    return Facts(here.heard.broker, here.heard.bond(time.time()))
+    return Facts(here.heard.broker, here.heard.bond(time.time()), is_enrolled(here))
 
 
 def judge(facts: Facts, now_utc: float) -> Verdicts:
@@ -32,6 +34,8 @@ def judge(facts: Facts, now_utc: float) -> Verdicts:
     status = facts.status
     if not facts.broker:
         return (Verdict("untested", "unheard", measured="the broker is away"),)
+    if status is None and not facts.enrolled:
+        return (untested("not-enrolled", "it starts once this box has an identity"),)
     if status is None:
         look_at = "systemctl status edgebox-bond, journalctl -u edgebox-bond"
         return (fault("away", "the bond says nothing", look_at),)

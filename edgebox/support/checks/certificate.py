@@ -1,6 +1,10 @@
-"""How long do the box's certificates last? Past half of its life one should have been renewed."""
+"""How long do the box's certificates last? Past half of its life one should have been renewed.
+
+A box that nobody has enrolled yet has none: that is said here, and by no other check.
+"""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -15,11 +19,17 @@ DAY_S = 86_400.0
 LAST_S = 7 * DAY_S
 AUTHORITY_S = 365 * DAY_S
 """The fleet's authority lasts for many years; a new one takes its time to reach all boxes."""
+BEGIN = b"-----BEGIN CERTIFICATE-----"
+"""RFC 7468. Units give a word in place of a file that is not there (systemd.exec(5),
+SetCredential=)."""
 
 
 @dataclass(frozen=True)
 class Paper:
-    """One certificate. `from_utc` and `until_utc` are None if it cannot be read, with `problem`."""
+    """One certificate. `from_utc` and `until_utc` are None if it cannot be read, with `problem`.
+
+    `trouble`: empty if it is only out of reach from here.
+    """
 
     name: str
     is_authority: bool = False
@@ -27,6 +37,7 @@ class Paper:
     from_utc: float | None = None
     until_utc: float | None = None
     problem: str = ""
+    trouble: Literal["", "missing", "damaged"] = ""
 
 
 @dataclass(frozen=True)
@@ -46,18 +57,34 @@ async def read(here: Surroundings) -> Facts:
         here.config.box.id,
         (
             _paper(here, "authority", bond.ca, is_authority=True),
-            _paper(here, "device", bond.certificate, is_authority=False),
+            _device(here),
         ),
     )
+
+
+def is_enrolled(here: Surroundings) -> bool:
+    """False: nobody has given this box an identity yet, so it reaches no hub."""
+    return bool(here.config.bond.static_key) or _device(here).trouble != "missing"
+
+
+def _device(here: Surroundings) -> Paper:
+    return _paper(here, "device", here.config.bond.certificate, is_authority=False)
 
 
 def _paper(here: Surroundings, name: str, file: str, *, is_authority: bool) -> Paper:
     try:
         content = resolve_file(here.config, file).read_bytes()
+    except FileNotFoundError as error:
+        return Paper(name, is_authority, problem=str(error), trouble="missing")
+    except (OSError, ConfigError) as error:
+        return Paper(name, is_authority, problem=str(error))
+    if BEGIN not in content:
+        return Paper(name, is_authority, problem="no certificate", trouble="missing")
+    try:
         found = x509.load_pem_x509_certificate(content)
         names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except (OSError, ValueError, ConfigError, x509.InvalidVersion) as error:
-        return Paper(name, is_authority, problem=str(error))
+    except (ValueError, x509.InvalidVersion) as error:
+        return Paper(name, is_authority, problem=str(error), trouble="damaged")
     return Paper(
         name,
         is_authority,
@@ -69,11 +96,20 @@ def _paper(here: Surroundings, name: str, file: str, *, is_authority: bool) -> P
 
 def judge(facts: Facts, now_utc: float) -> Verdicts:
     """One verdict for each."""
+    if any(one.name == "device" and one.trouble == "missing" for one in facts.papers):
+        look_at = "a voucher of the fleet's authority: edgebox provision, or a USB stick"
+        return (fault("not-enrolled", "this box has no identity", look_at),)
     papers = tuple(_judge_one(paper, facts.box, now_utc) for paper in facts.papers)
     return papers or (untested("absent", "a static key: no certificates"),)
 
 
 def _judge_one(paper: Paper, box: str, now_utc: float) -> Verdict:
+    if paper.trouble:
+        again = "put a good one there and restart; or edgebox factory-reset, and another voucher"
+        what = f"{paper.name}: {paper.problem}"
+        if paper.trouble == "missing":
+            return fault("missing", what, again, paper.name)
+        return fault("damaged", what, again, paper.name)
     if paper.from_utc is None or paper.until_utc is None:
         return untested("unread", f"{paper.name}: {paper.problem}", paper.name)
     left_s, life_s = paper.until_utc - now_utc, paper.until_utc - paper.from_utc

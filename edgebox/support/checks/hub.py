@@ -1,4 +1,4 @@
-"""Does the hub answer through the broker's bridge? Remote help meets there.
+"""Does the hub answer through the broker's bridge? Remote help meets there. Is this box alone?
 
 The bridge is a TLS connection of its own, beside the bond. The broker's word on it is believed only
 when it is bad: one that died in silence goes on being called up.
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgebox.messages.base import Fault
-from edgebox.messages.services import ASK_HUB, AskHub
+from edgebox.messages.services import ASK_HUB, AskHub, HubStatus
+from edgebox.support.checks.certificate import is_enrolled
 from edgebox.support.checks.check import Check
 from edgebox.support.checks.verdict import Verdicts, attention, fault, good, untested
 from edgebox.support.surroundings import Surroundings
@@ -20,12 +21,17 @@ SLOW_S = 2.0
 
 @dataclass(frozen=True)
 class Facts:
-    """`round_s`: the hub's answer took so long; None: none came. `bridge`: the broker's word."""
+    """`round_s`: the hub's answer took so long; None: none came. `bridge`: the broker's word.
+
+    `doubled`: another box uses the same identity.
+    """
 
     broker: bool
     bridge: bool | None
     bond: Literal["up", "connecting", "down", "unknown"]
     round_s: float | None
+    enrolled: bool = True
+    doubled: bool = False
 
 
 async def read(here: Surroundings) -> Facts:
@@ -34,11 +40,16 @@ async def read(here: Surroundings) -> Facts:
     answer = await here.bus.request(ASK_HUB, AskHub(), timeout_s=WAIT_S)
     round_s = None if isinstance(answer, Fault) else time.monotonic() - asked_at
     bond = here.heard.bond(time.time())
-    return Facts(here.heard.broker, here.heard.bridge, bond.state if bond else "unknown", round_s)
+    state = bond.state if bond else "unknown"
+    doubled = isinstance(answer, HubStatus) and answer.doubled
+    return Facts(here.heard.broker, here.heard.bridge, state, round_s, is_enrolled(here), doubled)
 
 
 def judge(facts: Facts, now_utc: float) -> Verdicts:
     """It answers; without a link there is nobody to blame here."""
+    if facts.doubled:
+        look_at = "a copied card? on the hub: edgebox authority replace, which shuts both out"
+        return (fault("doubled", "another box uses the same identity", look_at),)
     if facts.round_s is not None:
         measured = f"answers in {facts.round_s * 1e3:.0f} ms"
         if facts.round_s > SLOW_S:
@@ -46,6 +57,8 @@ def judge(facts: Facts, now_utc: float) -> Verdicts:
         return (good(measured),)
     if not facts.broker:
         return (untested("unheard", "the box's broker is away"),)
+    if not facts.enrolled:
+        return (untested("not-enrolled", "this box has no identity"),)
     if facts.bond == "down":
         return (untested("no-link", "no link is up"),)
     bridge = {None: "unknown", True: "up by the broker's word", False: "down"}[facts.bridge]

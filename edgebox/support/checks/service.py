@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edgebox.messages.services import ServiceName, ServiceStatus
+from edgebox.support.checks.certificate import is_enrolled
 from edgebox.support.checks.check import Check
 from edgebox.support.checks.verdict import Verdict, Verdicts, attention, fault, good
 from edgebox.support.surroundings import Surroundings
@@ -14,23 +15,29 @@ EXPECTED: tuple[ServiceName, ...] = (*NEEDED, "vehicle")
 
 @dataclass(frozen=True)
 class Facts:
-    """`services`: as heard; a service that was never heard is not in it."""
+    """`services`: as heard; a service that was never heard is not in it.
+
+    `enrolled`: the bond waits for an identity.
+    """
 
     broker: bool
     services: dict[ServiceName, ServiceStatus]
+    enrolled: bool = True
 
 
 async def read(here: Surroundings) -> Facts:
     """What was heard."""
-    return Facts(here.heard.broker, dict(here.heard.services))
+    return Facts(here.heard.broker, dict(here.heard.services), is_enrolled(here))
 
 
 def judge(facts: Facts, now_utc: float) -> Verdicts:
     """One verdict for each that should run, and for each other that was heard."""
     if not facts.broker:
         return (Verdict("untested", "unheard", measured="the broker is away"),)
+    waiting = set() if facts.enrolled else {"bond"}
     others = sorted(set(facts.services) - set(EXPECTED) - {"support"})
-    return tuple(_judge_one(name, facts.services.get(name)) for name in (*EXPECTED, *others))
+    names = [name for name in (*EXPECTED, *others) if name not in waiting]
+    return tuple(_judge_one(name, facts.services.get(name)) for name in names)
 
 
 def _judge_one(name: ServiceName, status: ServiceStatus | None) -> Verdict:

@@ -6,10 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebox.messages.base import Fault
+from edgebox.messages.selftest import Finding, SelfTest
 from edgebox.messages.services import ServiceStatus
 from edgebox.messages.session import Sending
 from edgebox.messages.vehicle import Modems
-from edgebox.panel.state import BOND_FRESH_S, BRIDGE_GRACE_S, HUB_FRESH_S, MEDIA_GRACE_S
+from edgebox.panel.state import (
+    BOND_FRESH_S,
+    BRIDGE_GRACE_S,
+    DOUBLED_S,
+    HUB_FRESH_S,
+    MEDIA_GRACE_S,
+)
 from tests.unit.panel.heard import (
     UTC,
     Heard,
@@ -483,3 +490,43 @@ def test_names_nobody_and_sends_nothing_unless_it_is_known(
         assert sum(one.main for one in view.cameras) <= 1
         assert all(one.sent for one in view.cameras if one.main)
         assert view == heard.view(), "looking changes nothing"
+
+
+def test_box_that_nobody_has_enrolled_is_one_notice() -> None:
+    heard = Heard()
+    heard.hear(media(), idle())
+    heard.now = BOND_FRESH_S + HUB_FRESH_S
+    assert heard.codes() == ["bond-away", "hub-away"]
+    heard.state.receive_self_test(
+        SelfTest(
+            id="t",
+            state="done",
+            reason="boot",
+            started_utc=UTC,
+            findings=(
+                Finding(
+                    check="certificate",
+                    grade="fault",
+                    code="certificate.not-enrolled",
+                    at_utc=UTC,
+                ),
+            ),
+        )
+    )
+    assert heard.codes() == ["not-enrolled"]
+    heard.hear(bond(at_utc=heard.utc))
+    heard.hear_hub()
+    assert heard.codes() == [], "an older test says nothing of a bond that is there"
+
+
+def test_second_box_with_this_identity_is_said_while_the_hub_is_heard_by_turns() -> None:
+    heard = Heard().whole()
+    heard.state.receive_hub(heard.now, heard.utc, doubled=True)
+    assert heard.codes() == ["doubled"]
+    heard.state.receive_bridge(up=False, now_utc=heard.utc)
+    heard.now = BRIDGE_GRACE_S + 1
+    heard.hear(bond(at_utc=heard.utc))
+    assert heard.codes() == ["doubled"], "one cause, one notice"
+    heard.now = DOUBLED_S + 1
+    heard.hear(bond(at_utc=heard.utc))
+    assert heard.codes() == ["hub-away"]

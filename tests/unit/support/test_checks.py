@@ -1,6 +1,7 @@
 """Each check's judge: good is called good, each fault by its name, what is not there neither."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ from edgebox.support.checks import (
 )
 from edgebox.support.checks.check import Check
 from tests.unit.panel import health_names
-from tests.unit.support.facts import FAULTS, HEALTHY, NOW, a_camera, a_monitor
+from tests.unit.support.facts import FAULTS, HEALTHY, NOW, a_camera, a_monitor, services
 
 BY_NAME: dict[str, Check[Any]] = {check.name: check for check in CHECKS}
 RUNS = 1000
@@ -90,9 +91,11 @@ NOT_HERE: tuple[tuple[str, Any], ...] = (
     ("modem", modem.Facts(None, {"wwan0": "Telenor"})),
     ("link", link.Facts(None)),
     ("bond", bond.Facts(False, None)),
+    ("bond", bond.Facts(True, None, enrolled=False)),
     ("turn", turn.Facts("down", "asking", 0, 3.0, False, "127.0.0.1:3478")),
     ("turn", turn.Facts("up", "challenged", 401, 0.1, False, "127.0.0.1:3478")),
     ("hub", hub.Facts(True, False, "down", None)),
+    ("hub", hub.Facts(True, False, "unknown", None, enrolled=False)),
     ("camera", camera.Facts(None, {})),
     ("camera", camera.Facts((a_camera(state="starting", since_utc=NOW - 3),), {})),
     ("sound", sound.Facts(None)),
@@ -109,6 +112,11 @@ NOT_HERE: tuple[tuple[str, Any], ...] = (
 @pytest.mark.parametrize(("check", "facts"), NOT_HERE)
 def test_what_is_not_there_or_not_tried_is_neither_good_nor_bad(check: str, facts: Any) -> None:
     assert set(found(check, facts).values()) == {"untested"}
+
+
+def test_a_bond_that_waits_for_an_identity_is_no_fault() -> None:
+    heard = replace(services(bond="never"), enrolled=False)
+    assert set(found("service", heard)) == {"good"}
 
 
 def test_a_monitor_that_is_switched_off_is_no_fault() -> None:
