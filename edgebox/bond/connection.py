@@ -17,11 +17,13 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Literal
 
+from edgebox.bond.answers import Grants
 from edgebox.bond.body import decode_body
 from edgebox.bond.control import (
     Ack,
     Control,
     FlowRefused,
+    FlowUnknown,
     Item,
     LinkUse,
     PathChallenge,
@@ -37,6 +39,7 @@ from edgebox.bond.events import (
     TargetFell,
 )
 from edgebox.bond.lateness import Lateness
+from edgebox.bond.link_tests import LinkTests
 from edgebox.bond.meter import Counters
 from edgebox.bond.path import Path, Use
 from edgebox.bond.receipts import Receipts
@@ -45,6 +48,7 @@ from edgebox.bond.release import Release
 from edgebox.bond.roaming import Roaming
 from edgebox.bond.seal import TO_BOX, TO_HUB, Keys, Opener, ReplayedError, Sealer
 from edgebox.bond.sender import Sender
+from edgebox.bond.trial import Plan, Trial
 from edgebox.bond.wire import Data, Parity, microseconds
 from edgebox.errors import RemoteProtocolError
 
@@ -71,7 +75,9 @@ class Connection:
         keys: Keys,
         now: float,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        grants: Grants | None = None,
     ):
+        """`grants`: at the hub, what the box may have it send for tests."""
         self.role = role
         self.session = keys.session
         self.counters = Counters()
@@ -90,12 +96,14 @@ class Connection:
         self._lateness = Lateness()
         self._events: deque[Event] = deque()
         self._heard_refused: set[int] = set()
-        self._housekeeping_at = now
+        self._housekeeping_at = self._chores_at = now
         self._told_bps = 0.0
         self._target_at = now
         self._roaming = Roaming(random_bytes)
         self._responses: dict[int, PathResponse] = {}
         self._data_at: dict[int, float] = {}
+        self._tests = LinkTests(role, self.sender, self._data_at, grants or Grants(now),
+                                random_bytes, self._events)  # fmt: skip
 
     # Links and flows
 
@@ -168,6 +176,17 @@ class Connection:
         """Hub: the flow was idle; if it wakes up, the box must say again where it goes."""
         self._destinations.forget(flow)
 
+    # Tests of links
+
+    def test_link(self, link: int, plan: Plan, now: float) -> Trial:
+        """Box: begin; LinkTested says that it is over. One that runs is stopped."""
+        self._chores_at = now
+        return self._tests.begin(plan, self.paths[link], now)
+
+    def stop_test(self, now: float) -> None:
+        """Box: end the one that runs."""
+        self._tests.stop(now)
+
     # The four verbs
 
     def send_datagram(self, flow: int, payload: bytes, now: float) -> None:
@@ -231,7 +250,7 @@ class Connection:
 
     def next_timeout(self) -> float:
         """When to call handle_timeout; may lie in the past."""
-        at = min(self.sender.next_timeout(), self._housekeeping_at)
+        at = min(self.sender.next_timeout(), self._chores_at)
         if self._receipts.at is not None:
             at = min(at, self._receipts.at)
         held_until = self._release.next_timeout()
@@ -243,9 +262,14 @@ class Connection:
             self._deliver(data)
         self.sender.handle_timeout(now)
         self._look_at_target(now)
+        if now >= self._chores_at:
+            self._do_chores(now)
+
+    def _do_chores(self, now: float) -> None:
         if now >= self._housekeeping_at:
             self._housekeeping_at = now + HOUSEKEEPING_S
             self._keep_house(now)
+        self._chores_at = min(self._housekeeping_at, self._tests.handle_timeout(now))
 
     def _keep_house(self, now: float) -> None:
         self.sender.flows.forget_idle(now)
@@ -332,10 +356,13 @@ class Connection:
                 self._responses[link] = PathResponse(item.token)
             elif isinstance(item, PathResponse):
                 self._roaming.answered(item.token)
-            else:
+            elif isinstance(item, FlowUnknown):
                 flow = self.sender.flows.get(item.flow)
                 if flow is not None and flow.destination:
                     flow.announced = False
+            else:
+                self._tests.on_item(item, link, now)
+                self._chores_at = now
         if control.items:
             self._look_at_target(now)
 

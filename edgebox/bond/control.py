@@ -18,6 +18,9 @@ _ACK = struct.Struct("!BIQIII")
 _FLOW = struct.Struct("!I")
 _USE = struct.Struct("!BB")
 _TOKEN = struct.Struct("!8s")
+_PROBE = struct.Struct("!II")
+_ECHO = struct.Struct("!III")
+_LOAD = struct.Struct("!IIB")
 
 
 class Ack(NamedTuple):
@@ -68,7 +71,45 @@ class PathResponse(NamedTuple):
     token: bytes
 
 
-Item = Ack | FlowRefused | FlowUnknown | LinkUse | PathChallenge | PathResponse
+class LinkProbe(NamedTuple):
+    """Of a test of the link it comes on: echo it there at once."""
+
+    test: int
+    number: int
+    """Counts from 0."""
+
+
+class LinkEcho(NamedTuple):
+    """A probe has come."""
+
+    test: int
+    number: int
+    seen: int
+    """Probes of this test that have come so far, this one included."""
+
+
+class LoadAsked(NamedTuple):
+    """The box wants to know how fast the link it comes on is towards it."""
+
+    test: int
+    size: int
+    """Bytes it would take, IP headers included; 0: no more."""
+
+
+class LoadState(NamedTuple):
+    """What becomes of it."""
+
+    test: int
+    size: int
+    """Bytes granted; never more are sent."""
+    state: int
+    """LOAD_REFUSED, LOAD_RUNS, LOAD_FILLED or LOAD_ENDED."""
+
+
+TestItem = LinkProbe | LinkEcho | LoadAsked | LoadState
+Item = Ack | FlowRefused | FlowUnknown | LinkUse | PathChallenge | PathResponse | TestItem
+LOAD_REFUSED, LOAD_RUNS, LOAD_FILLED, LOAD_ENDED = range(4)
+"""FILLED: it is over, and the link was full. ENDED: it is over, and it never was."""
 
 
 class Control(NamedTuple):
@@ -82,6 +123,7 @@ class Control(NamedTuple):
 
 ITEM_PADDING, ITEM_ACK, ITEM_REFUSED, ITEM_UNKNOWN = 0, 1, 2, 3
 ITEM_USE, ITEM_CHALLENGE, ITEM_RESPONSE = 16, 17, 18
+ITEM_PROBE, ITEM_ECHO, ITEM_LOAD_ASKED, ITEM_LOAD_STATE = 32, 33, 34, 35
 _LAYOUTS: dict[type[Item], tuple[int, struct.Struct]] = {
     Ack: (ITEM_ACK, _ACK),
     FlowRefused: (ITEM_REFUSED, _FLOW),
@@ -89,6 +131,10 @@ _LAYOUTS: dict[type[Item], tuple[int, struct.Struct]] = {
     LinkUse: (ITEM_USE, _USE),
     PathChallenge: (ITEM_CHALLENGE, _TOKEN),
     PathResponse: (ITEM_RESPONSE, _TOKEN),
+    LinkProbe: (ITEM_PROBE, _PROBE),
+    LinkEcho: (ITEM_ECHO, _ECHO),
+    LoadAsked: (ITEM_LOAD_ASKED, _PROBE),
+    LoadState: (ITEM_LOAD_STATE, _LOAD),
 }
 
 
@@ -139,6 +185,14 @@ def _decode_item(kind: int, content: bytes) -> Item | None:
             return PathChallenge(*_TOKEN.unpack(content))
         if kind == ITEM_RESPONSE:
             return PathResponse(*_TOKEN.unpack(content))
+        if kind == ITEM_PROBE:
+            return LinkProbe(*_PROBE.unpack(content))
+        if kind == ITEM_ECHO:
+            return LinkEcho(*_ECHO.unpack(content))
+        if kind == ITEM_LOAD_ASKED:
+            return LoadAsked(*_PROBE.unpack(content))
+        if kind == ITEM_LOAD_STATE:
+            return LoadState(*_LOAD.unpack(content))
     except struct.error as error:
         raise RemoteProtocolError("control item of a wrong size") from error
     return None

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from edgebox.bond.path import PathState
+from edgebox.bond.trial import Trial
 
 
 class DatagramReceived(NamedTuple):
@@ -41,4 +42,10 @@ class TargetFell(NamedTuple):
     bps: float
 
 
-Event = DatagramReceived | FlowWasRefused | PathChanged | PathMoved | TargetFell
+class LinkTested(NamedTuple):
+    """The test of a link is over."""
+
+    trial: Trial
+
+
+Event = DatagramReceived | FlowWasRefused | PathChanged | PathMoved | TargetFell | LinkTested

@@ -158,6 +158,11 @@ class Sender:
     # Datagrams out
 
     @property
+    def data_at(self) -> float:
+        """When a datagram was last accepted."""
+        return self._data_at
+
+    @property
     def queued_bytes(self) -> int:
         """Waiting for a link."""
         return self._backlogs[0].bytes + self._backlogs[1].bytes
