@@ -52,6 +52,8 @@ NoticeCode = Literal[
     "bond-away",
     "bond-down",
     "bond-connecting",
+    "not-enrolled",
+    "doubled",
     "hub-away",
     "camera-absent",
     "camera-failed",
