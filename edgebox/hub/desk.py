@@ -24,7 +24,9 @@ from edgebox.config.hub import Hub as HubConfig
 from edgebox.host.templates import templates
 from edgebox.hub import language
 from edgebox.hub.desk_board import Board, BoxEntry
+from edgebox.hub.desk_call import CallBody, CallDoor
 from edgebox.hub.desk_shell import ShellDoor
+from edgebox.hub.headers import permissions
 from edgebox.hub.staff import PERSON, Person
 from edgebox.hub.staff_files import add_files
 from edgebox.hub.twins import Twins
@@ -52,8 +54,10 @@ from edgebox.messages.support import (
     SupportSession,
     Token,
 )
+from edgebox.messages.support_call import OpenCall
 from edgebox.messages.support_shell import OpenShell
 from edgebox.messages.update import UPDATE_STATUS, UpdateStatus
+from edgebox.roles import Rights
 from edgebox.support.audit import AuditError, Trail
 from edgebox.support.deeds import Noted, describe
 
@@ -93,10 +97,12 @@ class Desk:
         trail: Trail,
         is_welcome: Callable[[Person], bool],
         is_revoked: Callable[[str], bool],
+        turn_secret: bytes,
     ):
         self.board = Board()
         self._twins = Twins()
         self._shells = ShellDoor(bus)
+        self._calls = CallDoor(config, turn_secret)
         self._bus = bus
         self._url = config.staff_url
         self._language = config.language
@@ -250,13 +256,15 @@ class Desk:
     async def show_box(self, request: web.Request) -> web.StreamResponse:
         """One vehicle; everything in it is fetched by orders."""
         box = self._box(request)
-        return self.page(request, "desk_box.html", box=_shown(box), serial=request[PERSON].serial)
+        page = self.page(request, "desk_box.html", box=_shown(box), serial=request[PERSON].serial)
+        page.headers["Permissions-Policy"] = permissions(Rights(hears=True, speaks=True))
+        return page
 
     async def order(self, request: web.Request) -> web.StreamResponse:
         """Have the box do something."""
         body = await _read(request, OrderBody)
-        if isinstance(body.deed, OpenShell):
-            # Its key is made here, for the page's WebSocket, and never given away.
+        if isinstance(body.deed, OpenShell | OpenCall):
+            # A key is made here, for the page's WebSocket, and never given away; so is a password.
             raise web.HTTPBadRequest
         return _json(await self._order(self._box(request), request[PERSON], body.deed))
 
@@ -284,7 +292,19 @@ class Desk:
         async def order(deed: Deed) -> msgspec.Struct:
             return await self._order(box, person, deed)
 
-        return await self._shells.carry(request, box.id, order, lambda: self._is_welcome(person))
+        return await self._shells.carry(request, box, order, lambda: self._is_welcome(person))
+
+    async def call_servers(self, request: web.Request) -> web.StreamResponse:
+        """Where the page reaches the TURN server, while the call is open."""
+        session = self.board.session_of(self._box(request).id, request[PERSON].serial)
+        return _json(self._calls.servers(session))
+
+    async def call(self, request: web.Request) -> web.StreamResponse:
+        """Connect the call the crew agreed to."""
+        box, person = self._box(request), request[PERSON]
+        session = self.board.session_of(box.id, person.serial)
+        deed = self._calls.deed(session, await _read(request, CallBody))
+        return _json(deed if isinstance(deed, Fault) else await self._order(box, person, deed))
 
     async def _order(self, box: BoxEntry, person: Person, deed: Deed) -> msgspec.Struct:
         session = self.board.session_of(box.id, person.serial)
@@ -361,6 +381,8 @@ def add_routes(app: web.Application, desk: Desk) -> None:
     app.router.add_get("/desk/box/{box}/bundle", desk.bundle)
     app.router.add_get("/desk/box/{box}/events", desk.events)
     app.router.add_get("/desk/box/{box}/shell", desk.shell)
+    app.router.add_post("/desk/box/{box}/call/turn", desk.call_servers)
+    app.router.add_post("/desk/box/{box}/call", desk.call)
     app.router.add_get("/audit", desk.audit)
 
 
@@ -380,6 +402,9 @@ def _shown(box: BoxEntry) -> dict[str, object]:
         "left": session.left_s,
         "ended": session.ended,
         "commandLine": session.command_line,
+        "call": session.call,
+        "callEnded": session.call_ended,
+        "callMicrophone": session.call_microphone,
         "version": box.software.version if box.software is not None else "",
         "update": box.software.state if box.software is not None else "",
         "nextVersion": box.software.next_version if box.software is not None else "",

@@ -73,7 +73,7 @@ async def run(config: Config) -> None:
             await runner.setup()
             try:
                 async with (
-                    _staff_pages(config, bus, fleet, updates) as staff_work,
+                    _staff_pages(config, bus, fleet, updates, turn_secret) as staff_work,
                     headset.serving(config, bus, fleet, turn_secret),
                 ):
                     work = [
@@ -116,7 +116,7 @@ async def _updates(
 
 @contextlib.asynccontextmanager
 async def _staff_pages(
-    config: Config, bus: Bus, fleet: Fleet | None, updates: UpdateBoard
+    config: Config, bus: Bus, fleet: Fleet | None, updates: UpdateBoard, turn_secret: bytes
 ) -> AsyncIterator[list[Work]]:
     """The pages for staff and technicians, if they are configured; gives what they need run."""
     fleet_work: list[Work] = [fleet.run] if fleet is not None else []
@@ -126,7 +126,7 @@ async def _staff_pages(
     staff = Staff(config)
     app = staff.application()
     trail = open_trail(resolve_file(config, config.hub.support_audit), time.time())
-    desk = Desk(bus, config.hub, trail, staff.is_welcome, staff.is_revoked)
+    desk = Desk(bus, config.hub, trail, staff.is_welcome, staff.is_revoked, turn_secret)
     add_desk_routes(app, desk)
     update_pages.add_routes(app, updates, config.hub.language)
     if fleet is not None:

@@ -45,11 +45,13 @@ def participant_of(peer: str) -> str | None:
     return found.group(1) if found else None
 
 
-def make_turn_credentials(secret: bytes, user: str, now_utc: float) -> TurnCredentials:
+def make_turn_credentials(
+    secret: bytes, user: str, now_utc: float, *, ttl_s: int = TURN_TTL_S
+) -> TurnCredentials:
     """Time-limited TURN credentials: draft-uberti-behave-turn-rest-00, section 2.2.
 
     The user name is `<expiry in UTC seconds>:<user>`, the password base64(HMAC-SHA1(secret, name)).
     """
-    username = f"{int(now_utc) + TURN_TTL_S}:{user}"
+    username = f"{int(now_utc) + ttl_s}:{user}"
     digest = hmac.new(secret, username.encode(), hashlib.sha1).digest()
     return TurnCredentials(username=username, password=base64.b64encode(digest).decode())

@@ -102,7 +102,7 @@ async def here(broker: Broker, directory: Path, terminal: str = "") -> AsyncIter
     staff = Staff(config)
     trail = directory / "hub-audit.jsonl"
     async with rig(broker, directory, terminal) as box, Bus(broker.address, "hub") as bus:
-        desk = Desk(bus, hub, Trail(trail), staff.is_welcome, staff.is_revoked)
+        desk = Desk(bus, hub, Trail(trail), staff.is_welcome, staff.is_revoked, b"secret")
         app = staff.application()
         add_routes(app, desk)
         await desk.start()

@@ -1,6 +1,7 @@
 // One vehicle. Whatever is shown here was fetched by an order of this session; when the session
 // ends, by whomever, the page is emptied at once.
 
+import { drawCall, prepareCall } from "./call.js";
 import { drawPlots } from "./plot.js";
 import { closeShell, drawShell, prepareShell } from "./shell.js";
 import { ask, clock, data, element, fill, find, problem, say, software } from "./shared.js";
@@ -60,6 +61,7 @@ function drawSession() {
   if (!mine && inside) empty();
   inside = mine;
   drawShell(mine ? box.commandLine : "none");
+  drawCall(box, mine);
   drawLeft();
 }
 
@@ -291,5 +293,6 @@ find("request").addEventListener("click", async () => {
 find("leave").addEventListener("click", () => order({ type: "leave" }));
 
 prepareShell(base, order);
+prepareCall(base, order);
 drawSession();
 follow();
