@@ -21,7 +21,9 @@ from edgebox.messages.selftest import Finding
 DEFAULT_ETC = Path("/etc/edgebox")
 DEFAULT_CONFIG = DEFAULT_ETC / "edgebox.toml"
 DEFAULT_HUB_CONFIG = Path("/etc/edgebox-hub/hub.toml")
-BOX_SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support", "headset", "update")
+BOX_SERVICES = (
+    "bond", "conduit", "media", "vitals", "panel", "vehicle", "support", "headset", "update",
+)  # fmt: skip
 
 Main = Callable[[Config], Coroutine[Any, Any, None]]
 

@@ -37,6 +37,7 @@ class ServiceChoice(StrEnum):
     """What `run` can start."""
 
     BOND = "bond"
+    CONDUIT = "conduit"
     MEDIA = "media"
     VITALS = "vitals"
     PANEL = "panel"
@@ -249,7 +250,7 @@ def provision(
     """Give this box the identity its voucher is for."""
     text = typer.get_text_stream("stdin").readline() if voucher == "-" else voucher
     box = app.provision(etc, text)
-    typer.echo(f"this box is {box} now; start it with: systemctl restart edgebox.target")
+    typer.echo(f"this box is {box} now; its units start anew by themselves")
 
 
 @cli.command("renew-certificate")

@@ -60,7 +60,7 @@ class Classifier:
         """Class and frame of the next datagram of this flow."""
         at = 0
         first = payload[0] if payload else 0
-        if 0x40 <= first <= 0x7F and len(payload) > 4:
+        if 0x40 <= first <= 0x4F and len(payload) > 4 and _is_channel_data(payload):
             at = 4
             first = payload[4]
         size = len(payload) - at
@@ -110,6 +110,11 @@ class Classifier:
         else:
             self._streams.move_to_end(source)
         return stream
+
+
+def _is_channel_data(payload: bytes) -> bool:
+    """Its length stands in it, perhaps padded to four bytes; QUIC (RFC 9000) begins alike."""
+    return 0 <= len(payload) - 4 - (payload[2] << 8 | payload[3]) < 4
 
 
 def _is_stun(payload: bytes, at: int, first: int) -> bool:

@@ -19,6 +19,7 @@ from msgspec import field
 
 from edgebox.config.bond import Bond
 from edgebox.config.box import Box, Bus
+from edgebox.config.conduit import Conduit
 from edgebox.config.headset import Headset
 from edgebox.config.hub import Authority, Hub
 from edgebox.config.kinds import Section
@@ -46,6 +47,7 @@ class Config(Section, frozen=True):
     box: Box = field(default_factory=Box)
     bus: Bus = field(default_factory=Bus)
     bond: Bond = field(default_factory=Bond)
+    conduit: Conduit = field(default_factory=Conduit)
     media: Media = field(default_factory=Media)
     vitals: Vitals = field(default_factory=Vitals)
     panel: Panel = field(default_factory=Panel)
@@ -203,6 +205,10 @@ def _addresses(config: Config) -> list[tuple[Steps, str]]:
         (("bond", "key_exchange"), bond.key_exchange),
         (("bond", "listen"), bond.listen),
         (("bond", "key_exchange_listen"), bond.key_exchange_listen),
+        *[
+            (("conduit", key), getattr(config.conduit, key))
+            for key in ("listen", "via", "serve", "to")
+        ],
         (("media", "turn"), config.media.turn),
         (("media", "preview_listen"), config.media.preview_listen),
         (("panel", "listen"), config.panel.listen),

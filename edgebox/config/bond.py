@@ -77,6 +77,10 @@ class Bond(Section, frozen=True):
     revoked: str = ""
     """Hub: file of boxes and certificates that are shut out, read again when it changes."""
     link: tuple[Link, ...] = ()
-    forward: tuple[Forward, ...] = ()
-    allow: tuple[Address, ...] = ("127.0.0.1:3478",)
+    forward: tuple[Forward, ...] = (
+        Forward("turn", "127.0.0.1:3478", "127.0.0.1:3478"),
+        Forward("conduit", "127.0.0.1:4434", "127.0.0.1:4434"),
+    )
+    """Box: what `media.turn` and `conduit.via` need, unless others are given."""
+    allow: tuple[Address, ...] = ("127.0.0.1:3478", "127.0.0.1:4434")
     """Hub: the only addresses boxes may have datagrams sent to."""

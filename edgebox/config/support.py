@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edgebox.config.kinds import Section
+from edgebox.config.kinds import OptionalAddress, Section
 
 
 class Support(Section, frozen=True):
@@ -28,3 +28,6 @@ class Support(Section, frozen=True):
     """Socket of the command line that the crew may allow a technician; empty: there is none."""
     recordings: str = "/var/lib/edgebox/support/recordings"
     """What went over it: asciinema files, 64 MB at most; their hashes are in the audit trail."""
+    direct: OptionalAddress = ""
+    """The hub's broker for technical help while the box's own does not get through. Empty: port 8884
+    of the host of `bond.key_exchange`."""

@@ -85,9 +85,15 @@ async def until_listening(address: str, *, timeout_s: float = 10.0) -> None:
 # mosquitto --------------------------------------------------------------------------------------
 
 
-def box_broker_text(*, box: str, socket: Path, hub: str, tls: TlsFiles, user: str) -> str:
-    """mosquitto.conf of a box. `hub`: host:port of the hub's broker."""
-    host, port = parse_address(hub)  # mosquitto wants IPv6 addresses without brackets
+def box_broker_text(
+    *, box: str, socket: Path, ways: Sequence[str], tls: TlsFiles, user: str
+) -> str:
+    """mosquitto.conf of a box.
+
+    `ways`: host:port each, one at least, where the hub's broker is reached; the first that can be.
+    """
+    # mosquitto wants IPv6 addresses without brackets.
+    addresses = " ".join(f"{host}:{port}" for host, port in map(parse_address, ways))
     return f"""\
 # The box's nervous system. Reachable through one Unix socket only: its directory and mode say
 # by whom (systemd: UMask=0117 and Group=; mosquitto makes it with the umask it is given).
@@ -107,9 +113,11 @@ log_type error
 log_type warning
 log_type notice
 
-# To the hub and back, over whichever link carries it.
+# To the hub and back, by the first of these ways that leads there. While that is another, the
+# first is tried every few seconds.
 connection {box}
-address {host}:{port}
+address {addresses}
+round_robin false
 remote_clientid {box}
 bridge_protocol_version mqttv50
 topic box/{box}/up/# out 1
@@ -132,9 +140,22 @@ bridge_tls_version tlsv1.3
 """
 
 
-def hub_broker_text(*, socket: Path, listen: str, tls: TlsFiles, acl: Path, user: str) -> str:
-    """mosquitto.conf of a hub. `listen`: host:port that boxes reach."""
+def hub_broker_text(
+    *,
+    socket: Path,
+    listen: str,
+    tls: TlsFiles,
+    acl: Path,
+    help_listen: str,
+    help_acl: Path,
+    user: str,
+) -> str:
+    """mosquitto.conf of a hub. `listen`: host:port that boxes reach.
+
+    `help_listen`: the same for technical help of a box whose own broker does not get through.
+    """
     host, port = parse_address(listen)
+    help_host, help_port = parse_address(help_listen)
     return f"""\
 per_listener_settings true
 # Boxes say their retained states anew whenever they reconnect; the hub's service as well.
@@ -167,6 +188,20 @@ require_certificate true
 use_identity_as_username true
 use_username_as_clientid true
 acl_file {acl}
+
+# For technical help of a box whose bridge is down: its topics alone. The same certificates, but
+# their whole subject is the name, CN=box-1: so it has a client id and topics of its own, does not
+# put its bridge out, and can take nobody else's.
+listener {help_port} {help_host}
+allow_anonymous false
+cafile {tls.ca}
+certfile {tls.certificate}
+keyfile {tls.private_key}
+tls_version tlsv1.3
+require_certificate true
+use_subject_as_username true
+use_username_as_clientid true
+acl_file {help_acl}
 """
 
 
@@ -177,31 +212,47 @@ pattern read box/%u/down/#
 # The bridge says here that it came, and as its last will that it went.
 pattern write $SYS/broker/connection/%u/state
 """
+HUB_HELP_ACL = """\
+# %u is the subject of the certificate: CN= and the box id. What is not named here is refused.
+pattern write box/%u/up/support/#
+pattern write box/%u/up/reply/#
+pattern read box/%u/down/support/#
+"""
 
 
 def write_box_broker(
-    directory: Path, *, box: str, socket: Path, hub: str, tls: TlsFiles
+    directory: Path, *, box: str, socket: Path, ways: Sequence[str], tls: TlsFiles
 ) -> Sequence[str]:
     """Configure the box's broker in `directory` (made when missing, for its owner only).
 
     Raises ConfigError for a socket path that mosquitto cannot use.
     """
     _check_socket(socket)
-    text = box_broker_text(box=box, socket=socket, hub=hub, tls=tls, user=_user())
+    text = box_broker_text(box=box, socket=socket, ways=ways, tls=tls, user=_user())
     return _mosquitto(directory, text)
 
 
-def write_hub_broker(directory: Path, *, socket: Path, listen: str, tls: TlsFiles) -> Sequence[str]:
+def write_hub_broker(
+    directory: Path, *, socket: Path, listen: str, help_listen: str, tls: TlsFiles
+) -> Sequence[str]:
     """Configure the hub's broker in `directory` (made when missing, for its owner only).
 
     Raises ConfigError for a socket path that mosquitto cannot use.
     """
     _check_socket(socket)
-    acl = directory / "acl"
-    command = _mosquitto(
-        directory, hub_broker_text(socket=socket, listen=listen, tls=tls, acl=acl, user=_user())
+    acl, help_acl = directory / "acl", directory / "help-acl"
+    text = hub_broker_text(
+        socket=socket,
+        listen=listen,
+        tls=tls,
+        acl=acl,
+        help_listen=help_listen,
+        help_acl=help_acl,
+        user=_user(),
     )
+    command = _mosquitto(directory, text)
     write_whole(acl, HUB_ACL.encode(), mode=0o600)
+    write_whole(help_acl, HUB_HELP_ACL.encode(), mode=0o600)
     return command
 
 

@@ -55,5 +55,5 @@ def set_up_logging(service: str) -> None:
             logging.Formatter(f"%(asctime)s {service:<6} %(levelname)-7s %(message)s", "%H:%M:%S")
         )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for noisy in ("aioice", "aiortc", "libav", "werkzeug", "waitress", "aiohttp.access"):
+    for noisy in ("aioice", "aiortc", "quic", "libav", "werkzeug", "waitress", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -4,7 +4,9 @@ from typing import Literal
 
 from edgebox.messages.base import Id, Message, Request, Text, Topic
 
-ServiceName = Literal["bond", "media", "vitals", "panel", "support", "vehicle", "headset", "update"]
+ServiceName = Literal[
+    "bond", "conduit", "media", "vitals", "panel", "support", "vehicle", "headset", "update"
+]  # fmt: skip
 
 
 class ServiceStatus(Message, frozen=True):

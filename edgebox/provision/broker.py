@@ -5,6 +5,8 @@ from pathlib import Path
 from edgebox.host.daemons import TlsFiles, box_broker_text
 
 BROKER_PORT = 8883
+CONDUIT = "127.0.0.1:18883"
+"""`conduit.listen`. A box where that is another has to have its box.conf changed with it."""
 CREDENTIALS = Path("/run/credentials/edgebox-bus.service")
 """Where systemd lays the broker's credentials out."""
 NEEDED = ("listener", "connection", "address", "topic", "bridge_cafile", "bridge_keyfile")
@@ -18,7 +20,7 @@ def broker_text(box: str, hub: str) -> str:
     return box_broker_text(
         box=box,
         socket=Path("/run/edgebox/bus.sock"),
-        hub=f"{host}:{BROKER_PORT}",
+        ways=(CONDUIT, f"{host}:{BROKER_PORT}"),
         tls=tls,
         user="edgebox-bus",
     )

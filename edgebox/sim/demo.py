@@ -50,7 +50,7 @@ from edgebox.sim.sms_gateway import sms_gateway
 
 READY_S = 45.0
 VIEW_HZ = 4
-SERVICES = ("bond", "media", "vitals", "panel", "vehicle", "support", "headset")
+SERVICES = ("bond", "conduit", "media", "vitals", "panel", "vehicle", "support", "headset")
 STAFF = {"technician": "Ola Hansen", "fleet": "Drift Demo"}
 """Unit -> name: who may open the hub's pages for staff."""
 PART_VARIABLE = "EDGEBOX_DEMO_PART"
@@ -134,6 +134,7 @@ def programs(
         "monitor": [*edgebox, "sim-monitor", "intellivue", f"{LOOPBACK}:{ports.monitor}"],
         "links": [*edgebox, "sim-links", "--config", str(directory / "links.toml")],
         "hub-bond": [*edgebox, "run", "bond", *hub],
+        "hub-conduit": [*edgebox, "run", "conduit", *hub],
         "hub": [*edgebox, "run", "hub", *hub],
         **{name: [*edgebox, "run", name, *box] for name in SERVICES},
     }
@@ -163,13 +164,14 @@ def _engines(directory: Path, ports: Ports, secret: str) -> dict[str, Sequence[s
             directory / "hub-mosquitto",
             socket=directory / "hub.sock",
             listen=f"{LOOPBACK}:{ports.broker}",
+            help_listen=f"{LOOPBACK}:{ports.help_broker}",
             tls=pki.hub_credentials(keys, (LOOPBACK, "localhost")),
         ),
         "mosquitto": daemons.write_box_broker(
             directory / "mosquitto",
             box=BOX,
             socket=directory / "box.sock",
-            hub=f"{LOOPBACK}:{ports.relay_broker}",
+            ways=(f"{LOOPBACK}:{ports.conduit}",),
             tls=pki.box_credentials(keys, BOX),
         ),
     }

@@ -68,6 +68,13 @@ private_key = 'pki/{BOX}.key'
 name = 'turn'
 listen = '{LOOPBACK}:{ports.turn_box}'
 to = '{LOOPBACK}:{ports.turn}'
+[[bond.forward]]
+name = 'conduit'
+listen = '{LOOPBACK}:{ports.conduit_box}'
+to = '{LOOPBACK}:{ports.conduit_hub}'
+[conduit]
+listen = '{LOOPBACK}:{ports.conduit}'
+via = '{LOOPBACK}:{ports.conduit_box}'
 [media]
 turn = '{LOOPBACK}:{ports.turn_box}'
 preview_listen = '{LOOPBACK}:{ports.preview}'
@@ -109,6 +116,7 @@ audit = 'support-audit.jsonl'
 logs = '.'
 shell = 'shell.sock'
 recordings = 'recordings'
+direct = '{LOOPBACK}:{ports.relay_help}'
 """
 
 
@@ -122,7 +130,10 @@ key_exchange_listen = '{LOOPBACK}:{ports.key_exchange}'
 ca = 'pki/ca.pem'
 certificate = 'pki/hub.pem'
 private_key = 'pki/hub.key'
-allow = ['{LOOPBACK}:{ports.turn}']
+allow = ['{LOOPBACK}:{ports.turn}', '{LOOPBACK}:{ports.conduit_hub}']
+[conduit]
+serve = '{LOOPBACK}:{ports.conduit_hub}'
+to = '{LOOPBACK}:{ports.broker}'
 [hub]
 listen = '{LOOPBACK}:{ports.room}'
 public_url = 'http://{LOOPBACK}:{ports.room}'
@@ -157,8 +168,8 @@ control = '{LOOPBACK}:{ports.control}'
 language = '{language}'
 {links}
 [[relay]]
-listen = '{LOOPBACK}:{ports.relay_broker}'
-target = '{LOOPBACK}:{ports.broker}'
+listen = '{LOOPBACK}:{ports.relay_help}'
+target = '{LOOPBACK}:{ports.help_broker}'
 [[relay]]
 listen = '{LOOPBACK}:{ports.relay_key_exchange}'
 target = '{LOOPBACK}:{ports.key_exchange}'

@@ -21,13 +21,17 @@ class Ports:
     key_exchange: int
     broker: int
     links: tuple[int, int, int]
-    relay_broker: int
     relay_key_exchange: int
     gpsd: int
     sms: int
     monitor: int
     staff: int
     headset: int
+    help_broker: int
+    relay_help: int
+    conduit: int
+    conduit_box: int
+    conduit_hub: int
 
 
 def choose_ports(first: int) -> Ports:
@@ -42,7 +46,7 @@ def choose_ports(first: int) -> Ports:
                 f"Stop it, or choose other ports with --port"
             )
     rest: list[int] = []
-    while len(rest) < 15:
+    while len(rest) < 19:
         if (port := free_port()) not in rest:
             rest.append(port)
     return Ports(
@@ -56,11 +60,15 @@ def choose_ports(first: int) -> Ports:
         key_exchange=rest[3],
         broker=rest[4],
         links=(rest[5], rest[6], rest[7]),
-        relay_broker=rest[8],
+        conduit=rest[8],
         relay_key_exchange=rest[9],
         gpsd=rest[10],
         sms=rest[11],
         monitor=rest[12],
         staff=rest[13],
         headset=rest[14],
+        help_broker=rest[15],
+        relay_help=rest[16],
+        conduit_box=rest[17],
+        conduit_hub=rest[18],
     )

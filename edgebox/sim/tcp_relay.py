@@ -1,8 +1,8 @@
 """Carries TCP as the simulated links would: delayed, and standing still while all are cut.
 
-Control traffic (the MQTT bridge, the bond's key exchange) takes whatever link there is. While no
-link is alive nothing passes and nothing is reset, as in a tunnel; afterwards it goes on. Rate and
-loss are left to the lanes: this traffic is small.
+What does not go over the bond, its key exchange first of all, takes whatever link there is. While
+no link is alive nothing passes and nothing is reset, as in a tunnel; afterwards it goes on. Rate
+and loss are left to the lanes: this traffic is small.
 """
 
 import asyncio

@@ -78,12 +78,14 @@ class Fleet:
     def __init__(self, directory: Path):
         self.directory = directory
         self.hub_listen = f"127.0.0.1:{free_port()}"
+        self.help_listen = f"127.0.0.1:{free_port()}"
         self.hub_socket = f"{directory}/hub.sock"
         self.hub = Program(
             daemons.write_hub_broker(
                 directory / "hub",
                 socket=Path(self.hub_socket),
                 listen=self.hub_listen,
+                help_listen=self.help_listen,
                 tls=pki.hub_credentials(directory / "pki", ("127.0.0.1",)),
             ),
             directory / "hub.log",
@@ -107,7 +109,7 @@ class Fleet:
             self.directory / name,
             box=name,
             socket=Path(self.socket_of(name)),
-            hub=self.hub_listen,
+            ways=(self.hub_listen,),
             tls=self.credentials(name),
         )
         return Program(command, self.directory / f"{name}.log", self.socket_of(name))
@@ -459,7 +461,7 @@ async def test_bridge_goes_on_after_all_links_were_cut(fleet: Fleet) -> None:
             fleet.directory / "b3",
             box="b3",
             socket=Path(address),
-            hub=over_links,
+            ways=(over_links,),
             tls=fleet.credentials("b3"),
         ),
         fleet.directory / "b3.log",

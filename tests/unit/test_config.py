@@ -37,7 +37,7 @@ def test_every_key_is_documented() -> None:
 
 
 def test_defaults_are_in_use_and_entries_are_examples() -> None:
-    """Everything is live, except arrays of tables, which are empty by default."""
+    """Everything is live, except arrays of tables."""
     live = set(documented_keys(tomllib.loads(DOCUMENTED.read_text("utf-8"))))
     entries = ("bond.link", "bond.forward", "media.camera", "vitals.monitor")
     assert set(keys(Config)) - live == {key for key in keys(Config) if key.startswith(entries)}
@@ -48,7 +48,7 @@ def test_examples_load(tmp_path: Path) -> None:
     file.write_text(with_examples(), "utf-8")
     loaded = load(file)
     assert [link.name for link in loaded.bond.link] == ["lte-1", "sat"]
-    assert [forward.name for forward in loaded.bond.forward] == ["turn"]
+    assert [forward.name for forward in loaded.bond.forward] == ["turn", "conduit"]
     assert [camera.id for camera in loaded.media.camera] == ["patient", "outside"]
 
 

@@ -93,3 +93,9 @@ def test_endless_burst_is_cut_and_its_end_is_known() -> None:
     assert [one.place for one in seen[:65]] == [*range(64), 0]
     assert [n for n, one in enumerate(seen) if one.is_last] == [63, 127, 191]
     assert len({one.frame for one in seen}) == 4
+
+
+def test_quic_is_no_channel_data() -> None:
+    """A short header (RFC 9000, 17.3.1) whose connection id looks like RTP behind four bytes."""
+    packet = bytes((0x41, 1, 2, 3, 0x80, 200)) + bytes(200)
+    assert Classifier().classify(packet, 0.0).traffic_class is TrafficClass.DEFAULT

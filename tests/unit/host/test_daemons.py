@@ -23,7 +23,7 @@ TEXTS = {
     "mosquitto/box.conf": daemons.box_broker_text(
         box="box-1",
         socket=Path("/run/edgebox/bus.sock"),
-        hub="hub.example.org:8883",
+        ways=("127.0.0.1:18883", "hub.example.org:8883"),
         tls=BOX_TLS,
         user="edgebox-bus",
     ),
@@ -32,9 +32,12 @@ TEXTS = {
         listen="0.0.0.0:8883",
         tls=HUB_TLS,
         acl=Path("/etc/edgebox-hub/mosquitto/hub.acl"),
+        help_listen="0.0.0.0:8884",
+        help_acl=Path("/etc/edgebox-hub/mosquitto/hub-help.acl"),
         user="edgebox-hub-bus",
     ),
     "mosquitto/hub.acl": daemons.HUB_ACL,
+    "mosquitto/hub-help.acl": daemons.HUB_HELP_ACL,
     "coturn/turnserver.conf": daemons.turn_server_text(
         listen="0.0.0.0:3478",
         relay_ip="192.0.2.1",
@@ -74,7 +77,11 @@ async def test_nothing_listening_is_said_after_the_time(tmp_path: Path) -> None:
 def test_socket_path_mosquitto_cannot_use_is_refused(tmp_path: Path, socket: str) -> None:
     with pytest.raises(ConfigError, match="107 bytes at most and no spaces"):
         daemons.write_box_broker(
-            tmp_path, box="b", socket=Path(socket), hub="127.0.0.1:1", tls=BOX_TLS
+            tmp_path,
+            box="b",
+            socket=Path(socket),
+            ways=("127.0.0.1:1",),
+            tls=BOX_TLS,
         )
 
 
@@ -123,6 +130,10 @@ def test_only_a_lab_relays_to_loopback_and_private_networks() -> None:
 
 def test_bridge_takes_an_ipv6_address_as_mosquitto_wants_it() -> None:
     text = daemons.box_broker_text(
-        box="b", socket=Path("/x"), hub="[2001:db8::1]:8883", tls=BOX_TLS, user="u"
+        box="b",
+        socket=Path("/x"),
+        ways=("127.0.0.1:1", "[2001:db8::1]:8883"),
+        tls=BOX_TLS,
+        user="u",
     )
-    assert "\naddress 2001:db8::1:8883\n" in text
+    assert "\naddress 127.0.0.1:1 2001:db8::1:8883\n" in text
