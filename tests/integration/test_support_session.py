@@ -41,7 +41,7 @@ from edgebox.messages.support import (
     Say,
 )
 from edgebox.messages.vehicle import SEND_INVITE, SendInvite
-from edgebox.support import helpdesk, session
+from edgebox.support import refusals, session
 from edgebox.support.history import LinkMinute
 from tests.conftest import Broker
 from tests.integration.support_rig import BOX, KARI, OLA, rig, running
@@ -106,7 +106,7 @@ async def test_every_deed_is_refused_before_and_after_the_session(
         for deed in DEEDS[:2]:
             assert is_refused(await box.order(deed, session=was), "no-session")
         refused = [entry for entry in box.written() if entry.what == "refused"]
-        assert len(refused) == helpdesk.REFUSALS_MAX
+        assert len(refused) == refusals.REFUSALS_MAX
         assert {entry.serial for entry in refused} == {KARI}
 
 
@@ -315,6 +315,7 @@ async def test_no_deed_and_no_answer_has_room_for_patients(broker: Broker, tmp_p
     assert names == {
         *("look", "history", "journal", "configuration", "check"),
         *("restart", "bundle", "chat", "leave", "shell-ask", "shell"),
+        *("call-ask", "call", "call-end"),
     }
     async with rig(broker, tmp_path) as box:
         await box.grant()

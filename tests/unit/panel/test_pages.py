@@ -18,6 +18,7 @@ from edgebox.messages.base import Done, Fault, Role
 from edgebox.messages.pairing import PresenceCode
 from edgebox.messages.room import Invite
 from edgebox.messages.support import HelpLink
+from edgebox.messages.support_call import Talk
 from edgebox.panel.app import create_app
 from edgebox.panel.feed import CLIENTS_MAX, Feed
 from edgebox.panel.guard import BODY_MAX, require_loopback
@@ -94,6 +95,18 @@ class StandInActions:
 
     def end_command_line(self) -> Done | Fault:
         self.asked.append(("end-command-line",))
+        return self.answer
+
+    def take_call(self, id_: str) -> Done | Fault:
+        self.asked.append(("take-call", id_))
+        return self.answer
+
+    def hang_up(self) -> Done | Fault:
+        self.asked.append(("hang-up",))
+        return self.answer
+
+    def talk(self, said: Talk) -> Done | Fault:
+        self.asked.append(("talk", said.session, said.press, said.held))
         return self.answer
 
     def say_to_technician(self, text: str) -> Done | Fault:
@@ -447,6 +460,26 @@ def test_a_command_line_is_allowed_and_ended(pages: Pages) -> None:
         assert pages.post(f"/support/shell/{path}", body).get_json()["text"]
 
 
+def test_a_call_is_taken_talked_in_and_ended(pages: Pages) -> None:
+    press = "0123456789abcdef"
+    for path, body in (
+        ("call/take", {"id": "s1"}),
+        ("talk", {"id": "s1", "press": press, "held": True}),
+        ("talk", {"id": "s1", "press": press, "held": False}),
+        ("call/end", {}),
+    ):
+        assert pages.post(f"/support/{path}", body).get_json() == {"text": ""}
+    assert pages.actions.asked == [
+        ("take-call", "s1"),
+        ("talk", "s1", press, True),
+        ("talk", "s1", press, False),
+        ("hang-up",),
+    ]
+    pages.actions.answer = Fault(reason="refused", text="video-on")
+    said = pages.post("/support/call/take", {"id": "s1"}).get_json()["text"]
+    assert said.endswith("Video er på: skriv i stedet.")
+
+
 def test_technical_help_takes_nothing_else(pages: Pages) -> None:
     for path, body in (
         ("/support/admit", {"id": "s1", "serial": "nobody"}),
@@ -454,6 +487,11 @@ def test_technical_help_takes_nothing_else(pages: Pages) -> None:
         ("/support/end", {"now": True}),
         ("/support/shell/allow", {}),
         ("/support/shell/end", {"id": "s1"}),
+        ("/support/call/take", {}),
+        ("/support/call/end", {"id": "s1"}),
+        ("/support/talk", {"id": "s1", "press": "x", "held": True}),
+        ("/support/talk", {"id": "s1", "press": "0123456789abcdef", "held": "yes"}),
+        ("/support/talk", {"press": "0123456789abcdef", "held": True}),
     ):
         assert pages.post(path, body).status_code == 400
     assert pages.actions.asked == []

@@ -1,8 +1,11 @@
 """What the crew is shown of a technician: who, how long, what they do; never more than is true."""
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from edgebox.messages.support import ChatLine, SupportSession
+from edgebox.messages.support_call import CallStatus
 from edgebox.panel.catalogue import compile_catalogue
 from edgebox.panel.support import STALE_S, SupportDesk
 from edgebox.panel.support_words import say_support
@@ -20,7 +23,7 @@ ACTIVE = SupportSession(
 )
 
 
-def say(desk: SupportDesk, now: float, *, away: bool = False) -> dict[str, object]:
+def say(desk: SupportDesk, now: float, *, away: bool = False) -> dict[str, Any]:
     words = Words("nb", compile_catalogue("nb").gettext)
     return say_support(desk.view(now, away=away), words.say)
 
@@ -105,3 +108,56 @@ def test_a_hostile_name_is_one_plain_line() -> None:
     desk = SupportDesk()
     desk.receive(replace(ACTIVE, technician="Ka\u202eri\n\x1b[2J"), 0.0)
     assert desk.view(0.0, away=False).technician.isprintable()
+
+
+CALL = replace(ACTIVE, call="open")
+TALKING = CallStatus(
+    session="s1", state="connected", microphone=True, can_hear=True, can_speak=True
+)
+
+
+def test_a_call_stands_in_the_bar_with_the_microphone_as_media_says_it() -> None:
+    desk = SupportDesk()
+    desk.receive(replace(ACTIVE, call="asked"), 0.0)
+    assert say(desk, 0.0)["title"] == "Tekniker Kari ringer"
+    desk.receive(CALL, 1.0)
+    desk.receive_call(replace(TALKING, state="connecting", microphone=False))
+    said = say(desk, 1.0)
+    assert (said["title"], said["doing"]) == ("SNAKKER MED TEKNIKER Kari", "kobler til")
+    assert said["call"]["ready"] is False
+    desk.receive_call(TALKING)
+    said = say(desk, 1.0)
+    assert (said["doing"], said["call"]["microphone"]) == ("MIKROFONEN ER ÅPEN", True)
+    desk.receive_call(replace(TALKING, microphone=False))
+    said = say(desk, 1.0)
+    assert (said["doing"], said["call"]["ready"]) == ("mikrofonen er lukket", True)
+
+
+def test_no_microphone_is_shown_open_that_media_does_not_say_is() -> None:
+    desk = SupportDesk()
+    desk.receive(CALL, 0.0)
+    desk.receive_call(replace(TALKING, session="s0"))
+    assert desk.view(0.0, away=False).call.microphone is False
+    desk.receive_call(TALKING)
+    assert desk.view(0.0, away=False).call.microphone is True
+    assert desk.view(0.0, away=False, media_away=True).call.microphone is False
+    assert desk.view(0.0, away=True).call.state == "off"
+    desk.receive(replace(CALL, state="off", call="off"), 1.0)
+    assert desk.view(1.0, away=False).call.microphone is False
+
+
+def test_a_crew_that_cannot_hear_or_speak_is_told() -> None:
+    desk = SupportDesk()
+    desk.receive(CALL, 0.0)
+    desk.receive_call(replace(TALKING, microphone=False, can_hear=False))
+    assert "Høyttaleren virker ikke" in str(say(desk, 0.0)["text"])
+    desk.receive_call(replace(TALKING, microphone=False, can_speak=False))
+    said = say(desk, 0.0)
+    assert "Mikrofonen virker ikke" in str(said["text"])
+    assert said["call"]["ready"] is False
+
+
+def test_how_a_call_ended_is_said() -> None:
+    desk = SupportDesk()
+    desk.receive(replace(ACTIVE, call_ended="video"), 0.0)
+    assert say(desk, 0.0)["text"] == "Samtalen er avsluttet fordi video startet."
