@@ -14,9 +14,17 @@ from collections.abc import Callable, Hashable
 
 from edgebox.bond.box_link import BoxLink, Surroundings, link_socket
 from edgebox.bond.box_sessions import BoxSession, BoxSessions
+from edgebox.bond.box_tests import BoxTests
 from edgebox.bond.clients import Clients
 from edgebox.bond.connection import Connection
-from edgebox.bond.events import DatagramReceived, Event, FlowWasRefused, PathChanged, TargetFell
+from edgebox.bond.events import (
+    DatagramReceived,
+    Event,
+    FlowWasRefused,
+    LinkTested,
+    PathChanged,
+    TargetFell,
+)
 from edgebox.bond.exchange import ExchangeError, resolve
 from edgebox.bond.key_client import KeyClient
 from edgebox.bond.meter import Counters
@@ -68,6 +76,7 @@ class BoxEnd:
         self._surroundings = Surroundings(config.bond.hub)
         self._has_link = asyncio.Event()
         self.spending = Spending(config)
+        self.tests = BoxTests(self.links, self.spending, self._sessions)
 
     def open(self) -> None:
         """Listen on the forwards. Raises ConfigError when a port is taken."""
@@ -144,6 +153,8 @@ class BoxEnd:
             logger.info("link %s: %s", name, event.state.value)
             self._decide_uses()
             self._on_urgent()
+        elif isinstance(event, LinkTested):
+            self.tests.on_ended(event.trial)
         elif isinstance(event, FlowWasRefused) and event.flow not in self._refused:
             self._refused.add(event.flow)
             where = self._clients.destination_of(event.flow) or "an address"

@@ -21,7 +21,15 @@ from edgebox.bond.status import Reporter
 from edgebox.config import Config
 from edgebox.host import metrics
 from edgebox.host.service import Service
+from edgebox.messages.base import Done, Fault
 from edgebox.messages.bond import BOND_STATUS
+from edgebox.messages.link_test import (
+    STOP_TRYING,
+    TRY_LINK,
+    LinkTestResult,
+    StopTrying,
+    TryLink,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +51,24 @@ async def run(config: Config) -> None:
         # What lives now lives for good: the collector need not look at it again.
         gc.freeze()
         logger.info("box's end is ready")
+        await _serve_tests(service, box)
         await service.set_state("running")
         figures = metrics.serving(
             config.bond.metrics_listen, lambda: box_metrics.collect(box, reporter)
         )
         async with figures:
             await service.run(box.run(), _report(service, box, reporter, urgent))
+
+
+async def _serve_tests(service: Service, box: BoxEnd) -> None:
+    async def test(question: TryLink, keys: dict[str, str]) -> LinkTestResult | Fault:
+        return await box.tests.run(question)
+
+    async def stop(question: StopTrying, keys: dict[str, str]) -> Done:
+        return box.tests.stop(question)
+
+    await service.bus.serve(TRY_LINK, test)
+    await service.bus.serve(STOP_TRYING, stop)
 
 
 async def _report(service: Service, box: BoxEnd, reporter: Reporter, urgent: asyncio.Event) -> None:

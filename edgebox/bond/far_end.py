@@ -281,7 +281,7 @@ class FarEnd:
             box = self._boxes[identity.box] = new_box(identity.box, now)
         if not box.exchanges.take(1, now):
             return False
-        connection = Connection("hub", keys, now)
+        connection = Connection("hub", keys, now, grants=box.tests)
         driver = Driver(
             connection,
             lambda address, packets: self._send_outer(session, address, packets),

@@ -4,6 +4,7 @@ import hashlib
 import socket
 from dataclasses import dataclass, field
 
+from edgebox.bond.answers import Grants
 from edgebox.bond.budget import Budget
 from edgebox.bond.connection import Connection
 from edgebox.bond.revocation import Identity
@@ -40,6 +41,7 @@ class Box:
     packets: Budget
     bytes: Budget
     exchanges: Budget
+    tests: Grants
     flows: dict[tuple[str, int], Flow] = field(default_factory=dict)
     sessions: list["HubSession"] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
@@ -108,6 +110,7 @@ def new_box(name: str, now: float) -> Box:
         Budget(PACKETS_S, PACKETS_S * BURST_S, now),
         Budget(BYTES_S, BYTES_S * BURST_S, now),
         Budget(EXCHANGES_S, EXCHANGES_BURST, now),
+        Grants(now),
     )
 
 

@@ -20,8 +20,9 @@ LEAST_BYTES = 400
 IN_FLIGHT = 6
 """Pings that a link's budget has room for, at least."""
 POINTS_BYTES = 10_000
-"""From so much a rate can be told, over at least POINTS_S."""
+"""From so much a rate can be told."""
 POINTS_S = 0.03
+"""Times are not known better: what came faster is told as if it had taken so long."""
 
 
 class Load:
@@ -102,9 +103,8 @@ def rate_bps(points: Sequence[Point]) -> int | None:
     None: too little came to tell.
     """
     last = points[-1]
-    half = (points[0].total + last.total) / 2
-    middle = next(point for point in points if point.total >= half)
-    span_s = last.at - middle.at
-    if last.total - points[0].total < POINTS_BYTES or span_s < POINTS_S:
+    if last.total - points[0].total < POINTS_BYTES:
         return None
-    return round((last.total - middle.total) * 8 / span_s)
+    half = (points[0].total + last.total) / 2
+    middle = next((point for point in points[:-1] if point.total >= half), points[-2])
+    return round((last.total - middle.total) * 8 / max(POINTS_S, last.at - middle.at))

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from edgebox.bond import service
+from edgebox.bond import echoes, service
 from edgebox.bond.far_end import FarEnd
 from edgebox.bus import Bus
 from edgebox.config import Config
@@ -18,7 +20,15 @@ from edgebox.config.bond import Bond, Forward, Link
 from edgebox.config.box import Box
 from edgebox.config.box import Bus as BusConfig
 from edgebox.host.netlink import Interfaces, read_interfaces, watch_interfaces
+from edgebox.messages.base import Done, Fault
 from edgebox.messages.bond import BOND_STATUS, BondStatus
+from edgebox.messages.link_test import (
+    STOP_TRYING,
+    TRY_LINK,
+    LinkTestResult,
+    StopTrying,
+    TryLink,
+)
 from edgebox.sim.ports import free_port
 from tests.conftest import Broker
 
@@ -158,6 +168,70 @@ async def test_link_without_its_interface_is_absent(broker: Broker, tmp_path: Pa
     async with running(box, hub), statuses(broker.address) as seen:
         up = await until(seen, "up")
         assert [link.state for link in up.links] == ["up", "absent"]
+
+
+async def test_a_link_is_tested_when_asked(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With real sockets: figures of a link, one at a time, charged to its month."""
+    monkeypatch.setattr(echoes, "PROBES", 40)
+    ports = Ports()
+    links = (
+        Link(name="free", source="127.0.0.2"),
+        Link(name="capped", source="127.0.0.3", monthly_cap_mb=1000),
+        Link(name="used", source="127.0.0.4", monthly_cap_mb=1000),
+        Link(name="gone", interface="nosuch0"),
+    )
+    count = {"month": time.strftime("%Y-%m-01", time.gmtime()), "used_bytes": 920_000_000}
+    (tmp_path / "usage.json").write_text(json.dumps({"used": count}))
+    config = box_config(tmp_path, broker.address, ports, links)
+    box = asyncio.create_task(service.run(config))
+    hub = asyncio.create_task(FarEnd(hub_config(tmp_path, ports)).run())
+    async with (
+        running(box, hub),
+        statuses(broker.address) as seen,
+        Bus(broker.address, "asker", box="b1") as bus,
+    ):
+
+        async def ask(link: str, *, speed: bool = True) -> LinkTestResult | Fault:
+            return await bus.request(TRY_LINK, TryLink(link=link, speed=speed), timeout_s=22)
+
+        while (status := await until(seen, "up")).links[1].state != "up":
+            continue
+        first = asyncio.create_task(ask("capped"))
+        await asyncio.sleep(0.2)
+        assert await ask("free") == Fault(reason="busy", text="a link is tested already")
+        result = await first
+        assert isinstance(result, LinkTestResult)
+        assert (result.link, result.probes, result.why) == ("capped", 40, "")
+        assert (result.loss_up, result.loss_down) == (0, 0)
+        assert result.rtt_p50_ms is not None
+        assert 0 < result.rtt_p50_ms < 100
+        for speed in (result.up, result.down):
+            assert speed.bps is not None
+            assert (speed.why, speed.bps > 1_000_000) == ("", True)
+        # A thousandth of the cap each way, and the probes.
+        assert 1_000_000 < result.carried_bytes < 2_100_000
+        charged_bytes = status.links[1].used_bytes + result.carried_bytes
+        async with asyncio.timeout(5):
+            while (await until(seen, "up")).links[1].used_bytes < charged_bytes:
+                continue
+
+        assert await ask("nosuch") == Fault(reason="not-found", text="no link nosuch")
+        for name, why in (("used", "cap"), ("gone", "absent")):
+            refused = await ask(name)
+            assert isinstance(refused, LinkTestResult)
+            assert (refused.why, refused.loss_up, refused.carried_bytes) == (why, None, 0)
+            assert (refused.up.bps, refused.up.why) == (None, why)
+            assert refused.up == refused.down
+
+        probes = asyncio.create_task(ask("free", speed=False))
+        await asyncio.sleep(0.4)
+        assert await bus.request(STOP_TRYING, StopTrying()) == Done()
+        stopped = await probes
+        assert isinstance(stopped, LinkTestResult)
+        assert (stopped.why, stopped.up.why) == ("stopped", "carrying")
+        assert 5 < stopped.probes < 40
 
 
 async def test_interfaces_are_read() -> None:
