@@ -23,7 +23,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edgebox.bus_client import BusClient, obey_cancellation
+from edgebox.bus_client import BusClient, Dial, obey_cancellation
 from edgebox.messages.base import A, Fault, M, Message, Q, Request, Topic
 
 logger = logging.getLogger(__name__)
@@ -31,11 +31,13 @@ logger = logging.getLogger(__name__)
 RECONNECT_S = 0.25
 """The broker is on the same machine: a try costs nothing."""
 KEEPALIVE_S = 10
+FAR_S, FAR_KEEPALIVE_S = 15, 5
+"""A broker elsewhere takes its time, over a satellite most of all; a link may die in silence."""
 BRIDGE_STATE = "$SYS/broker/connection/{box}/state"
 """mosquitto.conf(5), `notifications`: payload 1 or 0, retained, local with
 `notifications_local_only`."""
 
-REPLY_TOPIC = re.compile(r"box/[a-z0-9-]+/(local|up|down)/reply/[a-z0-9-]+")
+REPLY_TOPIC = re.compile(r"box/(CN=)?[a-z0-9-]+/(local|up|down)/reply/[a-z0-9-]+")
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 T = TypeVar("T")
 
@@ -59,12 +61,46 @@ class _Route:
     receive: Callable[[aiomqtt.Message, dict[str, str]], Awaitable[None]]
 
 
+class Once:
+    """Knows which questions were taken: a broker may hand one out again (MQTT 5, 4.3.2)."""
+
+    def __init__(self, most: int = 1000):
+        """`most`: so many are remembered."""
+        self._most = most
+        self._taken: dict[bytes, None] = {}
+
+    def take(self, correlation: bytes) -> bool:
+        """False: it was taken before. One that cannot be told from others always is new."""
+        if not correlation:
+            return True
+        if correlation in self._taken:
+            return False
+        self._taken[correlation] = None
+        if len(self._taken) > self._most:
+            del self._taken[next(iter(self._taken))]
+        return True
+
+
 class Bus:
     """Use as `async with Bus(...) as bus`; leaving it disconnects without the will."""
 
-    def __init__(self, address: str, name: str, *, box: str = "+", will: Will | None = None):
-        """`address`: socket path or host:port. `box`: fills `{box}`; the hub leaves it open."""
+    def __init__(
+        self,
+        address: str,
+        name: str,
+        *,
+        box: str = "+",
+        will: Will | None = None,
+        dial: Dial | None = None,
+        reconnect_s: float = RECONNECT_S,
+    ):
+        """`address`: socket path or host:port. `box`: fills `{box}`; the hub leaves it open.
+
+        `dial` makes the connection instead, to a broker that is not on this machine.
+        """
         self._address = address
+        self._dial = dial
+        self._reconnect_s = reconnect_s
         self._name = f"{name}-{secrets.token_hex(4)}"
         self._box = box
         self._will = will
@@ -133,14 +169,22 @@ class Bus:
         await self._route(BRIDGE_STATE, 1, receive)
 
     async def serve(
-        self, request: Request[Q, A], answer: Callable[[Q, dict[str, str]], Awaitable[A | Fault]]
+        self,
+        request: Request[Q, A],
+        answer: Callable[[Q, dict[str, str]], Awaitable[A | Fault]],
+        once: Once | None = None,
     ) -> None:
-        """Answer each question of this kind; questions are handled side by side."""
+        """Answer each question of this kind; questions are handled side by side.
+
+        `once`: none is answered twice, not over another bus that shares it either.
+        """
         decoder = msgspec.json.Decoder(request.question)
 
         async def receive(raw: aiomqtt.Message, keys: dict[str, str]) -> None:
             question = self._decode(decoder, raw)
-            if question is not None:
+            if question is None:
+                return
+            if once is None or once.take(getattr(raw.properties, "CorrelationData", b"")):
                 self._spawn(self._answer(raw, answer(question, keys)))
 
         await self._route(request.template, 1, receive)
@@ -231,7 +275,7 @@ class Bus:
         # moment of its result: so look as well.
         while not self._is_leaving:
             await self._serve_connection()
-            await asyncio.sleep(RECONNECT_S)
+            await asyncio.sleep(self._reconnect_s)
 
     async def _serve_connection(self) -> None:
         """Until it is lost."""
@@ -261,14 +305,15 @@ class Bus:
             )
         return BusClient(
             self._address if is_path else "",
+            self._dial,
             hostname=self._address if is_path else host.strip("[]"),
             port=1 if is_path else int(port),
             transport="unix" if is_path else "tcp",
             identifier=self._name,
             protocol=aiomqtt.ProtocolVersion.V5,
-            keepalive=KEEPALIVE_S,
+            keepalive=KEEPALIVE_S if self._dial is None else FAR_KEEPALIVE_S,
             will=will,
-            timeout=5,
+            timeout=5 if self._dial is None else FAR_S,
         )
 
     async def _resume(self, client: aiomqtt.Client) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import aiomqtt
 
 T = TypeVar("T")
+Dial = Callable[[], socket.socket]
+"""Makes a connection to a broker, in a thread: it may wait. Raises OSError."""
 
 
 async def obey_cancellation(work: Awaitable[T]) -> T:
@@ -29,9 +31,11 @@ async def obey_cancellation(work: Awaitable[T]) -> T:
 class BusClient(aiomqtt.Client):
     """Left in good order when its connection fails, or is cancelled while it is made."""
 
-    def __init__(self, path: str, **options: Any):
-        """`path`: of the broker's Unix socket, or nothing."""
+    def __init__(self, path: str, dial: Dial | None = None, **options: Any):
+        """`path`: of the broker's Unix socket, or nothing. `dial`: another way to a broker."""
         super().__init__(**options)
+        if dial is not None:
+            self._client._create_socket = dial  # type: ignore[method-assign]
         if path:
             # paho leaves the socket of a refused connection to the collector.
             self._client._create_unix_socket_connection = lambda: _connect_to(path)  # type: ignore[method-assign]

@@ -29,6 +29,7 @@ install_once 644 "$here/config/edgebox.toml" "$etc/hub.toml" \
 install_once 644 "$here/config/mosquitto/hub.conf" "$etc/mosquitto/hub.conf"
 install_once 644 "$here/config/mosquitto/hub.acl" "$etc/mosquitto/hub.acl"
 install_once 644 "$here/config/coturn/turnserver.conf" "$etc/coturn/turnserver.conf" \
+install_once 644 "$here/config/mosquitto/hub-help.acl" "$etc/mosquitto/hub-help.acl"
     "s/192\.0\.2\.1/$address/g; s/hub\.example\.org/$hub/g"
 # Made here, known nowhere else.
 if [ ! -e "$etc/credentials/turn-secret" ]; then

@@ -56,6 +56,7 @@ from edgebox.messages.support import (
 )
 from edgebox.messages.support_call import OpenCall
 from edgebox.messages.support_shell import OpenShell
+from edgebox.messages.support_way import SUPPORT_WAY, SupportWay
 from edgebox.messages.update import UPDATE_STATUS, UpdateStatus
 from edgebox.roles import Rights
 from edgebox.support.audit import AuditError, Trail
@@ -121,6 +122,7 @@ class Desk:
         await self._bus.subscribe(BOX_INFO, self._take_info)
         await self._bus.subscribe(SERVICE_STATUS, self._take_service)
         await self._bus.subscribe(UPDATE_STATUS, self._take_update)
+        await self._bus.subscribe(SUPPORT_WAY, self._take_way)
         await self._bus.subscribe(SUPPORT_SESSION, self._take_session)
         await self._bus.subscribe(SUPPORT_CHAT, self._take_chat)
         await self._bus.subscribe(SUPPORT_AUDIT, self._take_audit)
@@ -137,7 +139,9 @@ class Desk:
                 if session.state == "active" and self._is_revoked(session.serial):
                     self._note("revoked", box.id, session.technician, session.serial)
                     order = Order(session=session.id, serial=session.serial, deed=Leave())
-                    await self._bus.request(SUPPORT_ORDER, order, box=box.id, timeout_s=ORDER_S)
+                    await self._bus.request(
+                        SUPPORT_ORDER, order, box=box.address, timeout_s=ORDER_S
+                    )
 
     async def _take_bridge(self, box_id: str, up: bool) -> None:
         if (box := self.board.box(box_id)) is not None:
@@ -159,26 +163,38 @@ class Desk:
         box.doubled = self._twins.has(box.id, time.monotonic())
         self._show(box)
 
+    async def _take_way(self, way: SupportWay, keys: dict[str, str]) -> None:
+        if (box := self.board.box(keys["box"])) is None:
+            return
+        box.way = way
+        if box.is_direct:
+            await self._bus.publish(DESK_INFO, DeskInfo(url=self._url), box=box.address)
+        self._show(box)
+
     async def _take_update(self, status: UpdateStatus, keys: dict[str, str]) -> None:
         if (box := self.board.box(keys["box"])) is not None:
             box.software = status
             self._show(box)
 
     async def _take_session(self, session: SupportSession, keys: dict[str, str]) -> None:
-        if (box := self.board.box(keys["box"])) is not None:
+        box = self.board.box(keys["box"])
+        if box is not None and box.sift.is_news(session):
             if session.id != box.said.id:
                 self._noted.pop(box.id, None)
             box.said = session
             self._show(box)
 
     async def _take_chat(self, line: ChatLine, keys: dict[str, str]) -> None:
-        box = self.board.boxes.get(keys["box"])
-        if box is not None and line.session == box.session.id:
+        box = self.board.box(keys["box"])
+        if box is not None and line.session == box.session.id and box.sift.is_first(line):
             self._send(box.id, _event("chat", line))
 
     async def _take_audit(self, head: AuditHead, keys: dict[str, str]) -> None:
+        box = self.board.box(keys["box"])
+        if box is None or not box.sift.is_first(head):
+            return
         detail = f"box trail {head.entries} {head.hash}"
-        self._note(f"box: {head.what}"[:80], keys["box"], head.technician, head.serial, detail)
+        self._note(f"box: {head.what}"[:80], box.id, head.technician, head.serial, detail)
 
     def _show(self, box: BoxEntry) -> None:
         self._send(box.id, _event("box", _shown(box)))
@@ -241,7 +257,9 @@ class Desk:
         if not self._note("link", box.id, person.name, person.serial):
             return _json(_NO_TRAIL)
         question = OpenSupport(technician=person.name, serial=person.serial, token=body.token)
-        return _json(await self._bus.request(OPEN_SUPPORT, question, box=box.id, timeout_s=ORDER_S))
+        return _json(
+            await self._bus.request(OPEN_SUPPORT, question, box=box.address, timeout_s=ORDER_S)
+        )
 
     async def request_admission(self, request: web.Request) -> web.StreamResponse:
         """Ask the crew to be let in."""
@@ -250,7 +268,7 @@ class Desk:
             return _json(_NO_TRAIL)
         question = RequestSupport(technician=person.name, serial=person.serial)
         return _json(
-            await self._bus.request(REQUEST_SUPPORT, question, box=box.id, timeout_s=ORDER_S)
+            await self._bus.request(REQUEST_SUPPORT, question, box=box.address, timeout_s=ORDER_S)
         )
 
     async def show_box(self, request: web.Request) -> web.StreamResponse:
@@ -317,7 +335,7 @@ class Desk:
             return _NO_TRAIL
         order = Order(session=session.id, serial=person.serial, deed=deed)
         timeout_s = RESTART_S if name in SLOW else ORDER_S
-        answer = await self._bus.request(SUPPORT_ORDER, order, box=box.id, timeout_s=timeout_s)
+        answer = await self._bus.request(SUPPORT_ORDER, order, box=box.address, timeout_s=timeout_s)
         return answer.result if isinstance(answer, Report) else answer
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -393,6 +411,9 @@ def _shown(box: BoxEntry) -> dict[str, object]:
         "vehicle": box.vehicle or box.id,
         "reachable": box.reachable,
         "bridge": box.bridge,
+        "direct": box.is_direct,
+        "over": box.way.over,
+        "clock": box.way.clock,
         "support": box.support,
         "doubled": box.doubled,
         "state": session.state,

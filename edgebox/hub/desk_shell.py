@@ -21,8 +21,10 @@ from aiohttp import WSMsgType, web
 from msgspec import Meta, Struct
 
 from edgebox.bus import Bus
+from edgebox.hub.desk_board import BoxEntry
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.support_shell import SHELL_DOWN, SHELL_UP, OpenShell, ShellBytes, ShellOpened
+from edgebox.messages.support_way import DIRECT
 from edgebox.support.shell_papers import KIND, public_line
 from edgebox.support.tunnel import Tunnel
 
@@ -63,32 +65,33 @@ class ShellDoor:
 
     async def _take(self, piece: ShellBytes, keys: dict[str, str]) -> None:
         # A box's broker lets it say nothing in the name of another.
-        tunnel = self._tunnels.get((keys["box"], keys["tunnel"]))
+        box = keys["box"].removeprefix(DIRECT)
+        tunnel = self._tunnels.get((box, keys["tunnel"]))
         if tunnel is not None:
             tunnel.receive(piece)
 
     async def carry(
-        self, request: web.Request, box: str, order: Order, is_welcome: Callable[[], bool]
+        self, request: web.Request, box: BoxEntry, order: Order, is_welcome: Callable[[], bool]
     ) -> web.WebSocketResponse:
         """One command line, until one side ends it or its technician is shut out."""
         page = web.WebSocketResponse(max_msg_size=FRAME_MAX, heartbeat=10, compress=False)
         await page.prepare(request)
         id_ = secrets.token_urlsafe(24)
         tunnel = self._make_tunnel(box, id_)
-        self._tunnels[box, id_] = tunnel
+        self._tunnels[box.id, id_] = tunnel
         carrying = asyncio.create_task(tunnel.run())
         try:
             await self._open(page, tunnel, id_, order, is_welcome)
         finally:
             tunnel.outer.close()
             await carrying
-            del self._tunnels[box, id_]
+            del self._tunnels[box.id, id_]
             await page.close()
         return page
 
-    def _make_tunnel(self, box: str, id_: str) -> Tunnel:
+    def _make_tunnel(self, box: BoxEntry, id_: str) -> Tunnel:
         async def send(piece: ShellBytes) -> bool:
-            return await self._bus.publish(SHELL_DOWN, piece, box=box, tunnel=id_)
+            return await self._bus.publish(SHELL_DOWN, piece, box=box.address, tunnel=id_)
 
         return Tunnel(send, lambda: TYPED_BYTES_S)
 

@@ -22,6 +22,7 @@ from edgebox.messages.support_call import (
 )
 from edgebox.messages.support_shell import AskShell, OpenShell, ShellOpened, ShellState
 
+from edgebox.messages.support_way import Way
 Serial = Annotated[str, Meta(pattern=r"^[0-9A-F]{1,40}\Z")]
 """Of a technician's certificate, in hex."""
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{32}\Z")]
@@ -69,6 +70,11 @@ class SupportSession(Message, frozen=True):
     command_line_left_s: float = 0.0
     call: CallState = "off"
     call_ended: CallEnd = ""
+    way: Way = ""
+    """How it gets to the hub; while asked or active."""
+    instance: OptionalId = ""
+    n: int = 0
+    """The how-manieth this instance of the service says: what comes late by another way is old."""
     """How the last one of this session ended; while off."""
     call_microphone: bool = False
     """The technician hears the cabin now: the crew holds the button."""
@@ -86,6 +92,8 @@ class ChatLine(Message, frozen=True):
     at_utc: float
 
 
+    n: int = 0
+    """No other line of the session has it: the same may come by two ways."""
 SUPPORT_CHAT = Topic("box/{box}/up/support/chat", ChatLine)
 
 

@@ -141,6 +141,11 @@ class Actions:
     async def restart(self, deed: Restart) -> Done | Fault:
         """Ask the service to end and wait until another instance of it serves."""
         before = self._heard.services.get(deed.service)
+        if not self._heard.broker:
+            return [
+                "broker: the box's own is away, so no service is heard",
+                "crew: without it they do not see that you are here, and cannot end it",
+            ]
         refusal = self._why_not(deed.service, before)
         if refusal is not None or before is None:
             return refusal or Fault(reason="not-found")

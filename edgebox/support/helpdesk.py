@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from edgebox.bus import Bus
 from edgebox.config import Config
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.support import (
@@ -72,6 +71,7 @@ from edgebox.messages.support_shell import (
     ShellOpened,
 )
 from edgebox.support.actions import Actions
+from edgebox.support.ways import Ways
 from edgebox.support.call_desk import CallDesk
 from edgebox.support.deeds import Noted, describe
 from edgebox.support.notes import Notes
@@ -94,7 +94,7 @@ _AUDIT_FAULT = Fault(reason="failed", text="the audit trail cannot be written")
 class HelpDesk:
     """Between bus, session, trail and actions."""
 
-    def __init__(self, bus: Bus, config: Config, actions: Actions, is_idle: Callable[[], bool]):
+    def __init__(self, bus: Ways, config: Config, actions: Actions, is_idle: Callable[[], bool]):
         """`is_idle`: no pictures are sent."""
         self._bus = bus
         self._box = config.box.id
@@ -116,6 +116,13 @@ class HelpDesk:
         self._doing: DeedName | None = None
         self._subject = ""
         self._done_at = float("-inf")
+        self._instance = secrets.token_hex(8)
+        self._said = 0
+
+    @property
+    def is_needed(self) -> bool:
+        """Help is asked for, or somebody is in."""
+        return self._session.state != "off"
         self._noted = Noted()
         self._granted_to: Technician | None = None
         self._granted_in = ""
@@ -314,6 +321,7 @@ class HelpDesk:
 
     async def _open_shell(self, deed: OpenShell) -> ShellOpened | Fault:
         answer = await self._shell.open(deed)
+        self._said += 1
         if isinstance(answer, Fault):
             await self._note("refused", self._session.technician, f"shell: {answer.text}")
         return answer
@@ -324,9 +332,15 @@ class HelpDesk:
         return await self._note(what, self._granted_to, detail, self._granted_in)
 
     async def _chat(self, by: Literal["crew", "technician"], text: str) -> None:
-        line = ChatLine(session=self._session.id, by=by, text=text, at_utc=time.time())
+        self._said += 1
+        line = ChatLine(
+            session=self._session.id, by=by, text=text, at_utc=time.time(), n=self._said
+        )
         await self._bus.publish(SUPPORT_CHAT, line)
 
+                way=self._bus.way if self.is_needed else "",
+                instance=self._instance,
+                n=self._said,
     async def _say(self) -> None:
         session, now = self._session, time.monotonic()
         self._said_at = now

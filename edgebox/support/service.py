@@ -32,6 +32,7 @@ from edgebox.support.history import History, LinkMinute
 from edgebox.support.listening import Listening
 from edgebox.support.selftest import BusyError, SelfTester
 from edgebox.support.surroundings import Surroundings
+from edgebox.support.ways import SecondWay, Ways
 
 SAY_EVERY_S = 20.0
 """A third of the unit's WatchdogSec."""
@@ -82,8 +83,10 @@ class Support:
             last_test=lambda: self.tester.last,
             make_bundle=lambda: make_bundle(self.here, self.history),
         )
+        ways = Ways(self.bus)
+        self._second = SecondWay(ways, self.bus, self.config, self.heard)
         self.helpdesk = HelpDesk(
-            self.bus, self.config, actions, is_idle=lambda: self.heard.sending == "idle"
+            ways, self.config, actions, is_idle=lambda: self.heard.sending == "idle"
         )
 
     async def listen(self) -> None:
@@ -104,6 +107,7 @@ class Support:
             self._test_after_boot(),
             self._run_what_is_asked(),
             self.helpdesk.run(),
+            self._second.run(lambda: self.helpdesk.is_needed),
         )
 
     def ask(self, reason: Reason, checks: tuple[str, ...] = ()) -> SelfTest | Fault:

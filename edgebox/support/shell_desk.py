@@ -13,7 +13,6 @@ from pathlib import Path
 
 import asyncssh
 
-from edgebox.bus import Bus
 from edgebox.config.support import Support
 from edgebox.messages.base import Done, Fault
 from edgebox.messages.support_shell import SHELL_DOWN, SHELL_UP, OpenShell, ShellBytes, ShellOpened
@@ -21,6 +20,7 @@ from edgebox.support.shell_grant import ShellGrant
 from edgebox.support.shell_papers import Papers, public_line
 from edgebox.support.shell_server import Opening, ShellServer
 from edgebox.support.tunnel import Tunnel
+from edgebox.support.ways import Ways
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class ShellDesk:
 
     def __init__(
         self,
-        bus: Bus,
+        bus: Ways,
         config: Support,
         directory: Path,
         *,

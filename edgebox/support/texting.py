@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from edgebox.bus import Bus
 from edgebox.config import Config
 from edgebox.messages.base import Fault
 from edgebox.messages.vehicle import SEND_INVITE, SendInvite
+from edgebox.support.ways import Ways
 
 SEND_S = 30.0
 
@@ -21,7 +21,7 @@ class Texting:
     """Of the newest link."""
 
     def __init__(
-        self, bus: Bus, config: Config, write: Write, changed: Callable[[], Awaitable[None]]
+        self, bus: Ways, config: Config, write: Write, changed: Callable[[], Awaitable[None]]
     ):
         """`write`: what came of it, into the trail."""
         self.state: Literal["", "sending", "sent", "failed"] = ""

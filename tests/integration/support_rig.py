@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgebox.bus import Bus
 from edgebox.config import Config
+from edgebox.config.bond import Bond
 from edgebox.config.box import Box
 from edgebox.config.media import Camera, Media
 from edgebox.config.support import Support
@@ -36,12 +37,15 @@ from edgebox.messages.support import (
     Report,
     SupportSession,
 )
+from edgebox.messages.support_way import DIRECT
 from edgebox.support.actions import Actions
 from edgebox.support.audit import Entry, verify
 from edgebox.support.heard import Heard
 from edgebox.support.helpdesk import HelpDesk
 from edgebox.support.history import History
+from edgebox.support.listening import Listening
 from edgebox.support.surroundings import Surroundings
+from edgebox.support.ways import SecondWay, Ways
 from tests.conftest import Broker
 
 BOX = "b1"
@@ -62,6 +66,14 @@ class Rig:
     chat: list[ChatLine] = field(default_factory=list)
     tests_asked: list[tuple[str, ...]] = field(default_factory=list)
     running: asyncio.Task[None] | None = None
+    direct: Bus | None = None
+    """The hub's, for what the box says by its second way."""
+    is_direct: bool = False
+
+    @property
+    def desk(self) -> Bus:
+        """The way there now."""
+        return self.direct if self.direct is not None and self.is_direct else self.hub
 
     async def stop(self) -> None:
         """The service ends."""
@@ -72,7 +84,7 @@ class Rig:
     async def order(self, deed: Deed, *, serial: str = KARI, session: str = "") -> Any:
         """What the hub sends for a technician; the result or the Fault."""
         order = Order(session=session or self.session.id, serial=serial, deed=deed)
-        answer = await self.hub.request(SUPPORT_ORDER, order, timeout_s=5)
+        answer = await self.desk.request(SUPPORT_ORDER, order, timeout_s=5)
         return answer.result if isinstance(answer, Report) else answer
 
     async def ask(self) -> HelpLink:
@@ -82,7 +94,7 @@ class Rig:
 
     async def open(self, token: str, *, serial: str = KARI) -> Done | Fault:
         question = OpenSupport(technician="Kari", serial=serial, token=token)
-        return await self.hub.request(OPEN_SUPPORT, question)
+        return await self.desk.request(OPEN_SUPPORT, question)
 
     async def grant(self) -> None:
         """Crew asks, Kari opens the link."""
@@ -109,17 +121,36 @@ class Rig:
         self.chat.append(message)
 
 
+@dataclass(frozen=True)
+class Far:
+    """A hub's broker of its own. `bond`: certificates and links; `direct`: as in the settings."""
+
+    bus: str
+    direct: str
+    bond: Bond
+
+
 @contextlib.asynccontextmanager
 async def rig(
-    broker: Broker, directory: Path, terminal: str = "", phone: str = ""
+    broker: Broker, directory: Path, terminal: str = "", phone: str = "", far: Far | None = None
 ) -> AsyncIterator[Rig]:
-    """A box whose crew and hub are in the test's hands. `terminal`: its `support.shell`."""
+    """A box whose crew and hub are in the test's hands. `terminal`: its `support.shell`.
+
+    `far`: the hub is at a broker of its own, to which the box has a bridge and a second way.
+    """
     secret = Camera(id="c", name="C", kind="rtsp", source="rtsp://user:hunter2@10.0.0.5/1")
-    support = Support(audit="audit.jsonl", recordings="recordings", shell=terminal, phone=phone)
+    support = Support(
+        audit="audit.jsonl",
+        recordings="recordings",
+        shell=terminal,
+        phone=phone,
+        direct=far.direct if far else "",
+    )
     config = Config(
         box=Box(id=BOX),
         media=Media(camera=(secret,)),
         support=support,
+        bond=far.bond if far else Bond(),
         sms=Sms(by="gateway", gateway_url="https://sms.test/"),
         directory=str(directory),
     )
@@ -128,9 +159,10 @@ async def rig(
     async with (
         Bus(broker.address, "support", box=BOX) as bus,
         Bus(broker.address, "panel", box=BOX) as crew,
-        Bus(broker.address, "hub", box=BOX) as hub,
+        Bus(far.bus if far else broker.address, "hub", box=BOX) as hub,
+        Bus(far.bus if far else broker.address, "hub", box=f"{DIRECT}{BOX}") as direct,
     ):
-        one = Rig(crew, hub, heard, history, directory / "audit.jsonl")
+        one = Rig(crew, hub, heard, history, directory / "audit.jsonl", direct=direct)
 
         def ask_test(checks: tuple[str, ...]) -> SelfTest | Fault:
             one.tests_asked.append(checks)
@@ -149,19 +181,33 @@ async def rig(
             last_test=lambda: None,
             make_bundle=make_bundle,
         )
-        helpdesk = HelpDesk(bus, config, actions, is_idle=lambda: heard.sending == "idle")
+        ways = Ways(bus)
+        helpdesk = HelpDesk(ways, config, actions, is_idle=lambda: heard.sending == "idle")
         await hub.publish(DESK_INFO, DeskInfo(url="https://desk.test"))
         await crew.subscribe(SUPPORT_SESSION, one.take_session)
         await crew.subscribe(SUPPORT_CHAT, one.take_chat)
-        await hub.subscribe(SUPPORT_AUDIT, one.take_head)
+        for away in (hub, direct):
+            await away.subscribe(SUPPORT_AUDIT, one.take_head)
         await helpdesk.listen()
         await bus.connected.wait()
-        one.running = asyncio.create_task(helpdesk.run())
+        work = [helpdesk.run()]
+        if far:
+            listening = Listening(bus, heard)
+            await listening.start()
+            second = SecondWay(ways, bus, config, heard)
+            work += [listening.run(), second.run(lambda: helpdesk.is_needed)]
+        one.running = asyncio.create_task(_all(work))
         try:
             yield one
         finally:
             await one.stop()
             history.close()
+
+
+async def _all(work: list[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for one in work:
+            group.create_task(one)
 
 
 def running(name: Any, instance: str = "i1") -> ServiceStatus:
