@@ -73,7 +73,7 @@ REVOKED_EVERY_S = 1.0
 BEAT_S = 1.0
 EVENTS_MAX = 100
 BUNDLE_MAX = 64 * 1024 * 1024
-SLOW = {"restart", "bundle"}
+SLOW = {"restart", "bundle", "link-test"}
 
 
 class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):

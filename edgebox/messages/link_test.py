@@ -49,6 +49,12 @@ class LinkTestResult(Message, frozen=True, tag="link-test-result"):
     """By the test, both ways, IP headers included: charged to the link's month."""
 
 
+class RunLinkTest(Message, frozen=True, tag="link-test"):
+    """A technician's deed: one link, now."""
+
+    link: LinkName
+
+
 class TryLink(Message, frozen=True):
     """Test one link now. The bond answers when it is done, within RESULT_S."""
 

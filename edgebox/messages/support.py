@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from edgebox.messages.base import Done, Id, Message, OptionalId, Request, Text, Topic
 from edgebox.messages.bond import LinkStatus
+from edgebox.messages.link_test import LinkTestResult, RunLinkTest
 from edgebox.messages.selftest import OptionalCheckName, SelfTest
 from edgebox.messages.services import ServiceName, ServiceStatus
 from edgebox.messages.support_call import (
@@ -21,8 +22,8 @@ from edgebox.messages.support_call import (
     OpenCall,
 )
 from edgebox.messages.support_shell import AskShell, OpenShell, ShellOpened, ShellState
-
 from edgebox.messages.support_way import Way
+
 Serial = Annotated[str, Meta(pattern=r"^[0-9A-F]{1,40}\Z")]
 """Of a technician's certificate, in hex."""
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{32}\Z")]
@@ -36,6 +37,7 @@ DeedName = Literal[
     "check",
     "restart",
     "bundle",
+    "link-test",
     "chat",
     "shell-ask",
     "shell",
@@ -68,13 +70,13 @@ class SupportSession(Message, frozen=True):
     command_line: ShellState = "none"
     """Which the crew grants apart from the session."""
     command_line_left_s: float = 0.0
-    call: CallState = "off"
-    call_ended: CallEnd = ""
     way: Way = ""
     """How it gets to the hub; while asked or active."""
     instance: OptionalId = ""
     n: int = 0
     """The how-manieth this instance of the service says: what comes late by another way is old."""
+    call: CallState = "off"
+    call_ended: CallEnd = ""
     """How the last one of this session ended; while off."""
     call_microphone: bool = False
     """The technician hears the cabin now: the crew holds the button."""
@@ -90,10 +92,10 @@ class ChatLine(Message, frozen=True):
     by: Literal["crew", "technician"]
     text: Line
     at_utc: float
-
-
     n: int = 0
     """No other line of the session has it: the same may come by two ways."""
+
+
 SUPPORT_CHAT = Topic("box/{box}/up/support/chat", ChatLine)
 
 
@@ -256,6 +258,7 @@ Deed = (
     | RunCheck
     | Restart
     | ReadBundle
+    | RunLinkTest
     | Say
     | AskShell
     | OpenShell
@@ -349,6 +352,7 @@ Result = (
     | JournalPart
     | EffectiveConfiguration
     | BundlePart
+    | LinkTestResult
     | ShellOpened
     | CallOpened
     | Done

@@ -14,6 +14,15 @@ from typing import get_args
 from edgebox.bus import Bus
 from edgebox.config import Config
 from edgebox.messages.base import Done, Fault
+from edgebox.messages.link_test import (
+    RESULT_S,
+    STOP_TRYING,
+    TRY_LINK,
+    LinkTestResult,
+    RunLinkTest,
+    StopTrying,
+    TryLink,
+)
 from edgebox.messages.selftest import SelfTest
 from edgebox.messages.services import ServiceName, ServiceStatus
 from edgebox.messages.support import (
@@ -23,12 +32,15 @@ from edgebox.messages.support import (
     JournalPart,
     LinkHistory,
     LinkRow,
+    Look,
     Outlook,
     ReadBundle,
+    ReadConfiguration,
     ReadHistory,
     ReadJournal,
     Restart,
     RestartService,
+    Result,
     RunCheck,
 )
 from edgebox.support import journal
@@ -43,12 +55,18 @@ ROWS_MAX = 1200
 PART_BYTES = 96 * 1024
 """Of the bundle in one answer; base64 makes a third more of it."""
 RESTART_S = 20.0
+ANSWER_S = 2.0
+"""The broker's and the bond's own round may add so much to a test."""
 LOOK_EVERY_S = 0.1
 RESTARTABLE: frozenset[ServiceName] = frozenset(get_args(ServiceName)) - {"support"}
 """Not the session's own: that ends with it."""
 KEEPS_VIDEO: frozenset[ServiceName] = frozenset({"media", "bond"})
 """Restarting them interrupts a video for seconds."""
 
+ActionDeed = (
+    Look | ReadHistory | ReadJournal | ReadConfiguration | RunCheck | Restart | ReadBundle
+    | RunLinkTest
+)  # fmt: skip
 AskTest = Callable[[tuple[str, ...]], SelfTest | Fault]
 MakeBundle = Callable[[], Awaitable[bytes]]
 
@@ -77,10 +95,33 @@ class Actions:
         self._last_test = last_test
         self._make_bundle = make_bundle
         self._bundle = b""
+        self._over = asyncio.Event()
+
+    async def carry_out(self, deed: ActionDeed) -> Result | Fault:
+        """Do it."""
+        match deed:
+            case Look():
+                return self.look()
+            case ReadHistory():
+                return self.history(deed)
+            case ReadJournal():
+                return await self.journal(deed)
+            case ReadConfiguration():
+                return self.configuration()
+            case RunCheck():
+                return self.check(deed)
+            case Restart():
+                return await self.restart(deed)
+            case ReadBundle():
+                return await self.bundle(deed)
+            case RunLinkTest():
+                return await self.link_test(deed)
 
     def forget(self) -> None:
-        """A session is over: what was made for it goes."""
+        """A session is over: what was made for it goes, what runs for it ends."""
         self._bundle = b""
+        self._over.set()
+        self._over = asyncio.Event()
 
     def look(self) -> Outlook:
         """How the box is now, and what says nothing."""
@@ -100,6 +141,11 @@ class Actions:
 
     def _missing(self, now_utc: float) -> list[str]:
         """Parts that say nothing; what depends on them is not known, and not made up."""
+        if not self._heard.broker:
+            return [
+                "broker: the box's own is away, so no service is heard",
+                "crew: without it they do not see that you are here, and cannot end it",
+            ]
         services = self._heard.services
         names = [
             name
@@ -141,11 +187,6 @@ class Actions:
     async def restart(self, deed: Restart) -> Done | Fault:
         """Ask the service to end and wait until another instance of it serves."""
         before = self._heard.services.get(deed.service)
-        if not self._heard.broker:
-            return [
-                "broker: the box's own is away, so no service is heard",
-                "crew: without it they do not see that you are here, and cannot end it",
-            ]
         refusal = self._why_not(deed.service, before)
         if refusal is not None or before is None:
             return refusal or Fault(reason="not-found")
@@ -174,6 +215,22 @@ class Actions:
         now = self._heard.services.get(service)
         serves = now is not None and now.state in {"running", "degraded"}
         return serves and now is not None and now.instance != before
+
+    async def link_test(self, deed: RunLinkTest) -> LinkTestResult | Fault:
+        """By the bond, which decides what it may take; no speed while pictures may be sent."""
+        if self._heard.bond(time.time()) is None:
+            return Fault(reason="unreachable", text="the bond says nothing")
+        question = TryLink(link=deed.link, speed=self._heard.sending == "idle")
+        test = self._bus.request(TRY_LINK, question, timeout_s=RESULT_S + ANSWER_S)
+        asked, over = asyncio.create_task(test), asyncio.create_task(self._over.wait())
+        try:
+            await asyncio.wait((asked, over), return_when=asyncio.FIRST_COMPLETED)
+            if not asked.done():
+                await self._bus.request(STOP_TRYING, StopTrying())
+            return await asked
+        finally:
+            asked.cancel()
+            over.cancel()
 
     async def bundle(self, deed: ReadBundle) -> BundlePart | Fault:
         """A part; the first makes the bundle anew."""

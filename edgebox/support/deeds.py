@@ -1,5 +1,6 @@
 """What is said and written of a technician's deeds, on box and hub alike. Pure."""
 
+from edgebox.messages.link_test import RunLinkTest
 from edgebox.messages.support import (
     Deed,
     DeedName,
@@ -62,6 +63,8 @@ def describe(deed: Deed) -> tuple[DeedName, str]:
             return "restart", deed.service
         case ReadBundle():
             return "bundle", ""
+        case RunLinkTest():
+            return "link-test", deed.link
         case Say():
             return "chat", ""
         case AskShell():

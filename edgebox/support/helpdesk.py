@@ -37,18 +37,11 @@ from edgebox.messages.support import (
     EndSupport,
     HelpLink,
     Leave,
-    Look,
     OpenSupport,
     Order,
-    ReadBundle,
-    ReadConfiguration,
-    ReadHistory,
-    ReadJournal,
     Report,
     RequestSupport,
-    Restart,
     Result,
-    RunCheck,
     Say,
     SupportSession,
 )
@@ -71,7 +64,6 @@ from edgebox.messages.support_shell import (
     ShellOpened,
 )
 from edgebox.support.actions import Actions
-from edgebox.support.ways import Ways
 from edgebox.support.call_desk import CallDesk
 from edgebox.support.deeds import Noted, describe
 from edgebox.support.notes import Notes
@@ -79,6 +71,7 @@ from edgebox.support.refusals import Refusals
 from edgebox.support.session import Refusal, Session, Technician
 from edgebox.support.shell_desk import ShellDesk
 from edgebox.support.texting import Texting
+from edgebox.support.ways import Ways
 
 logger = logging.getLogger(__name__)
 
@@ -116,13 +109,6 @@ class HelpDesk:
         self._doing: DeedName | None = None
         self._subject = ""
         self._done_at = float("-inf")
-        self._instance = secrets.token_hex(8)
-        self._said = 0
-
-    @property
-    def is_needed(self) -> bool:
-        """Help is asked for, or somebody is in."""
-        return self._session.state != "off"
         self._noted = Noted()
         self._granted_to: Technician | None = None
         self._granted_in = ""
@@ -130,6 +116,13 @@ class HelpDesk:
         self._orders = 0
         self._refusals = Refusals()
         self._said_at = float("-inf")
+        self._instance = secrets.token_hex(8)
+        self._said = 0
+
+    @property
+    def is_needed(self) -> bool:
+        """Help is asked for, or somebody is in."""
+        return self._session.state != "off"
 
     async def listen(self) -> None:
         """Nobody is in: whatever was before this process is over."""
@@ -290,20 +283,6 @@ class HelpDesk:
 
     async def _result(self, deed: Deed) -> Result | Fault:
         match deed:
-            case Look():
-                return self._actions.look()
-            case ReadHistory():
-                return self._actions.history(deed)
-            case ReadJournal():
-                return await self._actions.journal(deed)
-            case ReadConfiguration():
-                return self._actions.configuration()
-            case RunCheck():
-                return self._actions.check(deed)
-            case Restart():
-                return await self._actions.restart(deed)
-            case ReadBundle():
-                return await self._actions.bundle(deed)
             case Say():
                 await self._chat("technician", deed.text)
                 return Done()
@@ -318,10 +297,11 @@ class HelpDesk:
                 self._session.end("technician")
                 await self._ended("technician", who, session)
                 return Done()
+            case _:
+                return await self._actions.carry_out(deed)
 
     async def _open_shell(self, deed: OpenShell) -> ShellOpened | Fault:
         answer = await self._shell.open(deed)
-        self._said += 1
         if isinstance(answer, Fault):
             await self._note("refused", self._session.technician, f"shell: {answer.text}")
         return answer
@@ -338,12 +318,10 @@ class HelpDesk:
         )
         await self._bus.publish(SUPPORT_CHAT, line)
 
-                way=self._bus.way if self.is_needed else "",
-                instance=self._instance,
-                n=self._said,
     async def _say(self) -> None:
         session, now = self._session, time.monotonic()
         self._said_at = now
+        self._said += 1
         who = session.technician
         await self._bus.publish(
             SUPPORT_SESSION,
@@ -360,6 +338,9 @@ class HelpDesk:
                 texted=self._texting.state if session.state == "asked" else "",
                 command_line=self._shell.grant.state,
                 command_line_left_s=self._shell.grant.left_s(now),
+                way=self._bus.way if self.is_needed else "",
+                instance=self._instance,
+                n=self._said,
                 call=self._call.grant.state if session.state == "active" else "off",
                 call_ended=self._call.grant.ended,
                 call_microphone=self._call.microphone,

@@ -168,7 +168,8 @@ async def test_a_used_link_and_a_stranger_in_anothers_session(
         await at.box.until(state="active")
         assert (await ola.post(path, {"token": token}))["text"] == "used-link"
         assert (await ola.post(path, {"token": "x" * 32}))["reason"] == "refused"
-        for deed in ({"type": "look"}, {"type": "restart", "service": "panel"}):
+        link_test = {"type": "link-test", "link": "lte-1"}
+        for deed in ({"type": "look"}, {"type": "restart", "service": "panel"}, link_test):
             assert (await ola.order(deed))["text"] == "no-session"
         assert (await ola.get(f"/desk/box/{BOX}/bundle"))[0] == 409
 
@@ -179,6 +180,9 @@ async def test_what_is_no_deed_is_refused_before_it_is_sent(broker: Broker, tmp_
             {"deed": {"type": "shell"}},
             {"deed": {"type": "shell", "tunnel": "t" * 32, "key": KEY}},
             {"deed": {"type": "restart", "service": "x; reboot"}},
+            {"deed": {"type": "link-test"}},
+            {"deed": {"type": "link-test", "link": "x" * 41}},
+            {"deed": {"type": "try-link", "link": "lte-1", "speed": True}},
             {"deed": {"type": "look"}, "session": "s1"},
             {"deed": {"type": "look"}, "serial": "AA"},
             [],

@@ -5,6 +5,7 @@ The hub is played by the test, so that each refusal is the box's own.
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +14,15 @@ import msgspec
 import pytest
 
 from edgebox.messages.base import Done, Fault
+from edgebox.messages.bond import BondCounters, BondStatus
+from edgebox.messages.link_test import (
+    STOP_TRYING,
+    TRY_LINK,
+    LinkTestResult,
+    RunLinkTest,
+    StopTrying,
+    TryLink,
+)
 from edgebox.messages.session import MediaSession
 from edgebox.messages.support import (
     ADMIT_TECHNICIAN,
@@ -55,6 +65,7 @@ DEEDS: tuple[Deed, ...] = (
     RunCheck(check="disk"),
     Restart(service="panel"),
     ReadBundle(),
+    RunLinkTest(link="lte-1"),
     Say(text="hi"),
     Leave(),
 )
@@ -410,3 +421,59 @@ def _media(state: Any) -> MediaSession:
     return MediaSession(
         id="secret-patient", state=state, since_utc=0.0, instance="m1", cameras=(), sent=()
     )
+
+
+def _bond() -> BondStatus:
+    return BondStatus(
+        at_utc=time.time(), state="up", since_utc=0.0, links=(), capacity_bps=0, target_bps=0,
+        rtt_ms=None, redundancy=0.0, counters=BondCounters(),
+    )  # fmt: skip
+
+
+async def test_a_link_is_tested_by_the_bond_and_not_its_speed_while_pictures_may_be_sent(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with rig(broker, tmp_path) as box:
+        asked: list[TryLink] = []
+
+        async def test(question: TryLink, keys: dict[str, str]) -> LinkTestResult:
+            asked.append(question)
+            return LinkTestResult(link=question.link, at_utc=1.0, probes=300, loss_up=0.05)
+
+        await box.crew.serve(TRY_LINK, test)
+        await box.grant()
+        deed = RunLinkTest(link="lte-1")
+        assert (await box.order(deed)).reason == "unreachable"
+        for state, speed in ((None, False), ("live", False), ("idle", True)):
+            box.heard.receive_bond(_bond())
+            if state is not None:
+                box.heard.receive_session(_media(state))
+            result = await box.order(deed)
+            assert (result.probes, result.loss_up, result.loss_down) == (300, 0.05, None)
+            assert asked[-1] == TryLink(link="lte-1", speed=speed)
+        await box.until(doing="link-test", subject="lte-1")
+        written = [(entry.what, entry.detail) for entry in box.written()]
+        assert written.count(("link-test", "lte-1")) == 4
+
+
+async def test_a_test_ends_with_the_session(broker: Broker, tmp_path: Path) -> None:
+    async with rig(broker, tmp_path) as box:
+        stopped = asyncio.Event()
+
+        async def test(question: TryLink, keys: dict[str, str]) -> LinkTestResult:
+            await stopped.wait()
+            return LinkTestResult(link=question.link, at_utc=1.0, why="stopped")
+
+        async def stop(question: StopTrying, keys: dict[str, str]) -> Done:
+            stopped.set()
+            return Done()
+
+        await box.crew.serve(TRY_LINK, test)
+        await box.crew.serve(STOP_TRYING, stop)
+        await box.grant()
+        box.heard.receive_bond(_bond())
+        asked = asyncio.create_task(box.order(RunLinkTest(link="lte-1")))
+        await box.until(doing="link-test")
+        await box.crew.request(END_SUPPORT, EndSupport())
+        assert is_refused(await asked, "no-session")
+        assert stopped.is_set()
