@@ -2,6 +2,7 @@
 // ends, by whomever, the page is emptied at once.
 
 import { drawCall, prepareCall } from "./call.js";
+import { clearTests, isTesting, offerTests, prepareTests, run } from "./link_test.js";
 import { drawPlots } from "./plot.js";
 import { closeShell, drawShell, prepareShell } from "./shell.js";
 import { ask, clock, data, element, fill, find, problem, say, software } from "./shared.js";
@@ -95,6 +96,7 @@ function begin() {
 
 function empty() {
   closeShell();
+  clearTests();
   journal = null;
   find("journal-follow").setAttribute("aria-pressed", "false");
   for (const id of ["missing", "findings", "links", "services", "plots", "chat"]) {
@@ -135,9 +137,11 @@ function drawOutlook(outlook) {
         `${(100 * link.loss).toFixed(1)} %`,
         megabits(link.capacity_bps),
         megabits(link.sent_bps),
+        testButton(link),
       ],
     })),
   );
+  offerTests(outlook.links);
   fill(
     find("services"),
     outlook.services.map((service) => ({
@@ -191,6 +195,12 @@ function button(words, act) {
   made.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") act();
   });
+  return made;
+}
+
+function testButton(link) {
+  const made = button(say("link-test"), () => run(link));
+  made.disabled = isTesting();
   return made;
 }
 
@@ -293,6 +303,7 @@ find("request").addEventListener("click", async () => {
 find("leave").addEventListener("click", () => order({ type: "leave" }));
 
 prepareShell(base, order);
+prepareTests(order);
 prepareCall(base, order);
 drawSession();
 follow();
