@@ -6,7 +6,7 @@ of what its budgets hold whatever its sessions: a box that was stolen can have t
 to its own links' addresses alone, and those that did not prove themselves get three times what came
 from them (roaming.py).
 
-A load is the lowest class: none begins, and one that runs ends, while the bond carries anything,
+A load is the lowest class: none begins, and one that runs ends, while pictures or sound are sent,
 and when its box has not asked again for HEARD_S.
 """
 
@@ -104,7 +104,7 @@ class Answers:
         size = min(asked.size, LOAD_MAX)
         if self._is_carrying(now) or not size or not self._grants.bytes.take(size, now):
             return
-        self._path, self._load = path, Load(path, self._sender.outlet.ping, size, now)
+        self._path, self._load = path, Load(path, self._sender, size, now)
         self._granted, self._state = size, LOAD_RUNS
 
     def _end(self, state: int) -> None:

@@ -102,7 +102,7 @@ class Connection:
         self._roaming = Roaming(random_bytes)
         self._responses: dict[int, PathResponse] = {}
         self._data_at: dict[int, float] = {}
-        self._tests = LinkTests(role, self.sender, self._data_at, grants or Grants(now),
+        self._tests = LinkTests(role, self.sender, self.counters, grants or Grants(now),
                                 random_bytes, self._events)  # fmt: skip
 
     # Links and flows

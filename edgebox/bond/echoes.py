@@ -1,7 +1,7 @@
 """Loss, round trip and jitter of one link: numbered probes, which the far end echoes on that link.
 
 Probes are the lowest class there is: each goes only when no datagram waits and its link has room,
-and together they take BUSY_SHARE of what the link carries while it carries anything else. They
+and together they take BUSY_SHARE of what the link carries while there are pictures or sound. They
 want no acknowledgement, so the engine's estimates rest on what they rested on before.
 
 An echo says how many probes had come until then. That tells loss upwards from loss downwards, and
@@ -45,7 +45,7 @@ class Echoes:
         is_carrying: Callable[[float], bool],
         now: float,
     ):
-        """`is_carrying`: datagrams go over the bond now."""
+        """`is_carrying`: pictures or sound go over the bond now."""
         self.why: WhyNot = ""
         """Why it ended early, or has nothing to tell."""
         self.sent = 0

@@ -4,18 +4,25 @@ It costs nothing while there is none: the connection calls it once a second.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal
 
 from edgebox.bond.answers import Answers, Grants
 from edgebox.bond.control import LinkEcho, LinkProbe, LoadAsked, LoadState, TestItem
 from edgebox.bond.events import Event, LinkTested
+from edgebox.bond.meter import Counters
 from edgebox.bond.path import Path
 from edgebox.bond.sender import Sender
 from edgebox.bond.trial import Plan, Trial
+from edgebox.bond.wire import TrafficClass
 
-CARRYING_S = 2.0
-"""Datagrams came or went this lately: the bond is in use."""
+LIVE_S = 2.0
+"""Pictures or sound were seen this lately: they may go on."""
+QUIET_BPS = 20_000
+"""Sound and control above this are a call: 50 packets a second, with headers, come to more."""
+QUIET_PACKETS = 30
+"""Datagrams that came out in a second; what brokers and programs say to each other is fewer."""
+WINDOW_S = 1.0
 
 
 class LinkTests:
@@ -25,24 +32,42 @@ class LinkTests:
         self,
         role: Literal["box", "hub"],
         sender: Sender,
-        data_at: Mapping[int, float],
+        counters: Counters,
         grants: Grants,
         random_bytes: Callable[[int], bytes],
         events: deque[Event],
     ):
-        """`data_at`: when each link last brought a datagram."""
         self._role = role
         self._sender = sender
-        self._data_at = data_at
+        self._counters = counters
+        self._pictures = 0
+        """Sequence numbers of the last video datagrams of all flows, summed."""
+        self._window_at = float("-inf")
+        self._delivered = 0
+        self._live_at = float("-inf")
         self._random_bytes = random_bytes
         self._events = events
         self._trial: Trial | None = None
         self._answers = Answers(sender, grants, self.is_carrying)
 
     def is_carrying(self, now: float) -> bool:
-        """Datagrams go over the bond, in whichever direction."""
-        heard_at = max(self._data_at.values(), default=-1e9)
-        return now - max(self._sender.data_at, heard_at) < CARRYING_S
+        """Pictures or sound go over the bond: up or down, as far as the box sees it.
+
+        The hub looks at what it sends itself: its box, which asks, looks at the rest.
+        """
+        self._look(now)
+        return now - self._live_at < LIVE_S
+
+    def _look(self, now: float) -> None:
+        """Find out from what the engine counts anyway: without a test it does nothing for us."""
+        kept = (flow.last_order.get(TrafficClass.VIDEO, 0) for flow in self._sender.flows.values())
+        pictures, delivered = sum(kept), self._counters.delivered
+        if pictures != self._pictures or self._sender.urgent_bps(now) > QUIET_BPS:
+            self._pictures, self._live_at = pictures, now
+        if self._role == "box" and delivered - self._delivered > QUIET_PACKETS:
+            self._live_at = now
+        if now - self._window_at >= WINDOW_S or delivered - self._delivered > QUIET_PACKETS:
+            self._window_at, self._delivered = now, delivered
 
     def begin(self, plan: Plan, path: Path, now: float) -> Trial:
         """Box: test this link. One that runs is stopped."""
@@ -75,6 +100,7 @@ class LinkTests:
 
     def handle_timeout(self, now: float) -> float:
         """Do what is due; when to be called again."""
+        self._look(now)
         at = self._answers.handle_timeout(now)
         if self._trial is None:
             return at

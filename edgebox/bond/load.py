@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edgebox.bond.estimate import QUEUE_LOW_S
 from edgebox.bond.path import Path, PathState
-from edgebox.bond.probing import SendPing
+from edgebox.bond.sender import Sender
 from edgebox.bond.wire import HEADER_SIZE, IP_UDP_SIZE, TAG_SIZE
 
 LOAD_S = 3.0
@@ -28,13 +28,13 @@ POINTS_S = 0.03
 class Load:
     """Sends; never more than `size` bytes, never longer than LOAD_S."""
 
-    def __init__(self, path: Path, ping: SendPing, size: int, now: float):
+    def __init__(self, path: Path, sender: Sender, size: int, now: float):
         """`size`: IP headers included."""
         self.left = size
         self.is_full = False
         """A queue stood on the link in the last FULL_S: it takes no more."""
         self._path = path
-        self._ping = ping
+        self._sender = sender
         self._ends_at = now + LOAD_S
         self._full_at = float("-inf")
 
@@ -48,10 +48,12 @@ class Load:
         return self._path.attached and self._path.state is not PathState.DOWN
 
     def pump(self, now: float) -> float:
-        """Send what may go; when to look again."""
+        """Send what may go, but nothing while a datagram waits; when to look again."""
+        if self._sender.queued_bytes:
+            return now + LEAST_S
         path, outer = self._path, self._outer()
         while self.left >= outer + IP_UDP_SIZE and path.wait_s(outer, now) == 0:
-            self._ping(path, now, pad_to=outer - HEADER_SIZE - TAG_SIZE)
+            self._sender.outlet.ping(path, now, pad_to=outer - HEADER_SIZE - TAG_SIZE)
             self.left -= outer + IP_UDP_SIZE
         # As of datagrams that wait: only our own estimate holds them back.
         path.estimate.pressed_at = now

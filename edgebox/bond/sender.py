@@ -158,11 +158,6 @@ class Sender:
     # Datagrams out
 
     @property
-    def data_at(self) -> float:
-        """When a datagram was last accepted."""
-        return self._data_at
-
-    @property
     def queued_bytes(self) -> int:
         """Waiting for a link."""
         return self._backlogs[0].bytes + self._backlogs[1].bytes
@@ -384,6 +379,10 @@ class Sender:
             self._backlogs[0].stale_bytes(now),
             now,
         )
+
+    def urgent_bps(self, now: float) -> float:
+        """Control and sound accepted over the last second."""
+        return self._urgent_rate.bps(now)
 
     def redundancy(self, now: float) -> float:
         """Share of the last second's bytes that were copies."""

@@ -2,7 +2,7 @@
 
 Upwards the box fills the link itself and the hub's acknowledgements tell what came through.
 Downwards it asks the hub, which says what it grants (answers.py), and counts what comes.
-Either ends the moment the bond carries anything.
+Either ends the moment the bond carries pictures or sound.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Upwards:
     def handle_timeout(self, now: float) -> float | None:
         """Send; when to be called again, None when it is over."""
         if self._load is None or self._passage is None:
-            self._load = Load(self._path, self._sender.outlet.ping, self._size, now)
+            self._load = Load(self._path, self._sender, self._size, now)
             self._passage = Passage(self._acknowledged, now)
         load = self._load
         self._passage.look(now)
@@ -105,20 +105,28 @@ class Downwards:
             self._answer_at = now + ANSWER_S
             self._ends_at = self._answer_at + LOAD_S + ANSWER_S
         self._passage.look(now)
-        if self._is_carrying(now):
-            return self._end("carrying", now)
-        if not self._path.attached or self._path.state is PathState.DOWN:
-            return self._end("silent", now)
-        state = self._state
-        if state is not None and state.state != LOAD_RUNS:
-            return self._end("refused" if state.state == LOAD_REFUSED else "", now)
-        begun = state is not None or self._passage.carried_bytes > POINTS_BYTES
-        if now >= (self._ends_at if begun else self._answer_at):
-            return self._end("silent" if begun else "no-answer", now)
+        over = self._over(self._passage, now)
+        if over is not None:
+            self._end(over, now)
+            return None
         if now >= self._ask_at:
             self._ask_at = now + ASK_AGAIN_S
             self._ask(self._size, now)
         return now + LOOK_S / 2
+
+    def _over(self, passage: Passage, now: float) -> WhyNot | None:
+        """Why it is over; None: it is not. Empty: as it should be."""
+        if self._is_carrying(now):
+            return "carrying"
+        if not self._path.attached or self._path.state is PathState.DOWN:
+            return "silent"
+        state = self._state
+        if state is not None and state.state != LOAD_RUNS:
+            return "refused" if state.state == LOAD_REFUSED else ""
+        begun = state is not None or passage.carried_bytes > POINTS_BYTES
+        if now >= (self._ends_at if begun else self._answer_at):
+            return "silent" if begun else "no-answer"
+        return None
 
     def stop(self, now: float) -> None:
         """It shall end now."""

@@ -2,8 +2,8 @@
 
     Echoes  ->  Upwards  ->  Downwards
 
-The speed is left out, or ends at once, while the bond carries anything: what fills a link would be
-taken from pictures and sound. A link that dies ends the test with what was known. It is over
+The speed is left out, or ends at once, while the bond carries pictures or sound: what fills a link
+would be taken from them. A link that dies ends the test with what was known. It is over
 within RESULT_S of messages.link_test, whatever comes back.
 """
 
@@ -69,7 +69,7 @@ class Trial:
         is_carrying: Callable[[float], bool],
         now: float,
     ):
-        """`test`: a number of its own. `is_carrying`: datagrams go over the bond now."""
+        """`test`: a number of its own. `is_carrying`: pictures or sound go over the bond now."""
         self.link = path.link
         self._plan = plan
         self._echoes = Echoes(test, path, sender, is_carrying, now)

@@ -60,7 +60,7 @@ class TryLink(Message, frozen=True):
 
     link: LinkName
     speed: bool = True
-    """Also how fast it is; left out whatever is asked while the bond carries anything."""
+    """Also how fast it is; left out whatever is asked while the bond carries pictures or sound."""
 
 
 RESULT_S = 20.0

@@ -217,6 +217,47 @@ def test_a_picture_that_begins_under_load_ends_the_load() -> None:
     assert idle.hub.counters.late == 0
 
 
+def talk(idle: Idle, direction: str, period_s: float, payload: bytes, until_s: float) -> None:
+    """Datagrams of one flow, from the first second on."""
+    end = idle.box if direction == "up" else idle.hub
+    number = 0
+
+    def one() -> None:
+        nonlocal number
+        number += 1
+        sound = b"\x80\x6f" + number.to_bytes(2, "big") + (number * 960).to_bytes(4, "big")
+        clock = idle.network.clock(direction)
+        end.open_flow(1, "server:1", clock)
+        end.send_datagram(1, payload or sound.ljust(100, b"s"), clock)
+        if idle.network.now < START + until_s:
+            idle.network.at(idle.network.now + period_s, one)
+
+    idle.at(1.0, one)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_sound_keeps_a_link_from_being_filled(direction: str) -> None:
+    idle = Idle([steady(2_000_000, 30)])
+    talk(idle, direction, 0.02, b"", 30)
+    result = idle.result()
+    assert (result.loss_up, result.why) == (0, "")
+    assert (result.up.bps, result.up.why) == (None, "carrying")
+    assert (result.down.bps, result.down.why) == (None, "carrying")
+    assert max(idle.network.sent_bytes.values()) < 600_000
+
+
+def test_what_brokers_say_to_each_other_does_not() -> None:
+    """Twelve datagrams a second, and a burst now and then: it goes before the load."""
+    idle = Idle([steady(2_000_000, 30)])
+    talk(idle, "up", 0.08, b"\x43" + b"q" * 600, 30)
+    talk(idle, "down", 0.3, b"\x43" + b"q" * 600, 30)
+    result = idle.result()
+    assert (result.up.why, result.down.why) == ("", "")
+    assert result.up.bps == pytest.approx(1_900_000, rel=0.1)
+    assert idle.hub.counters.late == 0
+    assert idle.hub.counters.delivered > 200
+
+
 # What a box may ask
 
 
