@@ -98,6 +98,13 @@ def show_bond_status(config: Config, *, once: bool, as_json: bool) -> None:
         asyncio.run(_until_signal(status_watch.show_live(config)))
 
 
+def test_link(config: Config, link: str) -> list[str]:
+    """What the running bond finds out about one link, a line each."""
+    from edgebox.bond import trial_view
+
+    return list(trial_view.lines(asyncio.run(trial_view.ask(config, link))))
+
+
 def make_authority(config: Config, name: str) -> list[str]:
     """The fleet's authority and the hub's certificate; what was made."""
     from edgebox.authority import command

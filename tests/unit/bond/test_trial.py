@@ -2,11 +2,14 @@
 
 import itertools
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgebox.bond import trial_view
+from edgebox.bond.box_tests import nothing_known
 from edgebox.bond.connection import Connection
 from edgebox.bond.control import (
     LOAD_ENDED,
@@ -23,7 +26,8 @@ from edgebox.bond.echoes import Echoes
 from edgebox.bond.load import Point, rate_bps
 from edgebox.bond.path import PathState
 from edgebox.bond.trial import Plan, plan_for
-from edgebox.messages.link_test import LinkTestResult
+from edgebox.hub.language import catalogue
+from edgebox.messages.link_test import LinkSpeed, LinkTestResult, WhyNot
 from tests.unit.bond.test_connection import keys
 
 MB = 1_000_000
@@ -186,6 +190,36 @@ def test_a_box_answers_nothing_and_a_hub_believes_nothing() -> None:
         hub._tests.on_item(answer, 0, 1.0)
     assert box.sender.outlet.take() == []
     assert hub.sender.outlet.take() == []
+
+
+def test_a_result_as_text() -> None:
+    result = LinkTestResult(
+        link="lte-1", at_utc=0.0, probes=300, loss_up=0.05, loss_down=0.0, rtt_p50_ms=62.6,
+        rtt_p95_ms=64.0, jitter_ms=1.0, up=LinkSpeed(bps=1_914_595),
+        down=LinkSpeed(bps=5_600_000, at_least=True, why="carrying"), carried_bytes=2_684_055,
+    )  # fmt: skip
+    assert list(trial_view.lines(result)) == [
+        "loss         5.0% up, 0.0% down, of 300 small packets",
+        "round trip   63 ms, 95 of 100 within 64 ms, jitter 1.0 ms",
+        "speed up     1.91 Mbit/s",
+        "speed down   at least 5.60 Mbit/s (pictures or sound have the links now)",
+        "it took      2.68 MB of the link's month",
+    ]
+    nothing = nothing_known("lte-1", "cap")
+    assert list(trial_view.lines(nothing)) == [
+        "loss         not measured: its monthly cap is nearly used",
+        "speed up     not measured: its monthly cap is nearly used",
+        "speed down   not measured: its monthly cap is nearly used",
+        "it took      0.00 MB of the link's month",
+    ]
+    assert set(trial_view.WHY_TEXT) == set(get_args(WhyNot))
+
+
+@pytest.mark.parametrize("language", ["nb", "en"])
+def test_the_desk_has_words_for_each_reason(language: str) -> None:
+    said = catalogue(language)
+    for why in get_args(WhyNot)[1:]:
+        assert said[f"desk.link-test.why.{why}"]
 
 
 def test_what_was_not_measured_is_nothing() -> None:
