@@ -156,8 +156,9 @@ class TechnicianCall:
             self._timer = loop.call_later(self._button.until - now, self._apply)
         line.connection.hold(not is_open)
         self._cabin.talk(line.voice if is_open else None)
-        self._is_open = is_open
-        self._changed.set()
+        if is_open != self._is_open:
+            self._is_open = is_open
+            self._changed.set()
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -228,6 +229,7 @@ class TechnicianCall:
         if self._line is not None and self._line.connection.state == "closed":
             self.end()
         self._apply()
+        self._changed.set()
 
     def _check(self, now: float) -> None:
         """What nobody says."""
