@@ -94,10 +94,21 @@ async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
         # What the fault is.
         links = "document.querySelector('#links').innerText"
         await until_true(desk, f"/Telenor\\s+(down|suspect)/.test({links})")
+
+        # One link measured alone, while the crew sees it; what cannot be measured is not made up.
+        await desk.click("#links tr:nth-child(2) button")
+        await until_true(panel, "document.body.innerText.includes('tester et mobilnett')")
+        tests = "document.querySelector('#link-tests').innerText"
+        await until_true(desk, f"/Telia.*testes nå/.test({tests})")
         await desk.click("#check-all")
         found = "[...document.querySelectorAll('#findings tr')].map(one => one.innerText)"
         wrong = f"{found}.some(one => /link\\s+Telenor/.test(one) && !one.startsWith('I orden'))"
         await until_true(desk, wrong, timeout_s=40)
+
+        measured = r"Telia.*Tap: [\d,]+ % opp, [\d,]+ % ned.*Svartid: \d+ ms.*Fart opp.*Fart ned"
+        await until_true(desk, f"/{measured}/.test({tests})", timeout_s=30)
+        await desk.click("#links tr:nth-child(1) button")
+        await until_true(desk, f"/Telenor.*Tap og svartid ikke målt: \\S+/.test({tests})")
 
         # Configuration and bundle without secrets.
         await desk.click("#configuration-show")
