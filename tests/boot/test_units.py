@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,21 +174,27 @@ def test_command_line_is_for_the_support_service_alone(machine: Machine) -> None
     machine.run("setpriv", "--reuid=edgebox-support", *group, "python3", "-c", connect)
 
 
-def test_missing_credential_is_said_and_mended_without_help(
-    machine: Machine, tmp_path: Path
-) -> None:
-    key = machine.root / "etc/edgebox/credentials/identity.pem"
-    kept = tmp_path / "identity.pem"
-    shutil.move(key, kept)
-    machine.run("systemctl", "restart", unit("bond"), check=False)
+def test_bond_waits_for_an_identity_and_with_one_all_start_anew(machine: Machine) -> None:
+    """As after a factory reset and another voucher; nobody restarts anything by hand."""
+    identity = machine.root / "etc/edgebox/credentials/identity.pem"
+    kept = identity.with_name("kept.pem")
+    panel = machine.show(unit("panel"), "MainPID")
+    identity.rename(kept)
     machine.until(
-        lambda: machine.show(unit("bond"), "ExecMainStatus") == "243",
-        "systemd to say that the credentials cannot be set up",
+        lambda: (
+            machine.show(unit("bond"), "ConditionResult") == "no"
+            and machine.show(unit("bond"), "ActiveState") == "inactive"
+        ),
+        "the bond to wait",
     )
-    assert machine.show(unit("media"), "ActiveState") == "active"
-    assert machine.show(unit("panel"), "ActiveState") == "active"
-    shutil.move(kept, key)
-    machine.until_active(unit("bond"))
+    machine.until_active(*(unit(one) for one in SERVICES if one != "bond"))
+    assert machine.show(unit("panel"), "MainPID") == panel, "nothing else was touched"
+    kept.rename(identity)
+    machine.until_active(*(unit(one) for one in SERVICES))
+    machine.until(
+        lambda: machine.show(unit("panel"), "MainPID") not in {panel, "0"}, "another name's panel"
+    )
+    machine.until_active(*(unit(one) for one in SERVICES))
 
 
 def test_units_of_the_hub_are_correct(hub: Machine) -> None:
