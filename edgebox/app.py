@@ -177,12 +177,12 @@ def list_certificates(config: Config) -> list[str]:
     return command.show(config)
 
 
-def provision(etc: Path, voucher: str) -> str:
+def provision(etc: Path, voucher: str, settings: Path | None) -> str:
     """Spend a voucher; the box's id."""
     from edgebox.provision import enrol
     from edgebox.provision.place import Place
 
-    return asyncio.run(enrol.enrol(Place(etc), voucher))
+    return asyncio.run(enrol.enrol(Place(etc), voucher, settings))
 
 
 def settle_config(etc: Path) -> list[str]:

@@ -255,10 +255,14 @@ def provision(
         "-"
     ),
     etc: EtcPath = DEFAULT_ETC,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", help="An edgebox.toml for it; left out if it is not there."),
+    ] = None,
 ) -> None:
     """Give this box the identity its voucher is for."""
     text = typer.get_text_stream("stdin").readline() if voucher == "-" else voucher
-    box = app.provision(etc, text)
+    box = app.provision(etc, text, settings)
     typer.echo(f"this box is {box} now; its units start anew by themselves")
 
 

@@ -1,5 +1,8 @@
 """A fresh box becomes the one its voucher names: `edgebox provision`.
 
+A configuration may come along, on the same USB stick: it takes the place of the present one, with
+the box's name and hub put in. It has to load before anybody is asked: the voucher is good once.
+
 Everything can be done again after a loss of power or connection at any point: the key is kept
 before a certificate is asked for, the hub answers the same key again, the identity is written last.
 """
@@ -31,18 +34,24 @@ ANSWER_S = 20.0
 ANSWER_MAX = 32_768
 
 
-async def enrol(place: Place, text: str) -> str:
-    """Spend the voucher; gives the box id. Raises DeviceError, ConfigError, RemoteProtocolError."""
+async def enrol(place: Place, text: str, settings: Path | None = None) -> str:
+    """Spend the voucher; gives the box id. `settings`: a configuration that may have come along.
+
+    Raises DeviceError, ConfigError, RemoteProtocolError.
+    """
     if place.is_provisioned:
         raise ConfigError(
             f"{place.identity}: this box has an identity; `edgebox factory-reset` puts it away"
         )
     voucher = vouchers.parse(text)
+    source = settings if settings is not None and settings.exists() else place.config
+    # As it will be: a voucher is not spent on a configuration that would be refused then.
+    _settings(source, voucher.box, vehicle="vehicle", hub="hub.example.org")
     key = await asyncio.to_thread(place.pending_key)
     request = make_request(key, voucher.box)
     answer = await _ask(voucher, request)
     _check(voucher, key, answer)
-    await asyncio.to_thread(_install, place, voucher.box, answer)
+    await asyncio.to_thread(_install, place, voucher.box, answer, source)
     return voucher.box
 
 
@@ -80,14 +89,8 @@ def _check(voucher: Voucher, key: ec.EllipticCurvePrivateKey, answer: Enrolled) 
     check_issued(answer.certificate, answer.authority, key.public_key(), voucher.box)
 
 
-def _install(place: Place, box: str, answer: Enrolled) -> None:
-    text = with_identity(
-        place.config.read_text() if place.config.exists() else "",
-        box=box,
-        vehicle=answer.vehicle,
-        hub=answer.hub,
-    )
-    _check_config(text)
+def _install(place: Place, box: str, answer: Enrolled, source: Path) -> None:
+    text = _settings(source, box, vehicle=answer.vehicle, hub=answer.hub)
     write_whole(place.config, text.encode(), mode=0o644)
     broker = broker_text(box, answer.hub)
     write_whole(place.broker, broker.encode(), mode=0o644)
@@ -95,9 +98,15 @@ def _install(place: Place, box: str, answer: Enrolled) -> None:
     place.put_identity(answer.certificate)
 
 
-def _check_config(text: str) -> None:
-    """It must load before it replaces one that does."""
+def _settings(source: Path, box: str, *, vehicle: str, hub: str) -> str:
+    """What `source` says, for this box. Raises ConfigError for what would not load."""
+    try:
+        found = source.read_text(encoding="utf-8-sig") if source.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: {error}") from error
+    text = with_identity(found, box=box, vehicle=vehicle, hub=hub)
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "edgebox.toml"
+        path = Path(directory) / source.name
         path.write_text(text)
         load(path)
+    return text

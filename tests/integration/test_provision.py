@@ -182,6 +182,26 @@ async def test_lost_answer_and_no_authority(tmp_path: Path, broker: Broker) -> N
         assert key in place.identity.read_bytes()
 
 
+async def test_configuration_that_comes_along_is_taken_and_a_bad_one_costs_no_voucher(
+    tmp_path: Path, broker: Broker
+) -> None:
+    brought = tmp_path / "edgebox.toml"
+    async with fleet(tmp_path, broker) as one:
+        text, place = one.voucher(), Place(tmp_path / "etc")
+        for bad in (b"[panel]\nlanguag = 'nb'\n", b"\xff\xfe", b"[box"):
+            brought.write_bytes(bad)
+            with pytest.raises(ConfigError, match=r"edgebox\.toml"):
+                await enrol(place, text, brought)
+            assert not place.config.exists()
+        brought.write_text("[box]\nid = 'else'\n[[bond.link]]\nname = 'lte'\ninterface = 'wwan0'\n")
+        assert await enrol(place, text, brought) == "box-7"
+        config = load(place.config)
+        assert (config.box.id, config.bond.link[0].interface) == ("box-7", "wwan0")
+        brought.unlink()
+        other = Place(tmp_path / "other")
+        assert await enrol(other, one.voucher("box-8"), brought) == "box-8"
+
+
 async def test_false_hub_is_not_believed(tmp_path: Path, broker: Broker) -> None:
     """Somebody on the way has an authority of their own, but not the voucher."""
     async with fleet(tmp_path, broker) as theirs:
