@@ -1,5 +1,5 @@
-"""What a headset's page is told: who looks, what they point at and write, whether
-its own session stands.
+"""What a headset's page is told: who looks, what they point at, write and show, whether its own
+session stands.
 
 One JSON object a line on a response that does not end (NDJSON); a bearer asked for it. A page that
 does not read is cut off. Nothing of a patient is in it but what remote help draws on this very
@@ -17,20 +17,23 @@ import msgspec
 from edgebox.bus import Bus
 from edgebox.messages.marks import (
     NOTE,
+    PICTURE,
     POINTING,
     STROKE,
     WIPE,
     Note,
+    PicturePart,
     Pointing,
     Stroke,
     Wipe,
 )
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
 
-WAITING_MAX = 500
+WAITING_MAX, WAITING_MAX_BYTES = 500, 1_000_000
+"""Two pictures of the largest size, and what goes with them."""
 PAGES_MAX = 16
-LINES_MAX = 16_384
-"""Bytes handed over at once; the longest line has less."""
+LINES_MAX = 40_000
+"""Bytes handed over at once; the longest line, a piece of a picture, has 13,000."""
 
 Event = dict[str, Any]
 
@@ -41,15 +44,18 @@ class Page:
     def __init__(self, device: str):
         self.device = device
         self._lines: deque[bytes] = deque()
+        self._bytes = 0
         self._over = False
         self._news = asyncio.Event()
 
     def tell(self, event: Event) -> None:
         """Soon; a page that does not read ends."""
-        if len(self._lines) >= WAITING_MAX:
+        if len(self._lines) >= WAITING_MAX or self._bytes > WAITING_MAX_BYTES:
             self.end()
         elif not self._over:
-            self._lines.append(msgspec.json.encode(event) + b"\n")
+            line = msgspec.json.encode(event) + b"\n"
+            self._lines.append(line)
+            self._bytes += len(line)
         self._news.set()
 
     def end(self) -> None:
@@ -70,6 +76,7 @@ class Page:
         found = self._lines.popleft()
         while self._lines and len(found) + len(self._lines[0]) <= LINES_MAX:
             found += self._lines.popleft()
+        self._bytes -= len(found)
         if not self._lines and not self._over:
             self._news.clear()
         return found
@@ -92,6 +99,7 @@ class Events:
         await self._bus.subscribe(STROKE, self._take_stroke)
         await self._bus.subscribe(WIPE, self._take_wipe)
         await self._bus.subscribe(NOTE, self._take_note)
+        await self._bus.subscribe(PICTURE, self._take_picture)
 
     def open(self, device: str) -> Page | None:
         """None when there are too many."""
@@ -161,6 +169,17 @@ class Events:
 
     async def _take_note(self, note: Note, keys: dict[str, str]) -> None:
         self._tell_camera(note.camera, {"type": "text", "by": note.name, "text": note.text})
+
+    async def _take_picture(self, part: PicturePart, keys: dict[str, str]) -> None:
+        event = {
+            "type": "picture",
+            "by": part.name,
+            "id": part.picture,
+            "part": part.part,
+            "of": part.parts,
+            "data": part.data,
+        }
+        self._tell_camera(part.camera, event)
 
     def _tell_camera(self, camera: str, event: Event) -> None:
         for page in list(self._pages):

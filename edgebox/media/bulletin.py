@@ -8,10 +8,12 @@ from edgebox.bus import Bus
 from edgebox.messages.base import Topic
 from edgebox.messages.marks import (
     NOTE,
+    PICTURE,
     POINTING,
     STROKE,
     WIPE,
     Note,
+    PicturePart,
     Pointing,
     Stroke,
     Wipe,
@@ -20,12 +22,13 @@ from edgebox.messages.marks import (
 WAITING_MAX = 500
 """More wait only while the broker is slow or away; the oldest go."""
 
-Shown = Pointing | Stroke | Wipe | Note
+Shown = Pointing | Stroke | Wipe | Note | PicturePart
 TOPICS: dict[type[Shown], Topic[Any]] = {
     Pointing: POINTING,
     Stroke: STROKE,
     Wipe: WIPE,
     Note: NOTE,
+    PicturePart: PICTURE,
 }
 
 

@@ -24,7 +24,9 @@ from edgebox.media.data_messages import (
     FromPage,
     Moment,
     Monitors,
+    Picture,
     Pointed,
+    Show,
     StillStart,
     TakeStill,
     ToPage,
@@ -34,6 +36,7 @@ from edgebox.media.data_messages import (
     encode,
 )
 from edgebox.media.encoder import Still
+from edgebox.media.incoming import Incoming
 from edgebox.messages.session import Admitted
 from edgebox.roles import RIGHTS
 
@@ -89,7 +92,7 @@ class Channel:
         guest: Admitted,
         conduct: Conduct,
         visible: Callable[[], tuple[str, ...]],
-        handle: Callable[["Channel", FromPage], Reason | None],
+        handle: Callable[["Channel", FromPage | Picture], Reason | None],
         flooded: Callable[[], None],
     ):
         """`visible`: cameras this person sees now. `handle` does what a message says.
@@ -104,6 +107,7 @@ class Channel:
         self._handle = handle
         self._flooded = flooded
         self._wires: dict[str, Wire] = {}
+        self._incoming = Incoming()
         self._lines: deque[Drawn | Erased] = deque(maxlen=LINES_WAITING_MAX)
         self._drawing: asyncio.Task[None] | None = None
         self._still: asyncio.Task[None] | None = None
@@ -136,6 +140,7 @@ class Channel:
         self._closed = True
         self._wires.clear()
         self._lines.clear()
+        self._incoming.drop()
         if self._drawing is not None:
             self._drawing.cancel()
         self.drop_still()
@@ -210,10 +215,11 @@ class Channel:
                 break
         self._drawing = None
 
-    def deny(self, message: FromPage, reason: Reason) -> None:
+    def deny(self, message: FromPage | Picture, reason: Reason) -> None:
         """Say that it is not done."""
         number = message.id if isinstance(message, TakeStill) else 0
-        self.send(Denied(what=type(message).__name__, reason=reason, id=number))
+        what = Show if isinstance(message, Picture) else type(message)
+        self.send(Denied(what=what.__name__, reason=reason, id=number))
 
     @property
     def sends_still(self) -> bool:
@@ -267,16 +273,33 @@ class Channel:
             return
         now = time.monotonic()
         try:
-            message = decode(data)
+            if isinstance(data, bytes):
+                self._take_piece(data)
+            else:
+                self._take(decode(data), now)
         except RemoteProtocolError as error:
             logger.info("a page's data message was dropped: %s", error)
             self._conduct.malformed(now)
-        else:
-            if self._conduct.take(type(message), now):
-                reason = self._handle(self, message)
-                if reason is not None:
-                    self.deny(message, reason)
         self._end_flood(now)
+
+    def _take(self, message: FromPage, now: float) -> None:
+        if not self._conduct.take(type(message), now):
+            if isinstance(message, Show):
+                # Its pieces are on their way, and no flood.
+                self._incoming.skip(message)
+                self.deny(message, "busy")
+            return
+        reason = self._handle(self, message)
+        if isinstance(message, Show):
+            (self._incoming.skip if reason else self._incoming.begin)(message)
+        if reason is not None:
+            self.deny(message, reason)
+
+    def _take_piece(self, piece: bytes) -> None:
+        picture = self._incoming.take(piece)
+        reason = self._handle(self, picture) if picture is not None else None
+        if picture is not None and reason is not None:
+            self.deny(picture, reason)
 
     def _end_flood(self, now: float) -> None:
         if self._conduct.is_flood(now):

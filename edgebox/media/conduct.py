@@ -10,7 +10,9 @@ from edgebox.media.data_messages import (
     Focus,
     FromPage,
     Move,
+    Picture,
     Point,
+    Show,
     TakeStill,
     Write,
     Zoom,
@@ -28,6 +30,7 @@ ALLOWANCES: Mapping[type[FromPage], tuple[float, float]] = {
     Zoom: (20.0, 40.0),
     Move: (20.0, 40.0),
     Write: (0.5, 4.0),
+    Show: (0.2, 2.0),
 }
 """Of each kind: so many a second, and so many at once. A hand needs no more."""
 EXCESS_MAX = 200.0
@@ -74,7 +77,7 @@ class Conduct:
 
 
 def refusal(
-    message: FromPage, rights: Rights, visible: Collection[str], *, hidden: bool
+    message: FromPage | Picture, rights: Rights, visible: Collection[str], *, hidden: bool
 ) -> Reason | None:
     """Why it is not done. `visible`: cameras that are sent and that this person may see."""
     if not rights.guides:

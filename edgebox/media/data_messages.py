@@ -4,11 +4,12 @@ The page opens the channel, label `edgebox`, ordered and reliable, in the same c
 pictures; DTLS takes it from end to end, so the hub reads none of it. Pointing goes over a second
 one, label `pointing`, unordered and without retransmission. A text message holds at most
 MESSAGE_MAX_BYTES (Values: what the board holds, some 100 kB at most); a still's bytes follow its
-StillStart as binary messages of at most CHUNK_BYTES.
+StillStart as binary messages of at most CHUNK_BYTES, and a page's own picture its Show.
 
 The box answers only what the person's role may do (edgebox.roles): the rest is Denied.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
@@ -28,6 +29,8 @@ MESSAGE_MAX_BYTES = 8192
 CHUNK_BYTES = 1024
 """One chunk is one datagram on the way: SCTP need not put pieces together."""
 STILL_MAX_BYTES = 8 * 1024 * 1024
+SHOWN_MAX_BYTES = 300_000
+"""A picture that a page sends to who wears a camera; pages make them of a third of that."""
 
 Speed = Annotated[float, Meta(ge=-1.0, le=1.0)]
 
@@ -103,7 +106,26 @@ class Write(_Message, frozen=True):
     text: Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 
 
-FromPage = Focus | Point | Draw | Erase | TakeStill | Zoom | Move | Write
+class Show(_Message, frozen=True):
+    """A picture for whoever wears or holds this camera: `bytes` of JPEG follow as binary messages.
+
+    One at a time for each page; a new one ends what has come of the last.
+    """
+
+    camera: Id
+    bytes: Annotated[int, Meta(ge=1, le=SHOWN_MAX_BYTES)]
+
+
+FromPage = Focus | Point | Draw | Erase | TakeStill | Zoom | Move | Write | Show
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What followed a Show, whole and checked."""
+
+    camera: str
+    jpeg: bytes
+
 
 # Box to page
 

@@ -26,8 +26,10 @@ from edgebox.media.data_messages import (
     Focus,
     FromPage,
     Move,
+    Picture,
     Point,
     Pointed,
+    Show,
     TakeStill,
     ToPage,
     View,
@@ -36,12 +38,12 @@ from edgebox.media.data_messages import (
 )
 from edgebox.media.encoder import Encoder
 from edgebox.media.lines import Lines
-from edgebox.messages.marks import Note, Pointing, Stroke, Wipe
+from edgebox.messages.marks import PART_BYTES, Note, PicturePart, Pointing, Stroke, Wipe
 from edgebox.messages.session import Admitted
 
 logger = logging.getLogger(__name__)
 
-Shown = Pointing | Stroke | Wipe | Note
+Shown = Pointing | Stroke | Wipe | Note | PicturePart
 
 
 class Mover(Protocol):
@@ -97,6 +99,8 @@ class Guidance:
         self._channels: list[Channel] = []
         self._conducts: dict[str, Conduct] = {}
         self._lines = Lines()
+        self._pictures = 0
+        """Sent to who wears a camera, since this process started."""
 
     # Pages come and go
 
@@ -152,12 +156,12 @@ class Guidance:
 
     # What they say
 
-    def _handle(self, channel: Channel, message: FromPage) -> Reason | None:
+    def _handle(self, channel: Channel, message: FromPage | Picture) -> Reason | None:
         hidden = self._around.hidden()
         reason = refusal(message, channel.rights, channel.visible(), hidden=hidden)
         return reason or self._do(channel, message)
 
-    def _do(self, channel: Channel, message: FromPage) -> Reason | None:
+    def _do(self, channel: Channel, message: FromPage | Picture) -> Reason | None:
         match message:
             case Focus():
                 return None if self._around.focus(message.camera, channel.guest.name) else "failed"
@@ -175,6 +179,10 @@ class Guidance:
                 return self._take_still(channel, message)
             case Write():
                 return self._write(channel, message)
+            case Show():
+                return None if self._is_worn(message.camera) else "not-found"
+            case Picture():
+                return self._show(channel, message)
         return None
 
     def _point(self, channel: Channel, message: Point) -> None:
@@ -225,7 +233,7 @@ class Guidance:
 
     def _write(self, channel: Channel, message: Write) -> Reason | None:
         """To a camera that somebody wears or holds, and to no other."""
-        if self._encoders[message.camera].camera.kind != "headset":
+        if not self._is_worn(message.camera):
             return "not-found"
         guest = channel.guest
         self._around.show(
@@ -237,6 +245,29 @@ class Guidance:
             )
         )
         return None
+
+    def _show(self, channel: Channel, picture: Picture) -> Reason | None:
+        """In parts: what goes past them on the bus waits for one part at most."""
+        if not self._is_worn(picture.camera):
+            return "not-found"
+        self._pictures += 1
+        starts = range(0, len(picture.jpeg), PART_BYTES)
+        for number, start in enumerate(starts):
+            self._around.show(
+                PicturePart(
+                    participant=channel.guest.participant,
+                    name=channel.guest.name,
+                    camera=picture.camera,
+                    picture=self._pictures,
+                    part=number,
+                    parts=len(starts),
+                    data=picture.jpeg[start : start + PART_BYTES],
+                )
+            )
+        return None
+
+    def _is_worn(self, camera: str) -> bool:
+        return self._encoders[camera].camera.kind == "headset"
 
     def _zoom(self, message: Zoom) -> None:
         encoder = self._encoders[message.camera]

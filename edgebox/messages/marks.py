@@ -46,7 +46,25 @@ class Note(Message, frozen=True):
     text: Text
 
 
+PART_BYTES = 9_000
+"""Of a picture; as a line of text it is below what a headset's page is handed at once."""
+
+
+class PicturePart(Message, frozen=True):
+    """A piece of a JPEG that somebody sent to whoever wears or holds this camera. In no log."""
+
+    participant: Id
+    name: Text
+    camera: Id
+    picture: Annotated[int, Meta(ge=0)]
+    """Tells pictures apart; rises while media runs."""
+    part: Annotated[int, Meta(ge=0, le=99)]
+    parts: Annotated[int, Meta(ge=1, le=100)]
+    data: Annotated[bytes, Meta(max_length=PART_BYTES)]
+
+
 POINTING = Topic("box/{box}/local/pointing", Pointing, qos=0)
 STROKE = Topic("box/{box}/local/stroke", Stroke)
 WIPE = Topic("box/{box}/local/wipe", Wipe)
 NOTE = Topic("box/{box}/local/note", Note)
+PICTURE = Topic("box/{box}/local/picture", PicturePart)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -162,6 +162,7 @@ async def headset_page(
     first: str = "",
     lang: str = "nb",
     script: str = "",
+    more_flags: Sequence[str] = (),
 ) -> AsyncIterator[Page]:
     """The device's page in a Chromium with a fake camera; pairing is a stub.
 
@@ -171,6 +172,7 @@ async def headset_page(
         flags = [
             *FLAGS,
             *FAKE_MEDIA,
+            *more_flags,
             f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
         ]
         browser = await play.chromium.launch(executable_path=CHROMIUM, args=flags)

@@ -223,6 +223,8 @@ class StandInBox:
     )
     sending: Sending = field(default_factory=lambda: Sending(level="full"))
     said: list[Any] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
+    """Of pictures that pages sent."""
     """What pages sent on their data channels, as edgebox.media.data_messages."""
     channels: dict[str, RTCDataChannel] = field(default_factory=dict)
     scenic: bool = False
@@ -295,6 +297,13 @@ class StandInBox:
         now_utc = time.time()
         message = Position(**{"at_utc": now_utc, "received_utc": now_utc, **values})
         await self.bus.publish(POSITION, message)
+
+    def _hear(self, data: str | bytes) -> None:
+        """On a data channel."""
+        if isinstance(data, str):
+            self.said.append(decode(data))
+        else:
+            self.pieces.append(data)
 
     def _carried(self, role: Role) -> list[str]:
         """Cameras this role may see, in the order of the connection's sections."""
@@ -442,7 +451,7 @@ class StandInBox:
         def keep_channel(channel: RTCDataChannel) -> None:
             if channel.label == "edgebox":
                 self.channels[offer.peer] = channel
-            channel.on("message", lambda text: self.said.append(decode(text)))
+            channel.on("message", self._hear)
 
         @connection.on("track")
         def keep_track(track: Any) -> None:

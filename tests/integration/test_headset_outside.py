@@ -34,6 +34,13 @@ from tests.integration.headset_road import (
     road,
 )
 from tests.integration.media_rig import PAGE_JS, Observer, frames_seen, until, watch
+from tests.integration.tones import (
+    ATTACH_JS,
+    DOCTOR_HZ,
+    TONES_JS,
+    WEARER_JS,
+    until_heard,
+)
 from tests.namespaces.world import why_not
 
 CODE = re.compile(r"EDGE1:[A-Za-z0-9_-]{22}:[A-Za-z0-9_-]{43}")
@@ -44,6 +51,10 @@ PREVIEWED = """async ([url, name]) => {
     if (answer.status !== 201) throw new Error(`${answer.status}`);
     await takeAnswer(name, await answer.text());
 }"""
+SPEAKS_JS = """(hz) => {
+    window.openChannels = ({pc}) => pc.addTransceiver(spoken(hz), {direction: "sendonly"});
+}"""
+"""The doctor's page speaks, in the place of its data channels."""
 
 pytestmark = [
     pytest.mark.alone,
@@ -98,6 +109,7 @@ async def test_out_of_the_vehicle_and_back_without_a_touch(broker: Broker, tmp_p
         await box.until(lambda s: state_of(s) == "live", 20)
         assert statuses.outside is False
         page, mid = await looking(here, box, await here.chromium(play, "car"), headset)
+        await hears(device)
 
         for leave, outside in ((here.leave, True), (here.come_back, False)):
             leave()
@@ -114,8 +126,16 @@ async def test_out_of_the_vehicle_and_back_without_a_touch(broker: Broker, tmp_p
                 device, "document.getElementById('audience').textContent.includes('Dr. Test')", 15
             )
             assert await device.evaluate("document.body.dataset.state") == "live"
+            await hears(device)
         leases = (tmp_path / "headset.log").read_text().count(": lease ")
         assert leases == 1, "paired anew on the way"
+
+
+async def hears(device: Page) -> None:
+    """The doctor's tone comes out of the device, by the way that it is reached on now."""
+    await until(device, "headset.listener.audible", 15)
+    await until(device, f"({ATTACH_JS})()")
+    await until_heard(device, {DOCTOR_HZ}, 15)
 
 
 async def enrolled(here: Road, browser: Browser) -> Page:
@@ -126,6 +146,7 @@ async def enrolled(here: Road, browser: Browser) -> Page:
     found = CODE.search(await here.ticket())
     assert found
     page: Page = await context.new_page()
+    await page.add_init_script(WEARER_JS)
     await page.goto(f"{here.url}#{found[0]}")
     return page
 
@@ -135,8 +156,9 @@ async def looking(here: Road, box: Observer, browser: Browser, headset: str) -> 
     page: Page = await browser.new_page()
     await page.route(f"{ORIGIN}/**", lambda route: route.fulfill(body="", content_type="text/html"))
     await page.goto(f"{ORIGIN}/")
-    await page.evaluate("() => {" + PAGE_JS + "}")
-    answer = await watch(box, page, here.turn, peer="doctor", sections=1)
+    await page.evaluate("() => {" + PAGE_JS + TONES_JS + "}")
+    await page.evaluate(SPEAKS_JS, DOCTOR_HZ)
+    answer = await watch(box, page, here.turn, peer="doctor", sections=1, data=True)
     assert isinstance(answer, WatchAnswer), answer
     mid = next(one.mid for one in answer.streams if one.camera == headset)
     await frames_seen(page, "doctor", {mid})

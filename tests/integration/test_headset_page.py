@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Page
 
 from edgebox.messages.base import Done
 from edgebox.messages.session import START_VIDEO, MediaSession, StartVideo, WatchAnswer
@@ -23,6 +24,22 @@ MARKED = """() => {
   const height = video.videoHeight * scale;
   const top = at.top + (at.height - height) / 2;
   return Math.abs(marks.top - top) < 2 && Math.abs(marks.height - height) < 2;
+}"""
+SHOW_JS = """async ([name, camera, what]) => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [854, 480];
+  const draw = canvas.getContext("2d");
+  for (let i = 0; i < 4000; i++) {
+    draw.fillStyle = `hsl(${i * 37 % 360} 80% 50%)`;
+    draw.fillRect(i * 131 % 854, i * 71 % 480, 16, 16);
+  }
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.6));
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  if (what === "junk") bytes.fill(60, 4);
+  const {wire} = peers[name];
+  wire.send(JSON.stringify({type: "Show", camera, bytes: bytes.length}));
+  for (let at = 0; at < bytes.length; at += 16384) wire.send(bytes.subarray(at, at + 16384));
+  return bytes.length;
 }"""
 pytestmark = [pytest.mark.alone, pytest.mark.browser]
 
@@ -63,6 +80,27 @@ async def test_headset_is_a_camera_at_the_remote_page_without_a_tap(
             await page.click("#said")
             await until(page, f"({MARKED})()")
             await until(page, "document.getElementById('said').hidden")
+            await page.set_viewport_size({"width": 854, "height": 480})
+            await shows_a_picture(page, doctor, headset.id)
+
+
+async def shows_a_picture(page: Page, doctor: Page, headset: str) -> None:
+    """What the doctor sends is seen, all of it, until it is closed; junk is not."""
+    visible = "!document.getElementById('shown').hidden"
+    assert await doctor.evaluate(SHOW_JS, ["p1", headset, "junk"]) > 0
+    await until(doctor, "peers.p1.wire.bufferedAmount === 0")
+    size = await doctor.evaluate(SHOW_JS, ["p1", headset, "picture"])
+    assert 20_000 < size < 300_000
+    await until(page, visible)
+    await until(page, "document.getElementById('shown-picture').naturalWidth === 854")
+    assert await page.inner_text("#shown-by") == "Bilde fra Dr. Test"
+    above = "document.getElementById('shown').getBoundingClientRect().bottom"
+    assert await page.evaluate(
+        f"{above} <= document.getElementById('commands').getBoundingClientRect().top"
+    )
+    await page.click('[data-command="close"]')
+    await until(page, f"!({visible})")
+    assert not await page.evaluate("document.getElementById('shown-picture').hasAttribute('src')")
 
 
 async def test_lost_lease_cuts_the_picture(broker: Broker, tmp_path: Path) -> None:

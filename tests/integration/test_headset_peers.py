@@ -19,6 +19,7 @@ from aiortc.rtp import RtpPacket
 from playwright.async_api import Page, Route, async_playwright
 
 from edgebox.media.aiortc_hooks import receiving
+from edgebox.media.sound.opus import Decoder
 from edgebox.messages.base import Done
 from edgebox.messages.session import (
     START_VIDEO,
@@ -38,6 +39,8 @@ from tests.integration.headset_rig import (
     headset_configuration,
 )
 from tests.integration.media_rig import FLAGS, admit, chromium_page, frames_seen, watch
+from tests.integration.sound_page import CALL_JS, call
+from tests.integration.tones import AUDIBLE_FLAGS, DOCTOR_HZ, DOCTOR_JS
 
 NODE = Path(__file__).parents[1] / "node"
 MODULES = NODE / "node_modules"
@@ -214,6 +217,47 @@ async def test_werift_is_seen_by_the_doctor(
         async with asyncio.timeout(30):
             while box.statuses[-1].headsets:
                 await asyncio.sleep(0.05)
+
+
+async def test_werift_hears_the_doctor_until_the_lease_ends(
+    broker: Broker, turn_server: TurnServer, tmp_path: Path
+) -> None:
+    """Over the access point, with ICE, DTLS and SRTP that are no browser's: Opus that decodes."""
+    config = headset_configuration(broker, tmp_path, turn_server.address)
+    preview = f"http://{config.media.preview_listen}/"
+    async with headset_box(config) as box, chromium_page(*AUDIBLE_FLAGS, url=preview) as doctor:
+        await doctor.evaluate("() => {" + CALL_JS + DOCTOR_JS + "}")
+        assert await box.observer.bus.request(START_VIDEO, StartVideo()) == Done()
+        await box.observer.until(lambda s: s.state == "live")
+        process = await asyncio.create_subprocess_exec(
+            "node", NODE / "werift_listen.mjs", f"https://{config.headset.listen}/whep", BEARER,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        assert process.stdout is not None
+        try:
+            answer = await call(box.observer, doctor, turn_server, sections=1)
+            assert isinstance(answer, WatchAnswer), answer
+            decoder, samples = Decoder(), np.zeros(0, np.int16)
+            async with asyncio.timeout(20):
+                while len(samples) < 48_000:
+                    line = (await process.stdout.readline()).strip().decode()
+                    assert line, samples
+                    assert not line.startswith("refused"), line
+                    if line not in {"answered", "connected"}:
+                        samples = np.concatenate([samples, decoder.decode(bytes.fromhex(line))])
+            spectrum = np.abs(np.fft.rfft(samples[-24_000:].astype(float)))
+            assert abs(int(spectrum.argmax()) * 2 - DOCTOR_HZ) < 10
+            box.door.end(BEARER)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    while await process.stdout.readline():
+                        pass
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    await process.stdout.readline()
+        finally:
+            process.kill()
+            await process.communicate()
 
 
 @contextlib.asynccontextmanager

@@ -5,11 +5,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import av
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, WebSocketRoute
 
-from edgebox.media.data_messages import Draw, Erase, Focus, Move, Point, TakeStill, Write, Zoom
+from edgebox.media.data_messages import (
+    Draw,
+    Erase,
+    Focus,
+    Move,
+    Point,
+    Show,
+    TakeStill,
+    Write,
+    Zoom,
+)
+from edgebox.media.jpeg import cleaned
 from edgebox.messages.session import Sending
 from tests.conftest import Broker, TurnServer
 from tests.integration import hub_box
@@ -381,6 +393,38 @@ def worn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_box, "CAMERAS", (("headset-1", "Hodekamera"), ("rear", "Bakrom")))
 
 
+async def shows_the_frozen_picture(page: Page, box: StandInBox) -> None:
+    """It goes as it stands, with what is drawn on it, small enough for the device."""
+    await until_seen(page, "!document.getElementById('freeze').disabled", 20)
+    await page.click("#freeze")
+    await page.click("#draw")
+    x, y = await centre(page)
+    await page.mouse.move(x - 40, y)
+    await page.mouse.down()
+    await page.mouse.move(x + 40, y, steps=5)
+    await page.mouse.up()
+    await page.click("#draw")
+    box.pieces.clear()
+    await page.click("#show")
+    await until(lambda: said(box, Show))
+    (show,) = said(box, Show)
+    assert show.camera == "headset-1"
+    await until(lambda: sum(map(len, box.pieces)) == show.bytes)
+    frame = decoded(cleaned(b"".join(box.pieces)))
+    assert frame.width <= 854
+    assert frame.height <= 480
+    line = frame.to_ndarray(format="rgb24")[frame.height // 2, frame.width // 2].astype(int)
+    assert line[0] > 200, f"the line is not yellow: {line}"
+    assert line[2] < 150
+    assert await page.inner_text("#told") == "Bildet er sendt til den som har kameraet på."
+    await page.click("#freeze")
+
+
+def decoded(jpeg: bytes) -> av.VideoFrame:
+    (frame,) = av.VideoCodecContext.create("mjpeg", "r").decode(av.Packet(jpeg))
+    return frame
+
+
 async def test_who_wears_the_camera_is_written_to(
     worn: None, box: StandInBox, browser: Browser
 ) -> None:
@@ -394,6 +438,7 @@ async def test_who_wears_the_camera_is_written_to(
     assert said(box, Write) == [Write(camera="headset-1", text="Litt til venstre")]
     assert await page.input_value("#write-text") == ""
     assert await page.inner_text("#told") == "Sendt til den som har kameraet på."
+    await shows_the_frozen_picture(page, box)
     # Keys that are tools elsewhere are letters here.
     await page.focus("#write-text")
     await page.keyboard.press("p")

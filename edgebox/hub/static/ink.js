@@ -38,6 +38,13 @@ export class Ink {
     line.setAttribute("points", `${line.getAttribute("points") ?? ""} ${added}`.trim());
   }
 
+  // All lines, each as points [x, y].
+  lines() {
+    return [...this.strokes.values()].map((line) =>
+      line.getAttribute("points").split(" ").map((point) => point.split(",").map(Number)),
+    );
+  }
+
   has(key) {
     return this.strokes.has(key);
   }

@@ -97,7 +97,7 @@ const tools = new Tools({
   part,
   canGuide,
   changed: () => refresh(),
-  sent: () => tell(say("tool.sent")),
+  sent: (what) => tell(say(what === "text" ? "tool.sent" : `tool.sent.${what}`)),
 });
 const sound = new Sound(() => refresh());
 const controls = new Controls({

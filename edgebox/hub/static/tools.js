@@ -1,7 +1,8 @@
 // What a person who guides can do to the main picture: point, draw, wipe, freeze, take a still, zoom
-// and pan, turn the camera, write to who wears it. By mouse, finger and keyboard.
+// and pan, turn the camera, write and show to who wears it. By mouse, finger and keyboard.
 
 import { $, press, write } from "./dom.js";
+import { show } from "./show.js";
 import { say } from "./words.js";
 import { SIZE_MIN, Zoom, inside, scaled } from "./zoom.js";
 
@@ -19,7 +20,8 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export class Tools {
   // main(): {camera, tile} of the large picture, or null. guide: Guide. still: Still.
   // part(camera): what of it is seen. canGuide(): whether the box listens now. changed(): the
-  // picture was frozen or let go. sent(): a line is on its way to who wears the camera.
+  // picture was frozen or let go. sent(what): "text" or "picture" is on its way to who wears the
+  // camera, or "nothing": it could not be sent.
   constructor({ main, guide, still, part, canGuide, changed, sent }) {
     Object.assign(this, { main, guide, still, part, canGuide, changed, sent });
     this.mode = null; // null, "point" or "draw"
@@ -51,8 +53,19 @@ export class Tools {
       if (!text || !main || !this.canGuide()) return;
       this.guide.tell({ type: "Write", camera: main.camera, text });
       $("write-text").value = "";
-      this.sent();
+      this.sent("text");
     });
+    press($("show"), () => this.showPicture());
+  }
+
+  // What is seen here, with its lines, on the display of who wears the camera.
+  async showPicture() {
+    const main = this.main();
+    if (!main || !this.canGuide()) return;
+    $("show").disabled = true;
+    const done = await show(main.tile, main.camera, (what) => this.guide.tell(what));
+    $("show").disabled = false;
+    this.sent(done ? "picture" : "nothing");
   }
 
   setUpPointers(stage) {

@@ -123,12 +123,13 @@ export class Watch {
     for (const peer of [...this.connections(), this.spare]) peer?.give(kind, track);
   }
 
-  // On the data channel; false if there is none. `lossy`: late is worse than never.
+  // On the data channel, a message or bytes; false if there is none. `lossy`: late is worse than
+  // never.
   tell(message, lossy = false) {
     const peer = this.current;
     const channel = lossy ? peer?.pointing : peer?.channel;
     if (channel?.readyState !== "open") return false;
-    channel.send(JSON.stringify(message));
+    channel.send(message instanceof Uint8Array ? message : JSON.stringify(message));
     return true;
   }
 

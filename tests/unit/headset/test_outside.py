@@ -9,12 +9,12 @@ import msgspec
 from edgebox.bus import Bus
 from edgebox.headset import outside
 from edgebox.headset.door import Lease, Refusal
-from edgebox.headset.events import WAITING_MAX, Events
+from edgebox.headset.events import LINES_MAX, WAITING_MAX, WAITING_MAX_BYTES, Events
 from edgebox.headset.outside import Outside
 from edgebox.headset.whip import Request, Response
 from edgebox.messages.base import Fault
 from edgebox.messages.headset import OutsideEvents, OutsidePoll, OutsideRequest, OutsideResponse
-from edgebox.messages.marks import Note, Wipe
+from edgebox.messages.marks import PART_BYTES, Note, PicturePart, Wipe
 from edgebox.messages.session import TurnCredentials
 
 TURN = TurnCredentials(username="u", password="p")
@@ -125,6 +125,42 @@ async def test_page_is_told_what_is_pointed_at_and_written_on_its_own_picture_on
         await rig.events._take_wipe(Wipe(camera=camera), {})
     told = [msgspec.json.decode(line) for line in (await rig.poll()).lines.splitlines()]
     assert told == [{"type": "text", "by": "Dr. Berg", "text": "til camera-1"}, {"type": "wipe"}]
+
+
+def part(number: int, camera: str = "camera-1") -> PicturePart:
+    return PicturePart(
+        participant="p", name="Dr. Berg", camera=camera, picture=7, part=number, parts=3,
+        data=bytes(PART_BYTES),
+    )  # fmt: skip
+
+
+async def test_page_is_shown_a_picture_that_is_for_it_in_lines_that_fit() -> None:
+    rig = Rig()
+    await rig.poll()
+    await rig.events._take_picture(part(0, "camera-2"), {})
+    for number in range(3):
+        await rig.events._take_picture(part(number), {})
+    told: list[Any] = []
+    while len(told) < 3:
+        lines = (await rig.poll()).lines
+        assert len(lines) <= LINES_MAX
+        told += [msgspec.json.decode(line) for line in lines.splitlines()]
+    assert [(one["type"], one["by"], one["id"], one["part"], one["of"]) for one in told] == [
+        ("picture", "Dr. Berg", 7, number, 3) for number in range(3)
+    ]
+    assert {len(one["data"]) for one in told} == {PART_BYTES * 4 // 3}
+
+
+async def test_page_that_does_not_read_holds_no_more_than_a_few_pictures() -> None:
+    rig = Rig()
+    page = rig.events.open("d1")
+    assert page is not None
+    for _ in range(WAITING_MAX):
+        await rig.events._take_picture(part(0), {})
+    size = 0
+    while (lines := await page.next_lines(0.01)) is not None:
+        size += len(lines)
+    assert WAITING_MAX_BYTES < size < WAITING_MAX_BYTES + LINES_MAX
 
 
 async def test_page_needs_a_bearer_to_open_and_a_lease_to_stay() -> None:

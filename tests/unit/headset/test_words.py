@@ -34,6 +34,9 @@ def test_commands_are_told_apart_by_ear(chosen: str) -> None:
         ("stop", "mute", "quiet", "torch", "closer", "wider", "wrong"),
         ("stop", "unmute", "listen", "dark", "closer", "wider", "wrong"),
         ("start", "wrong"),
+        ("close", "stop", "mute", "quiet", "wrong"),
+        ("close", "stop", "unmute", "listen", "wrong"),
+        ("close", "start", "wrong"),
     )
     for screen in screens:
         said = [words[f"command.{name}"].lower() for name in screen]

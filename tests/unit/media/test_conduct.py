@@ -14,6 +14,7 @@ from edgebox.media.data_messages import (
     FromPage,
     Move,
     Point,
+    Show,
     TakeStill,
     Write,
     Zoom,
@@ -30,6 +31,7 @@ MESSAGES: dict[type[FromPage], FromPage] = {
     Zoom: Zoom(camera="a", x=0.0, y=0.0, size=0.5),
     Move: Move(camera="a", pan=1.0),
     Write: Write(camera="a", text="Litt til venstre"),
+    Show: Show(camera="a", bytes=1000),
 }
 GUIDES = {"doctor"}
 """Written out once more, so that a change of the rights is noticed here."""

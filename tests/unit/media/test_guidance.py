@@ -18,9 +18,11 @@ from edgebox.media.cut import WHOLE
 from edgebox.media.data_messages import CHUNK_BYTES, LABEL, POINTING_LABEL, Point
 from edgebox.media.encoder import Encoder, Still
 from edgebox.media.guidance import Guidance, Shown, Surroundings
+from edgebox.media.jpeg import cleaned
 from edgebox.messages.base import Role
-from edgebox.messages.marks import Note, Pointing, Stroke, Wipe
+from edgebox.messages.marks import PART_BYTES, Note, PicturePart, Pointing, Stroke, Wipe
 from edgebox.messages.session import Admitted
+from tests.unit.media.test_jpeg import made
 
 CAMERAS = ("patient", "outside")
 
@@ -232,6 +234,49 @@ def test_what_is_written_reaches_who_wears_the_camera_and_no_other_camera() -> N
     ola = stage.join("ola", "observer", cameras=(worn.id,))
     ola.wire.says("Write", camera="headset-1", text="Hei")
     assert stage.shown == [note]
+
+
+def test_a_picture_reaches_who_wears_the_camera_in_parts() -> None:
+    stage = Stage()
+    worn = Camera(id="headset-1", name="Hodekamera", kind="headset")
+    stage.encoders[worn.id] = Encoder(worn, "", "off", lambda: None)
+    kari = stage.join("kari", cameras=(*CAMERAS, worn.id))
+    picture = made(320, 240)
+    assert len(picture) > 2 * PART_BYTES
+
+    def show(camera: str, data: bytes = picture) -> None:
+        kari.wire.says("Show", camera=camera, bytes=len(data))
+        for start in range(0, len(data), 16_384):
+            kari.wire.receive(data[start : start + 16_384])
+
+    show("headset-1")
+    parts = [one for one in stage.shown if isinstance(one, PicturePart)]
+    assert [(one.part, one.parts) for one in parts] == [(n, len(parts)) for n in range(len(parts))]
+    assert {(one.name, one.camera, one.picture) for one in parts} == {("Kari", "headset-1", 1)}
+    assert b"".join(one.data for one in parts) == cleaned(picture)
+    stage.shown.clear()
+    show("patient")
+    assert kari.wire.sent[-1] == {"type": "Denied", "what": "Show", "reason": "not-found", "id": 0}
+    show("headset-1")
+    assert kari.wire.sent[-1]["reason"] == "busy", "one each five seconds"
+    assert stage.shown == []
+    assert kari.cut == [], "its pieces are no flood"
+
+
+def test_what_is_no_picture_reaches_nobody_and_is_counted() -> None:
+    stage = Stage()
+    worn = Camera(id="headset-1", name="Hodekamera", kind="headset")
+    stage.encoders[worn.id] = Encoder(worn, "", "off", lambda: None)
+    kari = stage.join("kari", cameras=(worn.id,))
+    kari.wire.says("Show", camera=worn.id, bytes=5000)
+    kari.wire.receive(b"<script>" * 625)
+    for _ in range(10):
+        kari.wire.receive(made(64, 48))
+    assert stage.shown == []
+    assert kari.cut
+    ola = stage.join("ola", "observer", cameras=(worn.id,))
+    ola.wire.says("Show", camera=worn.id, bytes=5000)
+    assert ola.wire.sent[-1]["reason"] == "not-allowed"
 
 
 def test_a_pointer_goes_with_the_person() -> None:
