@@ -26,6 +26,24 @@ LOOK = """path => fetch(`${path}/order`, {
 }).then(one => one.json()).then(one => one.type)"""
 
 
+KEEP_CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...all) { super(...all); window.connections.push(this); }
+};
+window.soundPackets = async (kind, field) => {
+  let sum = 0;
+  for (const one of window.connections) {
+    for (const report of (await one.getStats()).values()) {
+      if (report.type === kind) sum += report[field] ?? 0;
+    }
+  }
+  return sum;
+};
+"""
+HEARD = "window.soundPackets('inbound-rtp', 'packetsReceived')"
+
+
 async def desk_page(browser: Browser, running: RunningDemo) -> Page:
     """A browser with a technician's certificate."""
     directory: Path = running.configuration().parent
@@ -42,6 +60,7 @@ async def desk_page(browser: Browser, running: RunningDemo) -> Page:
             }
         ],
     )
+    await context.add_init_script(KEEP_CONNECTIONS)
     return await context.new_page()
 
 
@@ -82,6 +101,37 @@ async def use_the_command_line(panel: Page, desk: Page) -> None:
     await until_true(desk, "document.querySelector('#shell').childElementCount === 0")
     await until_true(desk, "!document.querySelector('#shell-ask').hidden")
     await until_true(panel, "document.body.dataset.shell === 'off'")
+
+
+async def talk_to_each_other(panel: Page, desk: Page) -> None:
+    """The technician calls, the crew answers, holds the button, lets go and hangs up."""
+    says = "document.querySelector('#call-text').innerText"
+    await desk.click("#call-start")
+    await until_true(panel, "document.body.dataset.call === 'asked'")
+    assert await panel.locator("#call-answer").is_visible(), "one tap answers"
+    await panel.wait_for_timeout(800)
+    await panel.click("#call-answer")
+    await until_true(desk, f"{says}.startsWith('Du høres i bilen')", timeout_s=15)
+    await until_true(panel, "document.querySelector('#call-hold').ariaDisabled === 'false'")
+    await until_true(desk, "window.soundPackets('outbound-rtp', 'packetsSent')")
+    assert await desk.evaluate(HEARD) == 0, "nothing before the button"
+
+    await panel.hover("#call-hold")
+    await panel.mouse.down()
+    await until_true(panel, "document.body.dataset.mic === 'open'")
+    await until_true(panel, "document.querySelector('#support-what').innerText.includes('ÅPEN')")
+    await until_true(desk, f"{says}.startsWith('Mannskapet holder inne')")
+    await until_true(desk, f"{HEARD}.then(one => one > 60)")
+    await panel.mouse.up()
+    await until_true(panel, "document.body.dataset.mic === 'shut'")
+    await until_true(desk, f"{says}.startsWith('Du høres i bilen')")
+    heard = await desk.evaluate(HEARD)
+    await desk.wait_for_timeout(500)
+    assert await desk.evaluate(HEARD) == heard, "nothing after it"
+
+    await panel.click("#call-end")
+    await until_true(desk, f"{says} === 'Mannskapet la på.'")
+    await until_true(desk, "connections.every(one => one.connectionState === 'closed')")
 
 
 async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
@@ -130,6 +180,7 @@ async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
         await until_true(desk, "document.querySelector('#chat').innerText.includes('Ja')")
 
         await use_the_command_line(panel, desk)
+        await talk_to_each_other(panel, desk)
 
         path = f"/desk/box/{desk.url.rsplit('/', 1)[1]}"
         assert await desk.evaluate(LOOK, path) == "effective"
