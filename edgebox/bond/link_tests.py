@@ -20,9 +20,10 @@ LIVE_S = 2.0
 """Pictures or sound were seen this lately: they may go on."""
 QUIET_BPS = 20_000
 """Sound and control above this are a call: 50 packets a second, with headers, come to more."""
-QUIET_PACKETS = 30
-"""Datagrams that came out in a second; what brokers and programs say to each other is fewer."""
-WINDOW_S = 1.0
+STEADY_PPS = 32
+STEADY_S = 1.0
+"""So many datagrams a second without a pause are a voice or a picture; brokers talk in bursts."""
+WINDOW_S = 0.25
 
 
 class LinkTests:
@@ -42,8 +43,9 @@ class LinkTests:
         self._counters = counters
         self._pictures = 0
         """Sequence numbers of the last video datagrams of all flows, summed."""
-        self._window_at = float("-inf")
+        self._window_at = 0.0
         self._delivered = 0
+        self._steady_s = 0.0
         self._live_at = float("-inf")
         self._random_bytes = random_bytes
         self._events = events
@@ -64,10 +66,13 @@ class LinkTests:
         pictures, delivered = sum(kept), self._counters.delivered
         if pictures != self._pictures or self._sender.urgent_bps(now) > QUIET_BPS:
             self._pictures, self._live_at = pictures, now
-        if self._role == "box" and delivered - self._delivered > QUIET_PACKETS:
-            self._live_at = now
-        if now - self._window_at >= WINDOW_S or delivered - self._delivered > QUIET_PACKETS:
+        span_s = now - self._window_at
+        if self._role == "box" and span_s >= WINDOW_S:
+            is_steady = delivered - self._delivered >= STEADY_PPS * span_s
+            self._steady_s = self._steady_s + span_s if is_steady else 0.0
             self._window_at, self._delivered = now, delivered
+        if self._steady_s >= STEADY_S:
+            self._live_at = now
 
     def begin(self, plan: Plan, path: Path, now: float) -> Trial:
         """Box: test this link. One that runs is stopped."""
