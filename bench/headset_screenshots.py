@@ -49,6 +49,18 @@ SAID = {
     "nb": "Kan du vise venstre pupille en gang til, og holde lyset litt fra siden?",
     "en": "Could you show the left pupil once more, with the light from the side?",
 }
+PICTURE = """async () => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [854, 480];
+  const draw = canvas.getContext("2d");
+  draw.drawImage(document.getElementById("picture"), 0, 0, 854, 480);
+  [draw.strokeStyle, draw.lineWidth, draw.lineCap] = ["#ffe14d", 5, "round"];
+  draw.strokeRect(380, 190, 120, 90);
+  const data = canvas.toDataURL("image/jpeg", 0.8).split(",")[1];
+  const parts = data.match(/.{1,12000}/g);
+  return parts.map((data, part) => ({type: "picture", by: "Dr. Berg", id: 1, part,
+                                     of: parts.length, data}));
+}"""
 CAPABLE = """
 MediaStreamTrack.prototype.getCapabilities = () => ({torch: true, zoom: {min: 1, max: 5}});
 """
@@ -84,6 +96,19 @@ async def take(directory: Path, form: str) -> None:
                 await show("live-seen")
                 await hear({"type": "text", "by": "Dr. Berg", "text": SAID[lang]})
                 await show("live-text")
+                await page.click("#said")
+                await hear(VIEW | {"muted": True})
+                for name in ("mute", "quiet"):
+                    await until(page, f"document.querySelector('[data-command={name}]')", 20)
+                    await page.click(f'[data-command="{name}"]')
+                await show("live-silent")
+                for name in ("unmute", "listen"):
+                    await page.click(f'[data-command="{name}"]')
+                for event in (VIEW, *await page.evaluate(PICTURE)):
+                    await hear(event)
+                await until(page, "!document.getElementById('shown').hidden")
+                await show("live-picture")
+                await page.click('[data-command="close"]')
                 await page.click('[data-command="stop"]')
                 await show("stopped")
                 for name, state in STATES.items():

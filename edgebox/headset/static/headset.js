@@ -142,15 +142,17 @@ function audience() {
   if (view.session !== "live") return say("audience.idle");
   if (view.hidden) return say("audience.hidden");
   if (!view.sees.length) return say("audience.nobody");
-  return say("audience.sees", { names: view.sees.join(", ") });
+  // What stands on the display then is not what they see of it.
+  return say(picture.by ? "audience.camera" : "audience.sees", { names: view.sees.join(", ") });
 }
 
 // What is not said or heard because somebody wanted it so.
 function silences() {
   if (paired.state !== "paired" || own.stopped) return [];
   const found = [];
-  if (own.muted) found.push("silent.own");
+  // The vehicle's mute is the larger one: under it nobody hears the microphone either way.
   if (view?.muted) found.push("silent.vehicle");
+  else if (own.muted) found.push("silent.own");
   if (own.quiet) found.push("silent.quiet");
   else if (listener.blocked) found.push("silent.blocked");
   return found;
