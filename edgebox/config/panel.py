@@ -12,3 +12,5 @@ class Panel(Section, frozen=True):
     """Loopback: the kiosk browser of this box. It has no log-in."""
     theme: Literal["auto", "day", "night"] = "auto"
     language: Language = "nb"
+    seal: str = "/run/edgebox-panel/seal"
+    """Public key by which other services know what the crew allowed here; made at each start."""

@@ -29,5 +29,5 @@ class Support(Section, frozen=True):
     recordings: str = "/var/lib/edgebox/support/recordings"
     """What went over it: asciinema files, 64 MB at most; their hashes are in the audit trail."""
     direct: OptionalAddress = ""
-    """The hub's broker for technical help while the box's own does not get through. Empty: port 8884
-    of the host of `bond.key_exchange`."""
+    """The hub's broker for technical help while the box's own does not get through. Empty: port
+    8884 of the host of `bond.key_exchange`."""

@@ -411,6 +411,8 @@ def _shown(box: BoxEntry) -> dict[str, object]:
         "vehicle": box.vehicle or box.id,
         "reachable": box.reachable,
         "bridge": box.bridge,
+        "still": session.still,
+        "stillCamera": session.still_camera,
         "direct": box.is_direct,
         "over": box.way.over,
         "clock": box.way.clock,

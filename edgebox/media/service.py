@@ -34,6 +34,7 @@ from edgebox.media.resume import last_session
 from edgebox.media.session import Session
 from edgebox.media.sound.cabin import Cabin
 from edgebox.media.technician import TechnicianCall
+from edgebox.media.technician_still import StillDoor
 from edgebox.media.vitals import VitalsRelay
 from edgebox.media.watch import Watchers
 from edgebox.messages.base import Done, Fault
@@ -145,6 +146,7 @@ class _MediaService:
         self._preview = Preview(
             config, self._sent_encoders, self._watchers.guest_picture, self._crew.stop
         )
+        self._stills = StillDoor(config, service.instance, self._encoders, self._session)
         self._main = ""
         self._was_live = False
         self._dirty = asyncio.Event()
@@ -175,6 +177,7 @@ class _MediaService:
         await self._resume()
         await self._bus.subscribe(BOND_STATUS, self._bond_status)
         await self._crew.serve(self._bus)
+        await self._stills.serve(self._bus)
         await self._bus.serve(WATCH, self._watch)
         await self._bus.subscribe(WATCH_CANDIDATE, self._watch_candidate)
         await self._bus.subscribe(WATCH_CLOSE, self._watch_close)

@@ -1,5 +1,6 @@
 """A JPEG of one picture; runs in the encoder process."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -9,14 +10,16 @@ QUALITIES = (3, 8, 16)
 JPEG_MAX_BYTES = 8 * 1024 * 1024
 
 
-def jpeg_of(frame: av.VideoFrame) -> bytes:
-    """At most JPEG_MAX_BYTES."""
+def jpeg_of(
+    frame: av.VideoFrame, qualities: Sequence[int] = QUALITIES, most: int = JPEG_MAX_BYTES
+) -> bytes:
+    """The first of `qualities` that makes it no longer than `most` bytes, or the last."""
     full_range = frame.reformat(format="yuvj420p", dst_color_range="JPEG")
     full_range.pts, full_range.time_base = 0, Fraction(1, 25)
     jpeg = b""
-    for quality in QUALITIES:
+    for quality in qualities:
         jpeg = _encoded(full_range, quality)
-        if len(jpeg) <= JPEG_MAX_BYTES:
+        if len(jpeg) <= most:
             break
     return jpeg
 

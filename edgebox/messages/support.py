@@ -13,6 +13,7 @@ from edgebox.messages.bond import LinkStatus
 from edgebox.messages.link_test import LinkTestResult, RunLinkTest
 from edgebox.messages.selftest import OptionalCheckName, SelfTest
 from edgebox.messages.services import ServiceName, ServiceStatus
+from edgebox.messages.session import CameraStatus
 from edgebox.messages.support_call import (
     AskCall,
     CallEnd,
@@ -22,6 +23,14 @@ from edgebox.messages.support_call import (
     OpenCall,
 )
 from edgebox.messages.support_shell import AskShell, OpenShell, ShellOpened, ShellState
+from edgebox.messages.support_still import (
+    AskStill,
+    CameraFigures,
+    CameraStill,
+    StillState,
+    TakeStill,
+    TestCamera,
+)
 from edgebox.messages.support_way import Way
 
 Serial = Annotated[str, Meta(pattern=r"^[0-9A-F]{1,40}\Z")]
@@ -38,6 +47,9 @@ DeedName = Literal[
     "restart",
     "bundle",
     "link-test",
+    "camera",
+    "still-ask",
+    "still",
     "chat",
     "shell-ask",
     "shell",
@@ -70,6 +82,9 @@ class SupportSession(Message, frozen=True):
     command_line: ShellState = "none"
     """Which the crew grants apart from the session."""
     command_line_left_s: float = 0.0
+    still: StillState = "off"
+    """Of one camera, which the crew allows apart from the session."""
+    still_camera: OptionalId = ""
     way: Way = ""
     """How it gets to the hub; while asked or active."""
     instance: OptionalId = ""
@@ -260,6 +275,9 @@ Deed = (
     | ReadBundle
     | RunLinkTest
     | Say
+    | TestCamera
+    | AskStill
+    | TakeStill
     | AskShell
     | OpenShell
     | AskCall
@@ -267,8 +285,9 @@ Deed = (
     | EndCall
     | Leave
 )
-"""All a technician can ask. No deed gives pictures, values of a patient or a position, and none
-sound: what the crew says to them, the crew sends, by a button."""
+"""All a technician can ask. No deed gives values of a patient or a position, and none sound: what
+the crew says to them, the crew sends, by a button. A picture is one of the camera that the crew
+allowed, once, while no video is on."""
 
 
 class Order(Message, frozen=True):
@@ -293,6 +312,8 @@ class Outlook(Message, frozen=True, tag="outlook"):
     live: bool
     """Pictures are being sent."""
     test: SelfTest | None
+    cameras: tuple[CameraStatus, ...] = ()
+    """As media says; without what they show."""
 
 
 class LinkRow(Message, frozen=True, tag="link"):
@@ -353,6 +374,8 @@ Result = (
     | EffectiveConfiguration
     | BundlePart
     | LinkTestResult
+    | CameraFigures
+    | CameraStill
     | ShellOpened
     | CallOpened
     | Done

@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from edgebox.bus import Bus
+from edgebox.host.seal import Seal
 from edgebox.messages.base import Done, Fault, M, Q, Request, Role, Topic
 from edgebox.messages.pairing import (
     ALLOW_DEVICE,
@@ -57,9 +58,12 @@ from edgebox.messages.support import (
 )
 from edgebox.messages.support_call import HANG_UP, TAKE_CALL, TALK, HangUp, TakeCall, Talk
 from edgebox.messages.support_shell import END_SHELL, GRANT_SHELL, EndShell, GrantShell
+from edgebox.messages.support_still import REFUSE_STILL, RefuseStill
 from edgebox.messages.vehicle import SEND_INVITE, SendInvite
+from edgebox.panel.asks import Actions
 from edgebox.panel.direct_stop import stop_directly
 from edgebox.panel.state import Operation, PanelState
+from edgebox.panel.still import allow_still
 from edgebox.panel.turned_away import TurnedAway
 
 START_TIMEOUT_S = 8.0
@@ -76,90 +80,23 @@ QUESTIONS_MAX = 4
 T = TypeVar("T")
 
 
-class Actions(Protocol):
-    """What the pages may ask for. Every method blocks until the answer is there."""
-
-    def start(self) -> Done | Fault:
-        """Send the chosen cameras."""
-
-    def stop(self) -> Done | Fault:
-        """End the session."""
-
-    def change_camera(self, camera: str, operation: Operation) -> Done | Fault:
-        """Send, hide or make main."""
-
-    def hide(self, hidden: bool) -> Done | Fault:
-        """Hide or show all pictures."""
-
-    def mute(self, muted: bool) -> Done | Fault:
-        """Stop or start the sound of the cabin."""
-
-    def admit(self, participant: str, role: Role) -> Done | Fault:
-        """Let somebody in who waits, as what the crew was shown."""
-
-    def refuse(self, participant: str) -> Done | Fault:
-        """Turn somebody away, or put them out again."""
-
-    def mute_guest(self, participant: str, muted: bool) -> Done | Fault:
-        """Silence one person in the cabin."""
-
-    def invite(self, role: Role) -> Invite | Fault:
-        """Make a link for one person."""
-
-    def send_invite(self, id_: str, phone: str) -> Done | Fault:
-        """Send the invitation of that id by SMS. The number goes no further and is not kept."""
-
-    def self_test(self) -> Done | Fault:
-        """Begin to test the box."""
-
-    def ask_help(self) -> HelpLink | Fault:
-        """Get technical help: a link for a technician."""
-
-    def admit_technician(self, id_: str, serial: str) -> Done | Fault:
-        """Let a technician in, as the crew was shown them."""
-
-    def end_help(self) -> Done | Fault:
-        """No technician is in or waits any more."""
-
-    def say_to_technician(self, text: str) -> Done | Fault:
-        """One line to whoever is in."""
-
-    def allow_command_line(self, id_: str) -> Done | Fault:
-        """Let the technician of this session have one."""
-
-    def end_command_line(self) -> Done | Fault:
-        """None is asked for, allowed or open any more."""
-
-    def take_call(self, id_: str) -> Done | Fault:
-        """Talk to the technician of this session: answer them, or call."""
-
-    def hang_up(self) -> Done | Fault:
-        """No call is asked for or open any more."""
-
-    def talk(self, said: Talk) -> Done | Fault:
-        """The button is held, or was let go of."""
-
-    def headset_code(self) -> PresenceCode | Fault:
-        """The code that lets a headset of the pool in."""
-
-    def allow_headset(self, device: str, digits: str) -> Done | Fault:
-        """Let a headset in, with the digits the crew was shown."""
-
-    def end_headset(self, device: str) -> Done | Fault:
-        """This headset is not ours."""
-
-    def alive(self) -> bool:
-        """Whether the loop behind the pages answers."""
-
-
-class BusActions:
+class BusActions(Actions):
     """Runs each question in the loop that owns bus and state."""
 
-    def __init__(self, state: PanelState, bus: Bus, media: str, changed: Callable[[], None]):
+    def __init__(
+        self,
+        state: PanelState,
+        bus: Bus,
+        media: str,
+        changed: Callable[[], None],
+        seal: Seal | None = None,
+    ):
         """`media`: host:port of its own listener. `changed`: called when an answer changed `state`.
 
-        To be made in the loop, where `changed` is called as well.
+        To be made in the loop, where `changed` is called as well. `seal`: without one no camera can
+        be allowed.
         """
+        self._seal = seal
         self._state = state
         self._media = media
         self._bus = bus
@@ -251,6 +188,15 @@ class BusActions:
     def talk(self, said: Talk) -> Done | Fault:
         """As in Actions."""
         return self._run(self._talk(said), urgent=True)
+
+    def allow_still(self, id_: str, serial: str, camera: str) -> Done | Fault:
+        """As in Actions."""
+        desk = self._state.support
+        return self._run(allow_still(self._bus, self._seal, desk, id_, serial, camera))
+
+    def refuse_still(self) -> Done | Fault:
+        """As in Actions."""
+        return self._run(self._ask(REFUSE_STILL, RefuseStill()), urgent=True)
 
     def headset_code(self) -> PresenceCode | Fault:
         """As in Actions."""

@@ -20,7 +20,7 @@ from edgebox.panel import (
     status,
     support_page,
 )
-from edgebox.panel.actions import Actions
+from edgebox.panel.asks import Actions
 from edgebox.panel.catalogue import Catalogues
 from edgebox.panel.context import Panel, language, words
 from edgebox.panel.feed import Feed

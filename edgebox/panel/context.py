@@ -9,7 +9,7 @@ from flask_babel import get_translations
 
 from edgebox.config import Config
 from edgebox.messages.base import Done, Fault
-from edgebox.panel.actions import Actions
+from edgebox.panel.asks import Actions
 from edgebox.panel.catalogue import LANGUAGES
 from edgebox.panel.feed import Feed
 from edgebox.panel.words import Words, say_fault

@@ -7,8 +7,10 @@ ask through BusActions.
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 
 from edgebox.config import Config, parse_address
+from edgebox.host.seal import Seal
 from edgebox.host.service import Service
 from edgebox.messages.bond import BOND_STATUS, BondStatus
 from edgebox.messages.headset import HEADSET_STATUS, HeadsetStatus
@@ -54,7 +56,8 @@ async def run(config: Config) -> None:
     state = PanelState(config, time.monotonic())
     feed = Feed(state.view(time.monotonic(), time.time()))
     cabin = _Cabin(service, state, feed)
-    actions = BusActions(state, service.bus, config.media.preview_listen, cabin.show)
+    seal = Seal(Path(config.directory) / config.panel.seal)
+    actions = BusActions(state, service.bus, config.media.preview_listen, cabin.show, seal)
     # The port first: a second panel must not speak on the bus in the name of this one.
     async with WebServer(create_app(config, feed, actions), config.panel.listen), service:
         try:
@@ -164,6 +167,7 @@ class _Cabin:
     async def _receive_session(self, session: MediaSession, keys: dict[str, str]) -> None:
         self._follow_broker()
         self._state.receive_session(session, time.monotonic())
+        self._state.support.receive_media(session)
         if (session.id, session.state) != self._marked:
             self._marked = (session.id, session.state)
             self._feed.mark(lambda marks: marks.clear())

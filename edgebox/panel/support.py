@@ -2,6 +2,7 @@
 
 import math
 
+from edgebox.messages.session import MediaSession
 from edgebox.messages.support import ChatLine, SupportSession
 from edgebox.messages.support_call import CallStatus
 from edgebox.panel.call_view import call_view
@@ -25,11 +26,26 @@ class SupportDesk:
         self._heard_at = float("-inf")
         self._chat: list[ChatLine] = []
         self._call: CallStatus | None = None
+        self._cameras: dict[str, str] = {}
+        self.media = ""
+        """Instance of the media that was heard last."""
 
     def receive(self, session: SupportSession, now: float) -> None:
         """The service's word."""
         self._session, self._heard_at = session, now
         self._chat = [line for line in self._chat if line.session == session.id]
+
+    def receive_media(self, session: MediaSession) -> None:
+        """Which cameras there are, and whose word that is."""
+        self._cameras = {camera.id: camera.name for camera in session.cameras}
+        self.media = session.instance
+
+    @property
+    def wish(self) -> SupportSession | None:
+        """A session whose technician would like a still."""
+        session = self._session
+        is_wish = session is not None and session.state == "active" and session.still == "asked"
+        return session if is_wish else None
 
     def receive_chat(self, line: ChatLine) -> None:
         """A line of crew or technician."""
@@ -60,6 +76,10 @@ class SupportDesk:
             texted=session.texted,
             command_line=session.command_line if session.state == "active" else "none",
             command_line_minutes=math.ceil(max(session.command_line_left_s - age_s, 0.0) / 60),
+            way=session.way,
+            still=session.still if session.state == "active" else "off",
+            still_camera=session.still_camera,
+            still_name=self._cameras.get(session.still_camera, session.still_camera),
             call=call_view(session, None if media_away else self._call),
             chat=tuple((line.by, plain(line.text)) for line in self._chat),
         )

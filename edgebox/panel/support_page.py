@@ -34,6 +34,14 @@ class Allow(Struct, frozen=True, forbid_unknown_fields=True):
     id: Id
 
 
+class AllowStill(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /support/still/allow: who and which camera, as the page showed them."""
+
+    id: Id
+    serial: Serial
+    camera: Id
+
+
 class Say(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /support/say."""
 
@@ -77,6 +85,21 @@ def end_shell() -> Response:
     """No command line, whether asked for, allowed or open."""
     read_body(Nothing)
     return say_answer(panel().actions.end_command_line(), "support-shell-end")
+
+
+@blueprint.post("/support/still/allow")
+def allow_still() -> Response:
+    """The technician may have one still of one camera, as the page showed their wish."""
+    wanted = read_body(AllowStill)
+    answer = panel().actions.allow_still(wanted.id, wanted.serial, wanted.camera)
+    return say_answer(answer, "support-still")
+
+
+@blueprint.post("/support/still/refuse")
+def refuse_still() -> Response:
+    """None is asked for or allowed."""
+    read_body(Nothing)
+    return say_answer(panel().actions.refuse_still(), "support-still-refuse")
 
 
 @blueprint.post("/support/say")

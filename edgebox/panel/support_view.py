@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from edgebox.messages.support import DeedName, End
 from edgebox.messages.support_shell import ShellState
+from edgebox.messages.support_still import StillState
+from edgebox.messages.support_way import Way
 from edgebox.panel.call_view import CallView
 
 
@@ -24,5 +26,10 @@ class SupportView(Struct, frozen=True, kw_only=True):
     texted: Literal["", "sending", "sent", "failed"] = ""
     command_line: ShellState = "none"
     command_line_minutes: int = 0
+    way: Way = ""
+    """How it gets out of the box; while asked or active."""
+    still: StillState = "off"
+    still_camera: str = ""
+    still_name: str = ""
     call: CallView = CallView()
     chat: tuple[tuple[Literal["crew", "technician"], str], ...] = ()

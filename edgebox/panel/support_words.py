@@ -20,11 +20,13 @@ def say_support(view: SupportView, say: Say) -> dict[str, Any]:
         "id": view.id,
         "serial": view.serial,
         "title": call["title"] or _title(view, waits, say),
-        "doing": call["doing"] or _doing(view, say),
+        "doing": _still(view, say) or call["doing"] or _doing(view, say),
         "call": call,
         "shell": view.command_line,
+        "still": view.still,
+        "camera": view.still_camera,
         "left": say("support.left", minutes=view.minutes) if view.minutes else "",
-        "text": call["text"] or _text(view, waits, say),
+        "text": _still_text(view, say) or call["text"] or _text(view, waits, say),
         "chat": [
             {
                 "by": by,
@@ -34,6 +36,17 @@ def say_support(view: SupportView, say: Say) -> dict[str, Any]:
             for by, t in view.chat
         ],
     }
+
+
+def _still(view: SupportView, say: Say) -> str:
+    """Stands there whatever else they do meanwhile."""
+    if view.state != "active" or view.still == "off":
+        return ""
+    return say(f"support.still.{view.still}", camera=view.still_name)
+
+
+def _still_text(view: SupportView, say: Say) -> str:
+    return say("support.still.text") if view.state == "active" and view.still == "asked" else ""
 
 
 def _title(view: SupportView, waits: bool, say: Say) -> str:
@@ -59,6 +72,8 @@ def _doing(view: SupportView, say: Say) -> str:
 def _text(view: SupportView, waits: bool, say: Say) -> str:
     if waits:
         return say("support.wants.text")
+    if view.state in {"asked", "active"} and view.way in {"none", "clock"}:
+        return say(f"support.way.{view.way}")
     if view.state == "active" and view.command_line == "asked":
         return say("support.shell.text")
     if view.state == "off" and view.ended:

@@ -95,6 +95,7 @@ address = '{LOOPBACK}:{ports.monitor}'
 [panel]
 listen = '{LOOPBACK}:{ports.panel}'
 language = '{language}'
+seal = 'panel-seal'
 [headset]
 listen = '{LOOPBACK}:{ports.headset}'
 name = '{HEADSET_NAME}'

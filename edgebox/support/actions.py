@@ -126,7 +126,7 @@ class Actions:
     def look(self) -> Outlook:
         """How the box is now, and what says nothing."""
         now_utc = time.time()
-        bond = self._heard.bond(now_utc)
+        bond, session = self._heard.bond(now_utc), self._heard.session
         return Outlook(
             at_utc=now_utc,
             services=tuple(self._heard.services.values()),
@@ -136,6 +136,7 @@ class Actions:
             links=bond.links if bond is not None else (),
             bridge=self._heard.bridge,
             live=self._heard.sending == "live",
+            cameras=session.cameras if session is not None else (),
             test=self._last_test(),
         )
 

@@ -16,6 +16,7 @@ from edgebox.messages.support import (
 )
 from edgebox.messages.support_call import AskCall, EndCall, OpenCall
 from edgebox.messages.support_shell import AskShell, OpenShell
+from edgebox.messages.support_still import AskStill, TakeStill, TestCamera
 
 WATCHED: frozenset[DeedName] = frozenset({"look", "history", "journal"})
 """Asked again and again by an open page: written once each."""
@@ -65,6 +66,12 @@ def describe(deed: Deed) -> tuple[DeedName, str]:
             return "bundle", ""
         case RunLinkTest():
             return "link-test", deed.link
+        case TestCamera():
+            return "camera", deed.camera
+        case AskStill():
+            return "still-ask", deed.camera
+        case TakeStill():
+            return "still", deed.camera
         case Say():
             return "chat", ""
         case AskShell():

@@ -63,6 +63,11 @@ from edgebox.messages.support_shell import (
     OpenShell,
     ShellOpened,
 )
+from edgebox.messages.support_still import (
+    AskStill,
+    TakeStill,
+    TestCamera,
+)
 from edgebox.support.actions import Actions
 from edgebox.support.call_desk import CallDesk
 from edgebox.support.deeds import Noted, describe
@@ -70,6 +75,7 @@ from edgebox.support.notes import Notes
 from edgebox.support.refusals import Refusals
 from edgebox.support.session import Refusal, Session, Technician
 from edgebox.support.shell_desk import ShellDesk
+from edgebox.support.still_desk import StillDesk
 from edgebox.support.texting import Texting
 from edgebox.support.ways import Ways
 
@@ -102,6 +108,7 @@ class HelpDesk:
             changed=self._say,
         )
         self._call = CallDesk(bus, is_idle=is_idle, write=self._note_granted, changed=self._say)
+        self._still = StillDesk(bus, is_idle=is_idle, write=self._note_granted, changed=self._say)
         self._actions = actions
         self._session = Session(lambda: secrets.token_hex(8), lambda: secrets.token_urlsafe(24))
         self._desk = ""
@@ -137,11 +144,15 @@ class HelpDesk:
         await self._bus.serve(OPEN_SUPPORT, self._open)
         await self._bus.serve(GRANT_SHELL, self._grant_shell)
         await self._bus.serve(END_SHELL, self._end_shell)
+        await self._still.listen(self._is_in)
         await self._bus.serve(TAKE_CALL, self._take_call)
         await self._bus.serve(HANG_UP, self._hang_up)
         await self._shell.listen()
         await self._call.listen()
         await self._bus.serve(SUPPORT_ORDER, self._carry_out)
+
+    def _is_in(self, session: str) -> bool:
+        return self._session.state == "active" and session == self._session.id
 
     async def run(self) -> None:
         """What time alone brings about. Never returns."""
@@ -155,6 +166,7 @@ class HelpDesk:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             await self._call.look(time.monotonic())
+            await self._still.look(time.monotonic())
             who, session = self._session.technician, self._session.id
             if self._session.handle_timeout(time.monotonic()):
                 await self._ended(self._session.ended, who, session)
@@ -202,7 +214,7 @@ class HelpDesk:
         return Done()
 
     async def _grant_shell(self, wish: GrantShell, keys: dict[str, str]) -> Done | Fault:
-        if self._session.state != "active" or wish.id != self._session.id:
+        if not self._is_in(wish.id):
             return Fault(reason="not-found", text="no-session")
         return await self._shell.allow()
 
@@ -212,7 +224,7 @@ class HelpDesk:
         return Done()
 
     async def _take_call(self, wish: TakeCall, keys: dict[str, str]) -> Done | Fault:
-        if self._session.state != "active" or wish.id != self._session.id:
+        if not self._is_in(wish.id):
             return Fault(reason="not-found", text="no-session")
         return await self._call.ask("crew")
 
@@ -290,6 +302,10 @@ class HelpDesk:
                 return await self._shell.ask()
             case OpenShell():
                 return await self._open_shell(deed)
+            case TestCamera() | AskStill() | TakeStill():
+                who = self._session.technician
+                serial = who.serial if who is not None else ""
+                return await self._still.carry_out(deed, self._session.id, serial)
             case AskCall() | OpenCall() | EndCall():
                 return await self._call.carry_out(deed, self._session.id)
             case Leave():
@@ -341,6 +357,8 @@ class HelpDesk:
                 way=self._bus.way if self.is_needed else "",
                 instance=self._instance,
                 n=self._said,
+                still=self._still.grant.state if session.state == "active" else "off",
+                still_camera=self._still.grant.camera if session.state == "active" else "",
                 call=self._call.grant.state if session.state == "active" else "off",
                 call_ended=self._call.grant.ended,
                 call_microphone=self._call.microphone,
@@ -350,6 +368,7 @@ class HelpDesk:
     async def _ended(self, why: End, who: Technician | None, session: str) -> None:
         """Crew and desk learn of it before it is written: the end waits for nothing."""
         self._shell.end()
+        self._still.grant.end()
         self._actions.forget()
         self._noted.forget()
         await self._say()
@@ -366,6 +385,7 @@ class HelpDesk:
         self._session.end("audit")
         self._shell.end()
         self._call.grant.end("audit")
+        self._still.grant.end()
         self._actions.forget()
         await self._say()
         return _AUDIT_FAULT

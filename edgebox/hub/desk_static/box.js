@@ -5,6 +5,7 @@ import { drawCall, prepareCall } from "./call.js";
 import { clearTests, isTesting, offerTests, prepareTests, run } from "./link_test.js";
 import { drawPlots } from "./plot.js";
 import { closeShell, drawShell, prepareShell } from "./shell.js";
+import { drawCameras, drawStill, emptyCameras, prepareCameras } from "./cameras.js";
 import { ask, clock, data, element, fill, find, problem, say, software } from "./shared.js";
 
 const LOOK_MS = 2_000;
@@ -62,6 +63,8 @@ function drawSession() {
   if (!mine && inside) empty();
   inside = mine;
   drawShell(mine ? box.commandLine : "none");
+  drawStill(mine ? box.still : "off", box.stillCamera);
+  find("way").textContent = mine ? way() : "";
   drawCall(box, mine);
   drawLeft();
 }
@@ -82,6 +85,14 @@ function situation(mine) {
   return box.ended ? say(`ended.${box.ended}`) : say("situation.off");
 }
 
+/** How it gets there when not as usual. */
+function way() {
+  if (!box.direct) return "";
+  const said = [say(box.over ? "way.over" : "way.direct", { link: box.over })];
+  if (box.clock) said.push(say("way.clock"));
+  return said.join(" ");
+}
+
 function drawLeft() {
   const seconds = Math.max(0, box.left - (performance.now() - leftAt) / 1000);
   const minutes = Math.floor(seconds / 60);
@@ -96,6 +107,7 @@ function begin() {
 
 function empty() {
   closeShell();
+  emptyCameras();
   clearTests();
   journal = null;
   find("journal-follow").setAttribute("aria-pressed", "false");
@@ -125,6 +137,7 @@ function drawOutlook(outlook) {
   find("missing-part").hidden = outlook.missing.length === 0;
   find("missing").replaceChildren(...outlook.missing.map((text) => element("li", text)));
   drawTest(outlook.test);
+  drawCameras(outlook.cameras);
   find("bond").textContent = `bond: ${outlook.bond} ${outlook.bond_problem}`;
   fill(
     find("links"),
@@ -303,6 +316,7 @@ find("request").addEventListener("click", async () => {
 find("leave").addEventListener("click", () => order({ type: "leave" }));
 
 prepareShell(base, order);
+prepareCameras(order);
 prepareTests(order);
 prepareCall(base, order);
 drawSession();

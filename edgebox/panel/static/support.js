@@ -9,7 +9,7 @@ import { onTap } from "./tap.js";
 
 const FRESH_MS = 700;
 
-let latest = { state: "away", id: "", serial: "", shell: "none", chat: [] };
+let latest = { state: "away", id: "", serial: "", shell: "none", still: "off", camera: "", chat: [] };
 let link = "";
 let changedAt = 0;
 
@@ -38,6 +38,15 @@ export function prepareSupport() {
   for (const button of [find("support-shell-refuse"), find("support-shell-end")]) {
     onTap(button, () => once(button, () => ask("/support/shell/end", {})));
   }
+  onTap(find("support-still-allow"), () =>
+    once(find("support-still-allow"), () => {
+      if (performance.now() - changedAt < FRESH_MS) return null;
+      const { id, serial, camera } = latest;
+      return ask("/support/still/allow", { id, serial, camera });
+    }),
+  );
+  const no = find("support-still-refuse");
+  onTap(no, () => once(no, () => ask("/support/still/refuse", {})));
   prepareCall();
   for (const button of document.querySelectorAll("#support-replies .reply")) {
     onTap(button, () => once(button, () => ask("/support/say", { reply: button.dataset.reply })));
@@ -46,16 +55,17 @@ export function prepareSupport() {
 
 /** Draw what the support service says. */
 export function drawSupport(support) {
-  const isSame = ["state", "id", "shell"].every((key) => support[key] === latest[key]);
+  const isSame = ["state", "id", "shell", "still", "camera"].every((key) => support[key] === latest[key]);
   if (!isSame) changedAt = performance.now();
   latest = support;
   const { state } = support;
   document.body.dataset.support = state;
   document.body.dataset.shell = support.shell;
+  document.body.dataset.still = support.still;
   find("support-pane").dataset.state = state;
   setText(find("support-who"), support.title);
   // A command line has minutes of its own, a call has the microphone: there is room for one.
-  const plain = ["none", "off"].includes(support.shell) && support.call.state === "off";
+  const plain = ["none", "off"].includes(support.shell) && support.call.state === "off" && support.still === "off";
   const left = plain ? support.left : "";
   setText(find("support-what"), [left, support.doing].filter(Boolean).join(" · "));
   setText(find("support-title"), support.title || say("support.title"));

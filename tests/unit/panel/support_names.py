@@ -26,5 +26,8 @@ def names() -> Iterator[str]:
     yield from (f"support.call.no-{what}" for what in ("loudspeaker", "microphone"))
     yield from (f"support.call.{what}" for what in ("hold", "heard"))
     yield "reason.video-on"
+    yield from (f"support.still.{what}" for what in ("asked", "granted", "text"))
+    yield from (f"failed.support-still{what}" for what in ("", "-refuse"))
+    yield from (f"support.way.{way}" for way in ("none", "clock"))
     yield from (f"support.texted.{what}" for what in ("sending", "sent", "failed"))
     yield from (f"support.shell.{what}" for what in ("asked", "granted", "open", "text"))

@@ -97,6 +97,14 @@ class StandInActions:
         self.asked.append(("end-command-line",))
         return self.answer
 
+    def allow_still(self, id_: str, serial: str, camera: str) -> Done | Fault:
+        self.asked.append(("allow-still", id_, serial, camera))
+        return self.answer
+
+    def refuse_still(self) -> Done | Fault:
+        self.asked.append(("refuse-still",))
+        return self.answer
+
     def take_call(self, id_: str) -> Done | Fault:
         self.asked.append(("take-call", id_))
         return self.answer
