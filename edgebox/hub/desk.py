@@ -13,16 +13,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
 
 from edgebox.bus import Bus
 from edgebox.config.hub import Hub as HubConfig
 from edgebox.host.templates import templates
 from edgebox.hub import language
+from edgebox.hub.desk_answers import JoinBody, OrderBody, as_json, event, read_body, shown
 from edgebox.hub.desk_board import Board, BoxEntry
 from edgebox.hub.desk_call import CallBody, CallDoor
 from edgebox.hub.desk_shell import ShellDoor
@@ -52,7 +51,6 @@ from edgebox.messages.support import (
     Report,
     RequestSupport,
     SupportSession,
-    Token,
 )
 from edgebox.messages.support_call import OpenCall
 from edgebox.messages.support_shell import OpenShell
@@ -64,8 +62,6 @@ from edgebox.support.deeds import Noted, describe
 
 logger = logging.getLogger(__name__)
 
-B = TypeVar("B")
-
 ORDER_S = 10.0
 RESTART_S = 25.0
 """A service that is restarted, or a bundle that is made, takes its time."""
@@ -74,18 +70,6 @@ BEAT_S = 1.0
 EVENTS_MAX = 100
 BUNDLE_MAX = 64 * 1024 * 1024
 SLOW = {"restart", "bundle", "link-test"}
-
-
-class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of POST /desk/join/{box}."""
-
-    token: Token
-
-
-class OrderBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of POST /desk/box/{box}/order."""
-
-    deed: Deed
 
 
 class Desk:
@@ -187,7 +171,7 @@ class Desk:
     async def _take_chat(self, line: ChatLine, keys: dict[str, str]) -> None:
         box = self.board.box(keys["box"])
         if box is not None and line.session == box.session.id and box.sift.is_first(line):
-            self._send(box.id, _event("chat", line))
+            self._send(box.id, event("chat", line))
 
     async def _take_audit(self, head: AuditHead, keys: dict[str, str]) -> None:
         box = self.board.box(keys["box"])
@@ -197,13 +181,13 @@ class Desk:
         self._note(f"box: {head.what}"[:80], box.id, head.technician, head.serial, detail)
 
     def _show(self, box: BoxEntry) -> None:
-        self._send(box.id, _event("box", _shown(box)))
+        self._send(box.id, event("box", shown(box)))
 
-    def _send(self, box_id: str, event: bytes) -> None:
+    def _send(self, box_id: str, news: bytes) -> None:
         """A page that does not read is skipped: it sees the next state."""
         for queue in self._pages.get(box_id, ()):
             if not queue.full():
-                queue.put_nowait(event)
+                queue.put_nowait(news)
 
     def _note(self, what: str, box: str, who: str, serial: str, detail: str = "") -> bool:
         try:
@@ -240,24 +224,24 @@ class Desk:
 
     async def list_boxes(self, request: web.Request) -> web.StreamResponse:
         """The same as JSON."""
-        return _json(self._boxes())
+        return as_json(self._boxes())
 
     def _boxes(self) -> list[dict[str, object]]:
-        return [_shown(box) for box in self.board.shown()]
+        return [shown(box) for box in self.board.shown()]
 
     async def show_join(self, request: web.Request) -> web.StreamResponse:
         """Where the crew's link leads; opening it spends nothing."""
         box = self._box(request)
-        return self.page(request, "desk_join.html", box=_shown(box))
+        return self.page(request, "desk_join.html", box=shown(box))
 
     async def join(self, request: web.Request) -> web.StreamResponse:
         """Spend the link."""
         box, person = self._box(request), request[PERSON]
-        body = await _read(request, JoinBody)
+        body = await read_body(request, JoinBody)
         if not self._note("link", box.id, person.name, person.serial):
-            return _json(_NO_TRAIL)
+            return as_json(_NO_TRAIL)
         question = OpenSupport(technician=person.name, serial=person.serial, token=body.token)
-        return _json(
+        return as_json(
             await self._bus.request(OPEN_SUPPORT, question, box=box.address, timeout_s=ORDER_S)
         )
 
@@ -265,26 +249,26 @@ class Desk:
         """Ask the crew to be let in."""
         box, person = self._box(request), request[PERSON]
         if not self._note("request", box.id, person.name, person.serial):
-            return _json(_NO_TRAIL)
+            return as_json(_NO_TRAIL)
         question = RequestSupport(technician=person.name, serial=person.serial)
-        return _json(
+        return as_json(
             await self._bus.request(REQUEST_SUPPORT, question, box=box.address, timeout_s=ORDER_S)
         )
 
     async def show_box(self, request: web.Request) -> web.StreamResponse:
         """One vehicle; everything in it is fetched by orders."""
         box = self._box(request)
-        page = self.page(request, "desk_box.html", box=_shown(box), serial=request[PERSON].serial)
+        page = self.page(request, "desk_box.html", box=shown(box), serial=request[PERSON].serial)
         page.headers["Permissions-Policy"] = permissions(Rights(hears=True, speaks=True))
         return page
 
     async def order(self, request: web.Request) -> web.StreamResponse:
         """Have the box do something."""
-        body = await _read(request, OrderBody)
+        body = await read_body(request, OrderBody)
         if isinstance(body.deed, OpenShell | OpenCall):
             # A key is made here, for the page's WebSocket, and never given away; so is a password.
             raise web.HTTPBadRequest
-        return _json(await self._order(self._box(request), request[PERSON], body.deed))
+        return as_json(await self._order(self._box(request), request[PERSON], body.deed))
 
     async def bundle(self, request: web.Request) -> web.StreamResponse:
         """The whole bundle as a file."""
@@ -292,7 +276,7 @@ class Desk:
         while True:
             part = await self._order(box, person, ReadBundle(offset=len(content)))
             if not isinstance(part, BundlePart):
-                return _json(part, status=409)
+                return as_json(part, status=409)
             content += part.data
             if len(content) >= part.size or not part.data or len(content) > BUNDLE_MAX:
                 break
@@ -315,14 +299,14 @@ class Desk:
     async def call_servers(self, request: web.Request) -> web.StreamResponse:
         """Where the page reaches the TURN server, while the call is open."""
         session = self.board.session_of(self._box(request).id, request[PERSON].serial)
-        return _json(self._calls.servers(session))
+        return as_json(self._calls.servers(session))
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Connect the call the crew agreed to."""
         box, person = self._box(request), request[PERSON]
         session = self.board.session_of(box.id, person.serial)
-        deed = self._calls.deed(session, await _read(request, CallBody))
-        return _json(deed if isinstance(deed, Fault) else await self._order(box, person, deed))
+        deed = self._calls.deed(session, await read_body(request, CallBody))
+        return as_json(deed if isinstance(deed, Fault) else await self._order(box, person, deed))
 
     async def _order(self, box: BoxEntry, person: Person, deed: Deed) -> msgspec.Struct:
         session = self.board.session_of(box.id, person.serial)
@@ -346,22 +330,22 @@ class Desk:
         queue: asyncio.Queue[bytes] = asyncio.Queue(EVENTS_MAX)
         self._pages.setdefault(box.id, set()).add(queue)
         try:
-            await response.write(_event("box", _shown(box)))
+            await response.write(event("box", shown(box)))
             while self._is_welcome(person):
                 try:
                     async with asyncio.timeout(BEAT_S):
-                        event = await queue.get()
+                        news = await queue.get()
                 except TimeoutError:
-                    event = b"event: beat\ndata:\n\n"
-                if self._may_read(box, person, event):
-                    await response.write(event)
+                    news = b"event: beat\ndata:\n\n"
+                if self._may_read(box, person, news):
+                    await response.write(news)
         finally:
             self._pages[box.id].discard(queue)
         return response
 
-    def _may_read(self, box: BoxEntry, person: Person, event: bytes) -> bool:
+    def _may_read(self, box: BoxEntry, person: Person, news: bytes) -> bool:
         """What crew and another technician write to each other is theirs."""
-        is_chat = event.startswith(b"event: chat")
+        is_chat = news.startswith(b"event: chat")
         return not is_chat or self.board.session_of(box.id, person.serial) is not None
 
     async def audit(self, request: web.Request) -> web.StreamResponse:
@@ -402,51 +386,3 @@ def add_routes(app: web.Application, desk: Desk) -> None:
     app.router.add_post("/desk/box/{box}/call/turn", desk.call_servers)
     app.router.add_post("/desk/box/{box}/call", desk.call)
     app.router.add_get("/audit", desk.audit)
-
-
-def _shown(box: BoxEntry) -> dict[str, object]:
-    session = box.session
-    return {
-        "id": box.id,
-        "vehicle": box.vehicle or box.id,
-        "reachable": box.reachable,
-        "bridge": box.bridge,
-        "still": session.still,
-        "stillCamera": session.still_camera,
-        "direct": box.is_direct,
-        "over": box.way.over,
-        "clock": box.way.clock,
-        "support": box.support,
-        "doubled": box.doubled,
-        "state": session.state,
-        "askedBy": session.asked_by,
-        "technician": session.technician,
-        "serial": session.serial,
-        "left": session.left_s,
-        "ended": session.ended,
-        "commandLine": session.command_line,
-        "call": session.call,
-        "callEnded": session.call_ended,
-        "callMicrophone": session.call_microphone,
-        "version": box.software.version if box.software is not None else "",
-        "update": box.software.state if box.software is not None else "",
-        "nextVersion": box.software.next_version if box.software is not None else "",
-    }
-
-
-def _event(name: str, data: object) -> bytes:
-    return f"event: {name}\ndata: ".encode() + msgspec.json.encode(data) + b"\n\n"
-
-
-def _json(data: object, status: int = 200) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(data), status=status, content_type="application/json"
-    )
-
-
-async def _read(request: web.Request, kind: type[B]) -> B:
-    """The body as `kind`; anything else is a 400."""
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        raise web.HTTPBadRequest from None

@@ -167,6 +167,8 @@ class HelpDesk:
             await asyncio.sleep(LOOK_EVERY_S)
             await self._call.look(time.monotonic())
             await self._still.look(time.monotonic())
+            if not self._bus.hears_crew:
+                self._shell.end()  # what the crew could not end
             who, session = self._session.technician, self._session.id
             if self._session.handle_timeout(time.monotonic()):
                 await self._ended(self._session.ended, who, session)

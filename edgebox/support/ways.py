@@ -60,6 +60,11 @@ class Ways:
         self.way: Way = ""
         """What a session says and hears now goes this way; empty: there is none."""
 
+    @property
+    def hears_crew(self) -> bool:
+        """The box's own broker is there: without it no tap of theirs arrives."""
+        return self._local.connected.is_set()
+
     async def publish(self, topic: Topic[M], message: M, **keys: str) -> bool:
         """Send; False if neither way took it."""
         if not topic.template.startswith(UP):

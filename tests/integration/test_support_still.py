@@ -156,7 +156,7 @@ async def test_one_still_of_the_camera_that_was_allowed(here: Vehicle) -> None:
     assert (still.camera, still.width, still.height) == ("front", 640, 360)
     assert len(still.jpeg) <= JPEG_MAX
     decoder = av.CodecContext.create("mjpeg", "r")
-    [picture] = decoder.decode(av.Packet(still.jpeg))  # type: ignore[attr-defined]
+    [picture] = decoder.decode(av.Packet(still.jpeg))
     assert (picture.width, picture.height) == (640, 360)
     assert await box.order(TakeStill(camera="front")) == NOT_ALLOWED, "it was good once"
     await box.until(still="off")
