@@ -96,13 +96,17 @@ def test_killed_service_comes_back(machine: Machine, service: str) -> None:
     machine.until_active(*(unit(one) for one in SERVICES))
 
 
-@pytest.mark.parametrize("service", WATCHED)
-def test_hung_service_is_restarted_by_the_watchdog(machine: Machine, service: str) -> None:
-    pid = machine.show(unit(service), "MainPID")
-    machine.run("kill", "-STOP", pid)
-    machine.until(lambda: machine.show(unit(service), "MainPID") not in {pid, "0"}, "a new process")
-    machine.until_active(unit(service))
-    assert "Watchdog timeout" in machine.journal(unit(service))
+def test_hung_services_are_restarted_by_the_watchdog(machine: Machine) -> None:
+    pids = {service: machine.show(unit(service), "MainPID") for service in WATCHED}
+    machine.run("kill", "-STOP", *pids.values())
+    for service, pid in pids.items():
+        machine.until(
+            lambda one=service, old=pid: machine.show(unit(one), "MainPID") not in {old, "0"},  # type: ignore[misc]
+            f"a new process of {service}",
+        )
+    machine.until_active(*(unit(service) for service in WATCHED))
+    for service in WATCHED:
+        assert "Watchdog timeout" in machine.journal(unit(service))
 
 
 def test_idle_box_feeds_its_watchdogs(machine: Machine) -> None:
