@@ -80,6 +80,12 @@ class RunningDemo:
         self.room = urls["room"]
         self.control = urls["control"]
 
+    async def printed(self) -> str:
+        """The next line after those addresses."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(10):
+            return (await self.process.stdout.readline()).decode().strip()
+
     def pid(self, part: str) -> int:
         """Process id of a part: `bond`, `media`, `panel`, `hub`, `mosquitto`... of the box."""
         return self.pids()[part]

@@ -41,6 +41,7 @@ from edgebox.sim.demo_config import (
 )
 from edgebox.sim.demo_ports import Ports, choose_ports
 from edgebox.sim.demo_sources import DEFAULT_CAMERAS, Sound
+from edgebox.sim.demo_ticket import ticket
 from edgebox.sim.demo_view import DemoView
 from edgebox.sim.modems import say_modems
 from edgebox.sim.ports import LOOPBACK
@@ -226,7 +227,9 @@ async def run(cameras: Sequence[Camera], sound: Sound, first_port: int, language
         _say(f"panel: http://{LOOPBACK}:{ports.panel}/")
         _say(f"room: {room}")
         _say(f"control: http://{LOOPBACK}:{ports.control}/")
-        _say(f"headset: https://{HEADSET_NAME}:{ports.headset}/")
+        # Good for a quarter of an hour and one device; fleet staff make more.
+        code = await ticket(directory / "pki/staff", f"https://{LOOPBACK}:{ports.staff}", BOX)
+        _say(f"headset: https://{HEADSET_NAME}:{ports.headset}/#{code}")
         if not console.is_terminal:
             await supervisor.failed()
         view = DemoView(_staff_hint(ports, directory))

@@ -129,7 +129,7 @@ async def test_page_is_told_what_is_pointed_at_and_written_on_its_own_picture_on
 
 def part(number: int, camera: str = "camera-1") -> PicturePart:
     return PicturePart(
-        participant="p", name="Dr. Berg", camera=camera, picture=7, part=number, parts=3,
+        participant="p", name="Dr. Berg", camera=camera, picture=7, part=number, parts=5,
         data=bytes(PART_BYTES),
     )  # fmt: skip
 
@@ -138,15 +138,15 @@ async def test_page_is_shown_a_picture_that_is_for_it_in_lines_that_fit() -> Non
     rig = Rig()
     await rig.poll()
     await rig.events._take_picture(part(0, "camera-2"), {})
-    for number in range(3):
+    for number in range(5):
         await rig.events._take_picture(part(number), {})
     told: list[Any] = []
-    while len(told) < 3:
+    while len(told) < 5:
         lines = (await rig.poll()).lines
         assert len(lines) <= LINES_MAX
         told += [msgspec.json.decode(line) for line in lines.splitlines()]
     assert [(one["type"], one["by"], one["id"], one["part"], one["of"]) for one in told] == [
-        ("picture", "Dr. Berg", 7, number, 3) for number in range(3)
+        ("picture", "Dr. Berg", 7, number, 5) for number in range(5)
     ]
     assert {len(one["data"]) for one in told} == {PART_BYTES * 4 // 3}
 
