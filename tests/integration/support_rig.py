@@ -155,6 +155,7 @@ async def rig(
         directory=str(directory),
     )
     heard = Heard()
+    heard.broker = True
     history = History(directory / "history.db")
     async with (
         Bus(broker.address, "support", box=BOX) as bus,

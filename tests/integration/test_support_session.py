@@ -50,6 +50,7 @@ from edgebox.messages.support import (
     RunCheck,
     Say,
 )
+from edgebox.messages.support_still import AskStill, TakeStill, TestCamera
 from edgebox.messages.vehicle import SEND_INVITE, SendInvite
 from edgebox.support import refusals, session
 from edgebox.support.history import LinkMinute
@@ -67,6 +68,9 @@ DEEDS: tuple[Deed, ...] = (
     ReadBundle(),
     RunLinkTest(link="lte-1"),
     Say(text="hi"),
+    TestCamera(camera="front"),
+    AskStill(camera="front"),
+    TakeStill(camera="front"),
     Leave(),
 )
 
@@ -321,12 +325,14 @@ async def test_no_place_in_the_journal_reaches_a_program(broker: Broker, tmp_pat
 
 
 async def test_no_deed_and_no_answer_has_room_for_patients(broker: Broker, tmp_path: Path) -> None:
-    """The role has no rights to pictures; the desk's messages have no field that could hold any."""
+    """The role has no rights to pictures: the one a crew allows is no patient's, and not live."""
     names = {type_.__struct_config__.tag for type_ in get_args(Deed)}
     assert names == {
         *("look", "history", "journal", "configuration", "check"),
         *("restart", "bundle", "chat", "leave", "shell-ask", "shell"),
-        *("call-ask", "call", "call-end"),
+        *("call-ask", "call", "call-end", "link-test"),
+        # Of cameras: figures, and a still that media gives by the crew's own word alone.
+        *("camera", "still-ask", "still"),
     }
     async with rig(broker, tmp_path) as box:
         await box.grant()
