@@ -40,15 +40,18 @@ def call_view(session: SupportSession, status: CallStatus | None) -> CallView:
 
 
 def say_call(view: CallView, technician: str, say: Say) -> dict[str, Any]:
-    """`title` and `doing` stand in the bar on every screen; empty: nothing is said of a call."""
+    """`bar` and `doing` stand on every screen; empty: nothing is said of a call."""
+    open_ = view.state == "open"
+    title = "" if view.state == "off" else say(f"support.call.{view.state}", name=technician)
     return {
         "state": view.state,
         "microphone": view.microphone,
-        "ready": view.state == "open" and view.line == "connected" and view.can_speak,
-        "title": "" if view.state == "off" else say(f"support.call.{view.state}", name=technician),
+        "ready": open_ and view.line == "connected" and view.can_speak,
+        "title": title,
+        "bar": say("support.call.bar") if open_ else title,
         "doing": _doing(view, say),
         "text": _text(view, say),
-        "hold": say("support.call.heard" if view.microphone else "support.call.hold"),
+        "hold": _hold(view, say),
     }
 
 
@@ -58,6 +61,12 @@ def _doing(view: CallView, say: Say) -> str:
     if view.line != "connected":
         return say("support.call.line.lost" if view.line == "lost" else "support.call.line.none")
     return say("support.call.mic.open" if view.microphone else "support.call.mic.shut")
+
+
+def _hold(view: CallView, say: Say) -> str:
+    if view.state == "open" and view.line != "connected":
+        return _doing(view, say)
+    return say("support.call.heard" if view.microphone else "support.call.hold")
 
 
 def _text(view: CallView, say: Say) -> str:

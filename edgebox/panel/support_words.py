@@ -20,6 +20,7 @@ def say_support(view: SupportView, say: Say) -> dict[str, Any]:
         "id": view.id,
         "serial": view.serial,
         "title": call["title"] or _title(view, waits, say),
+        "bar": call["bar"] or _title(view, waits, say),
         "doing": _still(view, say) or call["doing"] or _doing(view, say),
         "call": call,
         "shell": view.command_line,

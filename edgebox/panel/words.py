@@ -67,6 +67,7 @@ PAGE_STRINGS = (
     "sms.sent",
     "support.title",
     "support.end",
+    "support.end.help",
     "support.refuse",
     "support.cancel",
     "support.call.hang-up",

@@ -55,13 +55,14 @@ class Media:
 
 
 async def media_of(box: Rig) -> Media:
-    box.heard.receive_session(_session("idle"))
+    box.heard.receive_session(media_session("idle"))
     media = Media(box)
     await box.crew.serve(CALL_OFFER, media.answer)
     return media
 
 
-def _session(state: str) -> MediaSession:
+def media_session(state: str) -> MediaSession:
+    """What media says."""
     fields = {"id": "s", "since_utc": time.time(), "instance": "m1", "cameras": (), "sent": ()}
     return msgspec.convert({"type": "MediaSession", "state": state, **fields}, MediaSession)
 
@@ -157,15 +158,15 @@ async def test_a_doctors_call_is_never_disturbed(broker: Broker, tmp_path: Path)
     async with rig(broker, tmp_path) as box:
         media = await media_of(box)
         await box.grant()
-        box.heard.receive_session(_session("live"))
+        box.heard.receive_session(media_session("live"))
         assert await box.order(AskCall()) == VIDEO_ON
         assert await take(box) == VIDEO_ON
         assert box.session.call == "off"
-        box.heard.receive_session(_session("idle"))
+        box.heard.receive_session(media_session("idle"))
         assert await box.order(AskCall()) == Done()
         assert await take(box) == Done()
         await box.until(call="open")
-        box.heard.receive_session(_session("live"))
+        box.heard.receive_session(media_session("live"))
         await box.until(call="off", call_ended="video", state="active")
         assert await box.order(OPEN) == NO_CALL
         assert media.offers == []
@@ -187,7 +188,7 @@ async def test_media_that_is_away_is_said_and_ends_nothing_else(
 ) -> None:
     async with rig(broker, tmp_path) as box:
         box.heard.receive_service(running("media", "m1"))
-        box.heard.receive_session(_session("idle"))
+        box.heard.receive_session(media_session("idle"))
         await box.grant()
         assert await box.order(AskCall(), serial=KARI) == Done()
         assert await take(box) == Done()

@@ -17,7 +17,10 @@ let changedAt = 0;
 export function prepareSupport() {
   preparePane("support", "support-open");
   onTap(find("health-help"), () => showPane("support"));
-  onTap(find("support-show"), () => showPane("support"));
+  onTap(find("support-show"), () => {
+    showPane("support");
+    fitChat();
+  });
   onTap(find("support-ask"), () => once(find("support-ask"), getHelp));
   onTap(find("support-admit"), () =>
     once(find("support-admit"), () => {
@@ -63,7 +66,7 @@ export function drawSupport(support) {
   document.body.dataset.shell = support.shell;
   document.body.dataset.still = support.still;
   find("support-pane").dataset.state = state;
-  setText(find("support-who"), support.title);
+  setText(find("support-who"), support.bar);
   // A command line has minutes of its own, a call has the microphone: there is room for one.
   const plain = ["none", "off"].includes(support.shell) && support.call.state === "off" && support.still === "off";
   const left = plain ? support.left : "";
@@ -71,13 +74,16 @@ export function drawSupport(support) {
   setText(find("support-title"), support.title || say("support.title"));
   setText(find("support-left"), support.left);
   setText(find("support-text"), support.text);
-  setText(find("support-doing"), support.doing);
+  const calm = !support.chat.length && support.call.state === "off"; // else the bar says it
+  setText(find("support-doing"), calm ? support.doing : "");
   const stop = state === "waits" ? "support.refuse" : state === "asked" ? "support.cancel" : "support.end";
-  setText(find("support-end").querySelector(".label"), say(stop));
+  const both = support.call.state === "off" ? stop : "support.end.help";
+  setText(find("support-end").querySelector(".label"), say(both));
   setText(find("support-stop"), say("support.end"));
   if (state !== "asked") forgetLink();
   drawChat(support.chat);
   drawCall(support);
+  fitChat();
 }
 
 function drawChat(lines) {
@@ -94,6 +100,16 @@ function drawChat(lines) {
       return row;
     }),
   );
+}
+
+/** The newest line is whole; older ones as far as there is room. */
+function fitChat() {
+  const place = find("support-chat");
+  const words = place.parentElement;
+  while (place.childElementCount > 1 && words.scrollHeight > words.clientHeight + 1) {
+    place.firstElementChild.remove();
+    place.dataset.drawn = "";
+  }
 }
 
 async function getHelp() {

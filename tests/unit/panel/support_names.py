@@ -24,7 +24,7 @@ def names() -> Iterator[str]:
     yield from (f"support.call.line.{what}" for what in ("none", "lost"))
     yield from (f"support.call.mic.{what}" for what in ("open", "shut"))
     yield from (f"support.call.no-{what}" for what in ("loudspeaker", "microphone"))
-    yield from (f"support.call.{what}" for what in ("hold", "heard"))
+    yield from (f"support.call.{what}" for what in ("hold", "heard", "bar"))
     yield "reason.video-on"
     yield from (f"support.still.{what}" for what in ("asked", "granted", "text"))
     yield from (f"failed.support-still{what}" for what in ("", "-refuse"))

@@ -124,6 +124,7 @@ def test_a_call_stands_in_the_bar_with_the_microphone_as_media_says_it() -> None
     desk.receive_call(replace(TALKING, state="connecting", microphone=False))
     said = say(desk, 1.0)
     assert (said["title"], said["doing"]) == ("SNAKKER MED TEKNIKER Kari", "kobler til")
+    assert said["bar"] == "SNAKKER MED TEKNIKER"
     assert said["call"]["ready"] is False
     desk.receive_call(TALKING)
     said = say(desk, 1.0)
