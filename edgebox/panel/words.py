@@ -194,6 +194,8 @@ Say = Callable[..., str]
 
 
 def _detail(view: View, say: Say) -> str:
+    if view.headline == "idle" and view.support.call.microphone:
+        return say("support.call.idle")
     return "" if view.headline in SAY_THEMSELVES else say(f"headline.{view.headline}.detail")
 
 

@@ -4,12 +4,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from edgebox.messages.services import ServiceStatus
 from edgebox.messages.support import ChatLine, SupportSession
 from edgebox.messages.support_call import CallStatus
 from edgebox.panel.catalogue import compile_catalogue
 from edgebox.panel.support import STALE_S, SupportDesk
 from edgebox.panel.support_words import say_support
-from edgebox.panel.words import Words
+from edgebox.panel.words import Words, say_view
+from tests.unit.panel.heard import Heard
 
 ACTIVE = SupportSession(
     state="active",
@@ -162,3 +164,15 @@ def test_how_a_call_ended_is_said() -> None:
     desk = SupportDesk()
     desk.receive(replace(ACTIVE, call_ended="video"), 0.0)
     assert say(desk, 0.0)["text"] == "Samtalen er avsluttet fordi video startet."
+
+
+def test_nobody_is_said_to_hear_nothing_while_the_technician_hears() -> None:
+    heard = Heard().whole()
+    heard.hear(ServiceStatus(service="support", instance="s", state="running", since_utc=0.0))
+    heard.state.support.receive(CALL, heard.now)
+    heard.state.support.receive_call(replace(TALKING, microphone=False))
+    words = Words("nb", compile_catalogue("nb").gettext)
+    assert say_view(heard.view(), words, heard.utc)["detail"] == "Ingen ser eller hører bilen."
+    heard.state.support.receive_call(TALKING)
+    detail = say_view(heard.view(), words, heard.utc)["detail"]
+    assert detail == "Teknikeren hører bilen nå. Ingen andre."
