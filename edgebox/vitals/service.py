@@ -8,10 +8,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from edgebox.config import Config, resolve_file
 from edgebox.config.vitals import Monitor
+from edgebox.errors import DeviceError
 from edgebox.host.service import Service
 from edgebox.messages.vitals import (
     VITALS_LIVE,
@@ -38,17 +40,39 @@ TICK_S = 0.5
 SHOW_EVERY_S = 0.5
 """Values on the panel change no faster."""
 STATUS_EVERY_S = 2.0
+OPEN_AGAIN_S = 2.0
 
 
 async def run(config: Config) -> None:
-    """Run until cancelled. Raises DeviceError if the store cannot be opened."""
+    """Run until cancelled."""
     path = resolve_file(config, config.vitals.store)
-    disk = Disk(await asyncio.to_thread(Store, path, config.vitals.disk_max_mb * 10**6))
+    disk: Disk | None = None
     try:
         async with Service("vitals", config) as service:
+            disk = Disk(await _open_store(config, service, path))
             await _Vitals(config, service, disk).run()
     finally:
-        await disk.close()
+        if disk is not None:
+            await disk.close()
+
+
+async def _open_store(config: Config, service: Service, path: Path) -> Store:
+    """As soon as the disk lets it: a full or read-only one may be mended, and is said meanwhile."""
+    monitors = tuple(Attendant(one, time.time()).status() for one in config.vitals.monitor)
+    failed = ""
+    while True:
+        try:
+            return await asyncio.to_thread(Store, path, config.vitals.disk_max_mb * 10**6)
+        except DeviceError as error:
+            if str(error) != failed:
+                failed = str(error)
+                logger.error("nothing can be stored, and so nothing is shown: %s", failed)
+        store = VitalsStoreStatus(failed=failed[:200])
+        status = VitalsStatus(at_utc=time.time(), monitors=monitors, store=store)
+        await service.bus.publish(VITALS_STATUS, status)
+        await service.set_state("degraded", failed)
+        service.progress()
+        await asyncio.sleep(OPEN_AGAIN_S)
 
 
 class _Vitals:
