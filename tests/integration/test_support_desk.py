@@ -103,6 +103,39 @@ async def use_the_command_line(panel: Page, desk: Page) -> None:
     await until_true(panel, "document.body.dataset.shell === 'off'")
 
 
+def set_bridge(running: RunningDemo, works: bool) -> None:
+    """The broker dies, and comes back with its bridge or without."""
+    path = running.configuration().parent / "mosquitto/mosquitto.conf"
+    text = path.read_text()
+    kept = path.with_name("kept.conf")
+    if works:
+        path.write_text(kept.read_text())
+    else:
+        kept.write_text(text)
+        lines = [
+            "address 127.0.0.1:9" if line.startswith("address ") else line
+            for line in text.splitlines()
+        ]
+        path.write_text("\n".join(lines) + "\n")
+    running.kill("mosquitto")
+
+
+async def allow_one_still(panel: Page, desk: Page) -> None:
+    """Figures of a camera, then one still of it: asked for, allowed on the panel, shown, spent."""
+    row = "document.querySelector('#cameras tr').innerText"
+    await until_true(desk, f"{row}.includes('Mål')")
+    await desk.click("#cameras tr:first-child button:text('Mål')")
+    await until_true(desk, f"/lysstyrke \\d+ %.*bildet endrer seg/.test({row})", timeout_s=20)
+    await desk.click("#cameras tr:first-child button:text('Be om et bilde')")
+    await until_true(panel, "document.body.dataset.still === 'asked'")
+    await panel.wait_for_timeout(800)
+    await panel.click("#support-still-allow")
+    await desk.click("#cameras tr:first-child button:text('Hent bildet')")
+    await until_true(desk, "document.querySelector('#still-picture').naturalWidth > 0")
+    await until_true(panel, "document.body.dataset.still === 'off'")
+    await until_true(desk, f"{row}.includes('Be om et bilde')")
+
+
 async def talk_to_each_other(panel: Page, desk: Page) -> None:
     """The technician calls, the crew answers, holds the button, lets go and hangs up."""
     says = "document.querySelector('#call-text').innerText"
@@ -182,6 +215,8 @@ async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
         await use_the_command_line(panel, desk)
         await talk_to_each_other(panel, desk)
 
+        await allow_one_still(panel, desk)
+
         path = f"/desk/box/{desk.url.rsplit('/', 1)[1]}"
         assert await desk.evaluate(LOOK, path) == "effective"
         await panel.click("#support-stop")
@@ -257,11 +292,14 @@ async def find_and_end(running: RunningDemo, browser: Browser, disk: Path) -> No
         await until_true(
             desk, f"{rows}.some(one => /^{grade}\\s+{check}\\s/.test(one))", timeout_s=40
         )
-    # The broker dies: said as long as it lasts; who was in is in again, by the same grant.
+    # The broker dies and its bridge stays down: said as long as it lasts; who was in is in again,
+    # by another way and the same grant.
     situation = "document.querySelector('#situation').innerText"
-    running.kill("mosquitto")
+    set_bridge(running, works=False)
     await until_true(desk, f"!{situation}.startsWith('Du er')")
     await until_true(desk, f"{situation}.startsWith('Du er')", timeout_s=30)
+    await until_true(desk, "document.querySelector('#way').innerText.includes('går rett over')")
+    await until_true(panel, "document.body.dataset.support === 'active'", timeout_s=30)
     await panel.click("#support-stop")
     await until_true(desk, f"{situation}.startsWith('Mannskapet har avsluttet')")
     assert await desk.evaluate(LOOK, f"/desk/box/{desk.url.rsplit('/', 1)[1]}") == "Fault"
