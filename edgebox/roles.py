@@ -53,4 +53,5 @@ RIGHTS: dict[Role, Rights] = {
     "bystander": Rights(hears=True, speaks=True, shows=True),
     "technician": Rights(),
 }
-"""A technician works on the support desk, never with patient media."""
+"""A technician works on the support desk, never with patient media. That the crew talks to them,
+with a button held, gives no right here: edgebox/media/technician.py."""

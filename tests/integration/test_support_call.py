@@ -27,7 +27,7 @@ from edgebox.messages.support_call import (
     TakeCall,
 )
 from tests.conftest import Broker
-from tests.integration.support_rig import KARI, OLA, Rig, rig, running
+from tests.integration.support_rig import OLA, Rig, rig
 
 OPEN = OpenCall(sdp="v=0", turn=TurnCredentials(username="u", password="p"))
 NO_CALL = Fault(reason="refused", text="no-call")
@@ -181,17 +181,3 @@ async def test_what_cannot_be_written_down_is_no_call(broker: Broker, tmp_path: 
         assert await take(box) == Fault(reason="failed", text="the audit trail cannot be written")
         await asyncio.sleep(0)
         assert box.session.call == "off"
-
-
-async def test_media_that_is_away_is_said_and_ends_nothing_else(
-    broker: Broker, tmp_path: Path
-) -> None:
-    async with rig(broker, tmp_path) as box:
-        box.heard.receive_service(running("media", "m1"))
-        box.heard.receive_session(media_session("idle"))
-        await box.grant()
-        assert await box.order(AskCall(), serial=KARI) == Done()
-        assert await take(box) == Done()
-        await box.until(call="open")
-        await box.crew.request(HANG_UP, HangUp())
-        await box.until(call="off", state="active")
