@@ -35,7 +35,8 @@ test-netns: setup ## The bond over real interfaces in network namespaces, all of
 
 test-headset: setup ## Pairing in a browser, with staff, and between two vehicles: all of it
 	$(PY) -m pytest -m "long or not long" tests/integration/test_headset_pairing.py \
-	  tests/integration/test_hub_fleet.py tests/namespaces/test_headset_namespaces.py $(ARGS)
+	  tests/integration/test_headset_peers.py tests/integration/test_hub_fleet.py \
+	  tests/namespaces/test_headset_namespaces.py $(ARGS)
 
 test-rules: setup ## Removes each rule of WHIP and pairing, in a copy, and sees a test fail (10 minutes)
 	@$(PY) -m tests.mutation.run $(ARGS)

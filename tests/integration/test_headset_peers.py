@@ -219,6 +219,7 @@ async def test_werift_is_seen_by_the_doctor(
                 await asyncio.sleep(0.05)
 
 
+@pytest.mark.long
 async def test_werift_hears_the_doctor_until_the_lease_ends(
     broker: Broker, turn_server: TurnServer, tmp_path: Path
 ) -> None:
