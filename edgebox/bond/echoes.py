@@ -27,8 +27,8 @@ IDLE_SHARE, BUSY_SHARE = 0.25, 0.02
 PROBING_S = 7.0
 SILENT_S = 3.0
 """No echo for so long though it was asked: the link is gone."""
-LAST_S = 1.0
-"""The last echoes are waited for, or two round trips."""
+LAST_S, LAST_MAX_S = 1.0, 2.5
+"""The last echoes are waited for, or two round trips within this."""
 RETRY_S = 0.005
 LEAST_ECHOES = 10
 """Of fewer no share is told."""
@@ -73,7 +73,8 @@ class Echoes:
             if now >= self._next_at:
                 self._next_at = self._send(now)
             return min(self._next_at, self._ends_at)
-        waits_until = self._last_sent_at + max(LAST_S, 2 * self._path.estimate.srtt_s)
+        last_s = max(LAST_S, min(LAST_MAX_S, 2 * self._path.estimate.srtt_s))
+        waits_until = self._last_sent_at + last_s
         if self._sent_at and now < waits_until:
             return min(waits_until, now + PROBE_S)
         if self.received < LEAST_ECHOES:

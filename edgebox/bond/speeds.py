@@ -17,7 +17,7 @@ ASK_AGAIN_S = 0.25
 """The hub takes its end from silence too: this is asked until it says that it is over."""
 ANSWER_S = 1.5
 """It answers by then, and says by then that it is over."""
-SETTLE_S = 0.02
+SETTLE_S, SETTLE_MAX_S = 0.02, 1.0
 """Acknowledgements of the last of a load come a round trip after it, and so much."""
 
 IsCarrying = Callable[[float], bool]
@@ -52,7 +52,8 @@ class Upwards:
             self.why = "silent"
             return None
         if not load.is_over(now):
-            self._settled_at = now + self._path.estimate.srtt_s + SETTLE_S
+            settle_s = self._path.estimate.srtt_s + SETTLE_S
+            self._settled_at = now + min(SETTLE_MAX_S, settle_s)
             return load.pump(now)
         if self._path.in_flight and now < self._settled_at:
             return now + LOOK_S

@@ -90,6 +90,14 @@ def test_thin_and_fast_links(rate_bps: int, loss: float, up_bps: int) -> None:
     assert result.loss_up == pytest.approx(loss, abs=0.03)
 
 
+def test_a_link_of_long_round_trips_is_done_in_time_too() -> None:
+    """A satellite."""
+    result = Idle([steady(1_000_000, 300, loss=0.01)]).result()
+    assert (result.why, result.up.why, result.down.why) == ("", "", "")
+    assert result.rtt_p50_ms == pytest.approx(604, abs=4)
+    assert result.up.bps == pytest.approx(970_000, rel=0.1)
+
+
 def test_what_is_faster_than_the_bytes_show_is_at_least_so_fast() -> None:
     result = Idle([steady(100_000_000, 20)]).result()
     assert result.up.at_least
