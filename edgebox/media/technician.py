@@ -77,6 +77,8 @@ class TechnicianCall:
         self._turn_url = f"turn:{host}:{port}?transport=udp"
         self._cabin = cabin
         self._is_busy = is_busy
+        self._is_support_away = False
+        """What a dead process granted stays on the broker, and counts for nothing."""
         self._granted = ""
         self._granted_at = float("-inf")
         self._line: _Line | None = None
@@ -168,13 +170,17 @@ class TechnicianCall:
     # What support says
 
     async def _take_session(self, said: SupportSession, keys: dict[str, str]) -> None:
-        self._granted = said.id if said.state == "active" and said.call == "open" else ""
+        is_open = said.state == "active" and said.call == "open" and not self._is_support_away
+        self._granted = said.id if is_open else ""
         self._granted_at = time.monotonic()
         if self._line is not None and self._line.session != self._granted:
             self.end()
 
     async def _take_service(self, status: ServiceStatus, keys: dict[str, str]) -> None:
-        if keys["service"] == "support" and status.state == "stopped":
+        if keys["service"] != "support":
+            return
+        self._is_support_away = status.state == "stopped"
+        if self._is_support_away:
             self._granted = ""
             self.end()
 

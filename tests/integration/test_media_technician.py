@@ -211,6 +211,7 @@ async def test_without_supports_word_there_is_no_call_and_with_its_end_none_is_l
         running(broker, turn_server, tmp_path) as (here, heard),
         technician(turn_server) as peer,
         technician(turn_server) as again,
+        technician(turn_server) as late,
     ):
         for state in ("off", "asked", "calling"):
             await here.say(state)
@@ -238,3 +239,7 @@ async def test_without_supports_word_there_is_no_call_and_with_its_end_none_is_l
             await here.box.bus.publish(SERVICE_STATUS, gone, service="support")
             await here.until(lambda: here.status.state == "none")
             await here.is_quiet(again, UNDER_WAY_S)
+        await here.say("open")
+        refused = await here.offer(late)
+        assert isinstance(refused, Fault), "what it last said stays on the broker"
+        assert refused.text == "no-call"
