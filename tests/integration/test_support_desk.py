@@ -41,6 +41,11 @@ window.soundPackets = async (kind, field) => {
   return sum;
 };
 """
+NO_MICROPHONE = """() => {
+  navigator.mediaDevices.getUserMedia = async () => {
+    throw new DOMException("", "NotFoundError");
+  };
+}"""
 HEARD = "window.soundPackets('inbound-rtp', 'packetsReceived')"
 
 
@@ -139,6 +144,11 @@ async def allow_one_still(panel: Page, desk: Page) -> None:
 async def talk_to_each_other(panel: Page, desk: Page) -> None:
     """The technician calls, the crew answers, holds the button, lets go and hangs up."""
     says = "document.querySelector('#call-text').innerText"
+    await desk.evaluate(NO_MICROPHONE)
+    await desk.click("#call-start")
+    await until_true(desk, f"{says}.startsWith('Fant ingen mikrofon')")
+    assert await panel.evaluate("document.body.dataset.call") == "off", "nobody was asked"
+    await desk.evaluate("delete navigator.mediaDevices.getUserMedia")
     await desk.click("#call-start")
     await until_true(panel, "document.body.dataset.call === 'asked'")
     assert await panel.locator("#call-answer").is_visible(), "one tap answers"

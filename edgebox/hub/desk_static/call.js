@@ -2,26 +2,31 @@
 // they hold their button, and the box sees to that. Relay only: no address of this network leaks.
 
 import { microphone } from "./devices.js";
-import { ask, element, find, say } from "./shared.js";
+import { ask, element, find, problem, say } from "./shared.js";
 import { Sound } from "./sound.js";
 
 const GATHER_MS = 3_000;
-const RETRY_MS = 2_000;
+const RETRY_MS = 5_000; // the box takes no more offers
 const LOST_MS = 5_000;
 
-let path = "";
-let order = null;
 const ASKED_MS = 10_000;
 const OFF = { call: "off", callEnded: "", callMicrophone: false };
 
+let path = "";
+let order = null;
 let box = OFF;
 let line = null; // {pc, since, lostAt}: this page's connection
 let connecting = false;
 let wanted = false; // this page takes part, since its button was pressed
 let heard = false; // the box knows
 let askedAt = 0;
+let triedAt = -RETRY_MS;
 let muted = false;
 let unsaid = ""; // what is wrong with the microphone
+
+// Another window of this browser took the call over: two would take it from each other for ever.
+const others = new BroadcastChannel(`edgebox-call${location.pathname}`);
+others.onmessage = () => hangUp();
 
 const sound = new Sound(() => {});
 const mouth = microphone({
@@ -61,6 +66,7 @@ async function start() {
   await mouth.switchOn();
   if (mouth.on) {
     wanted = true;
+    others.postMessage("mine");
     heard = box.call !== "off";
     askedAt = performance.now();
     listDevices();
@@ -87,8 +93,9 @@ function hangUp() {
 }
 
 async function connect() {
-  if (connecting) return;
+  if (connecting || performance.now() - triedAt < RETRY_MS) return;
   connecting = true;
+  triedAt = performance.now();
   try {
     const given = await ask(`${path}/turn`, {});
     if (given && wanted && box.call === "open") await offer(given.servers);
@@ -113,9 +120,10 @@ async function offer(iceServers) {
   const answer = await ask(path, { sdp: pc.localDescription.sdp });
   if (line !== own) return;
   if (!answer) {
-    own.lostAt = performance.now() - LOST_MS + RETRY_MS;
+    cut();
     return;
   }
+  problem("");
   await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   sound.take(new MediaStream([both.receiver.track]));
   mouth.give(mouth.on ? mouth.track : null);
