@@ -184,7 +184,7 @@ def p95_ms(results: list[Result]) -> float:
     return sum(percentile(result.delays_ms(), 0.95) for result in results) / len(results)
 
 
-@pytest.mark.parametrize("name", ["steady", "2.5 to 1 Mbit/s", "2 % loss"])
+@pytest.mark.parametrize("name", ["2.5 to 1 Mbit/s", "2 % loss"])
 def test_pictures_do_not_notice(name: str) -> None:
     """The same links, faults and frames; what chance does to single packets differs."""
     scenario = replace(next(one for one in SCENARIOS if one.name == name), duration_s=12.0)
@@ -322,7 +322,7 @@ def test_probes_beyond_what_a_test_needs_have_no_echo() -> None:
     assert idle.network.sent_packets["down"] - before < 200
 
 
-@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("seed", range(1, 7))
 def test_random_vehicles_keep_their_invariants(seed: int) -> None:
     """Faults of every kind, and a test in the middle of them."""
     drive(seed, _testing(seed))
