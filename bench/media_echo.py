@@ -1,6 +1,6 @@
 """Echo control in a simulated cabin: what a guest hears of themselves, and of the cabin meanwhile.
 
-    python -m bench.media_echo
+    python -m bench.media_echo [--device-db DB]
 
 The guest's voice goes through Opus, mixer, loudspeaker, room and microphone and comes back as the
 guest would hear it (edgebox/sim/cabin.py, edgebox/media/sound/mixer.py). ERLE is the echo in the
@@ -17,20 +17,24 @@ from bench.report import machine, table
 from edgebox.media.sound.device import BLOCK
 from edgebox.media.sound.mixer import Mixer
 from edgebox.media.sound.opus import RATE_HZ, Decoder, Encoder
-from edgebox.media.sound.records import Orders
+from edgebox.media.sound.records import FAR, Orders
 from edgebox.sim.cabin import Cabin, Signal, samples, speech
 
 SECONDS = 30
 FAR_ALONE, NEAR_ALONE, BOTH = (0, 12), (12, 20), (20, 30)
 GUEST = 1
 CODEC_LAG = int(0.0065 * RATE_HZ)
+DEVICE_LAG = int(0.12 * RATE_HZ)
+"""Packets, the access point, the device's buffer against late packets."""
 
 
 class Run:
     """One conversation."""
 
-    def __init__(self, seed: int, *, engine: bool):
+    def __init__(self, seed: int, *, engine: bool, device_db: float | None = None):
+        """`device_db`: a headset plays the same, so loud beside the cabin's loudspeaker."""
         self._engine = engine
+        self._device_db = device_db
         self.far = speech(SECONDS, seed, pitch_hz=130)
         self.near = speech(SECONDS, seed + 1000, pitch_hz=105) * 0.5
         self.far[_span(NEAR_ALONE)] = 0
@@ -43,13 +47,20 @@ class Run:
 
     def _play(self, seed: int) -> None:
         cabin, mixer = Cabin(seed), Mixer()
-        mixer.obey(Orders(live=True, speaking=(GUEST,), mixes=(GUEST,), bitrate_bps=40_000))
+        device, on_its_way = Cabin(seed + 1), np.zeros(DEVICE_LAG)
+        gain = 0.0 if self._device_db is None else 10 ** (self._device_db / 20)
+        mixes = (GUEST,) if self._device_db is None else (GUEST, FAR)
+        mixer.obey(Orders(live=True, speaking=(GUEST,), mixes=mixes, bitrate_bps=40_000))
         encoder, decoder = Encoder(), Decoder()
         encoder.tune(40_000, 5)
         far = np.zeros(BLOCK)
         for block in range(SECONDS * 50):
             place = slice(block * BLOCK, (block + 1) * BLOCK)
             self.echo[place] = cabin.echo(far)
+            if gain:
+                on_its_way = np.concatenate([on_its_way, far])
+                self.echo[place] += gain * device.echo(on_its_way[:BLOCK])
+                on_its_way = on_its_way[BLOCK:]
             if self._engine:
                 self.noise[place] = cabin.engine(BLOCK)
             microphone = samples(self.echo[place] + self.near[place] + self.noise[place])
@@ -60,7 +71,7 @@ class Run:
             played, packets = mixer.step(microphone, now)
             self.cpu_s += time.process_time() - started
             far = played / 32768
-            for mixed in packets:
+            for mixed in (one for one in packets if one.mix == GUEST):
                 self.heard[place] = decoder.decode(mixed.data) / 32768
 
     def erle_db(self, start_s: float, end_s: float) -> float:
@@ -97,8 +108,13 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=5)
-    seeds = range(1, parser.parse_args().runs + 1)
-    both = [[Run(seed, engine=engine) for seed in seeds] for engine in (False, True)]
+    parser.add_argument("--device-db", type=float, help="a headset's loudness there")
+    asked = parser.parse_args()
+    seeds = range(1, asked.runs + 1)
+    both = [
+        [Run(seed, engine=engine, device_db=asked.device_db) for seed in seeds]
+        for engine in (False, True)
+    ]
 
     def row(name: str, figure: Callable[[Run], float]) -> list[str]:
         found = [name]

@@ -125,6 +125,7 @@ class Mixer:
             noise_suppression=True,
             ns_level=NOISE_LEVEL,
         )
+        self._later_echo: AudioProcessor | None = None
         self._clock = 0
         self._gone_late = self._gone_lost = self._gone_refused = 0
 
@@ -141,6 +142,10 @@ class Mixer:
         wanted = {*orders.mixes, orders.caller} if orders.talk else set(orders.mixes)
         for mix in set(self._outgoing) - wanted:
             del self._outgoing[mix]
+        if FAR not in orders.mixes:
+            self._later_echo = None
+        elif self._later_echo is None:
+            self._later_echo = AudioProcessor(sample_rate=RATE_HZ, echo_cancellation=True)
 
     def packet(self, guest: int, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
         """A packet of a guest; of one who may not be heard it is dropped."""
@@ -164,7 +169,7 @@ class Mixer:
         packets: list[Mixed] = []
         if self._orders.live:
             if near is not None:
-                near = self._echo.process(near, played)
+                near = self._without_echo(near, played)
             cabin = None if self._orders.muted else near
             if FAR in self._orders.mixes:
                 is_heard = any(number not in near_by for number in heard)
@@ -181,7 +186,7 @@ class Mixer:
                     packets += self._packed(mix, _mix_of(mix, cabin, far, heard))
         elif self._orders.caller and near is not None:
             # All through the call, so that the echo is known when the crew talks.
-            near = self._echo.process(near, played)
+            near = self._without_echo(near, played)
             if self._orders.talk and not self._orders.muted:
                 packets = self._packed(self._orders.caller, near)
         return played, packets
@@ -199,6 +204,13 @@ class Mixer:
             self._gone_lost + sum(buffer.lost for buffer in buffers),
             self._gone_refused + sum(buffer.refused for buffer in buffers),
         )
+
+    def _without_echo(self, near: Samples, played: Samples) -> Samples:
+        """Headsets play the same later: a processor knows one way from a loudspeaker to here."""
+        cleaned: Samples = self._echo.process(near, played)
+        if self._later_echo is not None:
+            cleaned = self._later_echo.process(cleaned, played)
+        return cleaned
 
     def _packed(self, mix: int, block: Samples | None) -> list[Mixed]:
         """A packet, once its blocks are together. `block`: None when there is nothing to hear."""
