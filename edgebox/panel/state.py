@@ -128,6 +128,8 @@ class PanelState:
         self._services[status.service] = status
         if status.service == "vehicle" and status.state == "stopped":
             self._meters.receive_modems(Modems())
+        if status.service == "media" and status.state == "stopped":
+            self.support.forget_call()
         self._check_media(now)
 
     def receive_session(self, session: MediaSession, now: float) -> None:
@@ -280,9 +282,7 @@ class PanelState:
             invite=self._invited.view(self.session_id, now_utc),
             vitals=vitals_view(self._monitors, self._vitals, self._board, now_utc),
             health=health_view(self._self_test, now_utc, away=self._is_away("support")),
-            support=self.support.view(
-                now, away=self._is_away("support"), media_away=self._is_away("media")
-            ),
+            support=self.support.view(now, away=self._is_away("support")),
             headset=self.headset.view(now, away=self._is_away("headset")),
             update=update_view(self._update, away=self._is_away("update")),
             dark=is_dark(now_utc),

@@ -56,7 +56,11 @@ class SupportDesk:
         """Media's word on what flows."""
         self._call = status
 
-    def view(self, now: float, *, away: bool, media_away: bool = False) -> SupportView:
+    def forget_call(self) -> None:
+        """Media has stopped; what it said last is true no more, not for the next process either."""
+        self._call = None
+
+    def view(self, now: float, *, away: bool) -> SupportView:
         """As of now. `away`: the support service does not run: its session died with it."""
         session = self._session
         if away or session is None:
@@ -80,6 +84,6 @@ class SupportDesk:
             still=session.still if session.state == "active" else "off",
             still_camera=session.still_camera,
             still_name=self._cameras.get(session.still_camera, session.still_camera),
-            call=call_view(session, None if media_away else self._call),
+            call=call_view(session, self._call),
             chat=tuple((line.by, plain(line.text)) for line in self._chat),
         )

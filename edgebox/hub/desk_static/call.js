@@ -7,7 +7,8 @@ import { Sound } from "./sound.js";
 
 const GATHER_MS = 3_000;
 const RETRY_MS = 5_000; // the box takes no more offers
-const LOST_MS = 5_000;
+const YOUNG_MS = 15_000;
+const LOST_MS = 2_000; // after the five seconds a browser takes to notice
 
 const ASKED_MS = 10_000;
 const OFF = { call: "off", callEnded: "", callMicrophone: false };
@@ -146,7 +147,7 @@ function watch() {
   }
   const now = performance.now();
   const { connectionState } = line.pc;
-  const young = ["new", "connecting"].includes(connectionState) && now - line.since < 3 * LOST_MS;
+  const young = ["new", "connecting"].includes(connectionState) && now - line.since < YOUNG_MS;
   if (connectionState === "connected" || (young && !line.lostAt)) line.lostAt = 0;
   else line.lostAt ||= now;
   if (connectionState === "failed" || (line.lostAt && now - line.lostAt > LOST_MS)) {

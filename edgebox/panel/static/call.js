@@ -16,6 +16,7 @@ const LATE_MS = 2_000;
 let session = "";
 let latest = { state: "off", microphone: false, ready: false, hold: "" };
 let changedAt = 0;
+let finger = null; // on the button
 let press = "";
 let pressedAt = 0;
 let beating = 0;
@@ -43,6 +44,7 @@ export function drawCall({ id, state, call }) {
   find("call-hold").setAttribute("aria-disabled", String(!call.ready));
   setText(find("call-end"), say(call.state === "calling" ? "support.cancel" : "support.call.hang-up"));
   if (!call.ready) letGo();
+  else if (finger !== null) hold(); // pressed before there was a connection
   drawHold();
   if (call.state === "asked" && before !== "asked") {
     showPane("support");
@@ -72,7 +74,6 @@ function take() {
 
 // Held by one finger, or one key; whatever takes either away lets go.
 function prepareHold(button) {
-  let finger = null;
   const drop = () => {
     finger = null;
     letGo();
@@ -80,7 +81,7 @@ function prepareHold(button) {
   button.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || finger !== null) return;
     finger = event.pointerId;
-    button.setPointerCapture(finger);
+    button.setPointerCapture(event.pointerId);
     hold();
   });
   for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
@@ -89,7 +90,9 @@ function prepareHold(button) {
     });
   }
   button.addEventListener("keydown", (event) => {
-    if ((event.key === " " || event.key === "Enter") && !event.repeat) hold();
+    if (![" ", "Enter"].includes(event.key) || event.repeat) return;
+    finger = "key";
+    hold();
   });
   button.addEventListener("keyup", drop);
   button.addEventListener("blur", drop);

@@ -11,7 +11,7 @@ from edgebox.panel.catalogue import compile_catalogue
 from edgebox.panel.support import STALE_S, SupportDesk
 from edgebox.panel.support_words import say_support
 from edgebox.panel.words import Words, say_view
-from tests.unit.panel.heard import Heard
+from tests.unit.panel.heard import Heard, idle, media
 
 ACTIVE = SupportSession(
     state="active",
@@ -143,7 +143,10 @@ def test_no_microphone_is_shown_open_that_media_does_not_say_is() -> None:
     assert desk.view(0.0, away=False).call.microphone is False
     desk.receive_call(TALKING)
     assert desk.view(0.0, away=False).call.microphone is True
-    assert desk.view(0.0, away=False, media_away=True).call.microphone is False
+    desk.forget_call()
+    assert desk.view(0.0, away=False).call.microphone is False
+    assert say(desk, 0.0)["doing"] == "forbindelsen er brutt, kobler til igjen"
+    desk.receive_call(TALKING)
     assert desk.view(0.0, away=True).call.state == "off"
     desk.receive(replace(CALL, state="off", call="off"), 1.0)
     assert desk.view(1.0, away=False).call.microphone is False
@@ -173,6 +176,11 @@ def test_nobody_is_said_to_hear_nothing_while_the_technician_hears() -> None:
     heard.state.support.receive_call(replace(TALKING, microphone=False))
     words = Words("nb", compile_catalogue("nb").gettext)
     assert say_view(heard.view(), words, heard.utc)["detail"] == "Ingen ser eller hører bilen."
+    heard.state.support.receive_call(TALKING)
+    assert heard.view().support.call.microphone
+    heard.hear(media("stopped"), media("starting"))
+    assert not heard.view().support.call.microphone
+    heard.hear(media(), idle())
     heard.state.support.receive_call(TALKING)
     detail = say_view(heard.view(), words, heard.utc)["detail"]
     assert detail == "Teknikeren hører bilen nå. Ingen andre."
