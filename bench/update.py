@@ -1,11 +1,13 @@
-"""What an update costs: size of bundle and image, fetch and check on this machine, installation and
-restart in user-mode Linux. `python -m bench.update` (root, after `make image`; ten minutes).
+"""What an update costs: size of the whole system's bundle; fetch and check on this machine, and
+installation and restart in user-mode Linux, of one without the browser, which takes less time.
+`python -m bench.update` (root, after `make image`; twenty minutes).
 
 User-mode Linux on this machine's disk: times of a Raspberry Pi's card are others.
 """
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +23,7 @@ from edgebox.sim.ports import free_port
 from edgebox.update import bundle
 from edgebox.update.download import download
 from tests.boot.test_update_image import install, restart, started, version
-from tests.boot.uml import IMAGE, Disk
+from tests.boot.uml import IMAGE, ROOT, Disk
 from tests.boot.update_bundle import NEXT, bundles
 
 
@@ -66,6 +68,20 @@ def _compatible() -> str:
     )
 
 
+def whole_mb(directory: Path) -> float:
+    """As it is published, packed by xz."""
+    made, key = directory / "whole.raucb", IMAGE.parent / "update-key"
+    subprocess.run(
+        [
+            ROOT / "image-build/bundle.sh", IMAGE.parent / "system.ext4", NEXT, _compatible(),
+            key / "cert.pem", key / "key.pem", made,
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return made.stat().st_size / 1e6
+
+
 def boot_and_install(path: Path, directory: Path) -> tuple[float, float]:
     """Seconds to install, and from asking for the restart until the new system answers."""
     disk = Disk.new(directory)
@@ -86,8 +102,10 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     if not IMAGE.exists():
         sys.exit("there is no image: make image")
+    with tempfile.TemporaryDirectory(dir=IMAGE.parent) as name:
+        print(f"bundle of the whole system: {whole_mb(Path(name)):.0f} MB", flush=True)
     ours, _ = bundles()
-    print(f"bundle (without the browser, lz4): {ours.stat().st_size / 1e6:.0f} MB")
+    print(f"bundle without the browser, packed by lz4: {ours.stat().st_size / 1e6:.0f} MB")
     with tempfile.TemporaryDirectory() as name:
         fetched_s, checked_s = asyncio.run(fetch(ours, Path(name)))
         print(f"fetched over loopback: {fetched_s:.1f} s, checked: {checked_s:.1f} s")

@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not IMAGE.exists(), reason="there is no image: make image"),
 ]
 
+HUB_UNITS = tuple(f"edgebox-hub-{one}.service" for one in ("bus", "web", "bond", "turn"))
 BACK_WITHIN_S = 30.0
 """User-mode Linux is slow; tests/boot/test_main_job.py has a vehicle's limit."""
 
@@ -46,20 +47,25 @@ def configure(box: Box) -> None:
     box.run("systemctl", "restart", "edgebox.target")
 
 
+def hub_root(directory: Path) -> Path:
+    """Of the hub that such a box is configured for."""
+    root = hub_system(directory, NAME, HUB)
+    settings = root / "etc/edgebox-hub/hub.toml"
+    text = settings.read_text().replace(f"turn:{NAME}", f"turn:{HUB}")
+    settings.write_text(text.replace(f'"https://{NAME}"', '"http://127.0.0.1:8090"'))
+    return root
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     directory = tmp_path_factory.mktemp("j")
-    hub_root = hub_system(directory, NAME, HUB)
-    settings = hub_root / "etc/edgebox-hub/hub.toml"
-    text = settings.read_text().replace(f"turn:{NAME}", f"turn:{HUB}")
-    settings.write_text(text.replace(f'"https://{NAME}"', '"http://127.0.0.1:8090"'))
     disk = Disk.new(directory)
     with (
         uml_roads() as net,
-        booted(hub_root, net.path(net.hub)) as hub,
+        booted(hub_root(directory), net.path(net.hub)) as hub,
         running(disk, taps=net.taps, space=net.hub, prepare=net.prepare) as box,
     ):
-        hub.until_active(*(f"edgebox-hub-{one}.service" for one in ("bus", "web", "bond", "turn")))
+        hub.until_active(*HUB_UNITS)
         box.until_up()
         give_identity(box, directory)
         configure(box)
