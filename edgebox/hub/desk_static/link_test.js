@@ -52,7 +52,8 @@ function draw() {
     ...shown
       .filter(({ name }) => name === running || results.has(name))
       .map(({ name, label }) => {
-        const row = element("li", name === running ? say("link-test.running") : words(results.get(name)));
+        const isRunning = name === running;
+        const row = element("li", isRunning ? say("link-test.running") : words(results.get(name)));
         row.prepend(element("b", `${label || name} `));
         return row;
       }),
@@ -60,7 +61,11 @@ function draw() {
 }
 
 function words(result) {
-  const said = [losses(result), rtts(result), speed("up", result.up), speed("down", result.down)];
+  const { why, up, down } = result;
+  const said = [losses(result), rtts(result), speed("up", up), speed("down", down)];
+  if (result.loss_up === null && [up, down].every((one) => one.bps === null && one.why === why)) {
+    said.splice(0, said.length, say("link-test.nothing", { why: say(`link-test.why.${why}`) }));
+  }
   if (result.carried_bytes) {
     said.push(say("link-test.took", { size: number(result.carried_bytes / 1e6, 1) }));
   }
