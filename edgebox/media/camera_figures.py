@@ -56,7 +56,7 @@ def small(jpeg: bytes) -> tuple[bytes, int, int]:
 
 def _decoded(jpeg: bytes) -> av.VideoFrame:
     try:
-        with av.open(BytesIO(jpeg), format="mjpeg") as container:
+        with av.open(BytesIO(jpeg), "r", format="mjpeg") as container:
             return next(container.decode(video=0))
     except (av.FFmpegError, StopIteration, ValueError) as error:
         raise DeviceError(f"the camera's still is no picture: {error}") from error

@@ -68,7 +68,6 @@ class StillDoor:
         self._used: dict[str, None] = {}
         self._measuring = asyncio.Lock()
 
-    @property
     def _is_idle(self) -> bool:
         return self._session.state == "idle"
 
@@ -89,7 +88,7 @@ class StillDoor:
             self.forget()
 
     async def _allow(self, grant: StillGrant, keys: dict[str, str]) -> Done | Fault:
-        if not self._is_idle:
+        if not self._is_idle():
             return VIDEO_ON
         if grant.camera not in self._encoders:
             return Fault(reason="not-found", text="no such camera")
@@ -105,7 +104,7 @@ class StillDoor:
         return Done()
 
     async def _fetch(self, wish: FetchStill, keys: dict[str, str]) -> CameraStill | Fault:
-        if not self._is_idle:
+        if not self._is_idle():
             self.forget()
             return VIDEO_ON
         kept = self._kept
@@ -120,7 +119,7 @@ class StillDoor:
             jpeg, width, height = await asyncio.to_thread(small, still.jpeg)
         except (DeviceError, TimeoutError) as error:
             return Fault(reason="failed", text=str(error)[:200] or "no picture in time")
-        if not self._is_idle:
+        if not self._is_idle():
             return VIDEO_ON
         return CameraStill(
             camera=wish.camera, at_utc=still.at_utc, width=width, height=height, jpeg=jpeg
@@ -140,7 +139,7 @@ class StillDoor:
             height=report.height,
             fps=report.fps,
         )
-        if not self._is_idle:
+        if not self._is_idle():
             return replace(said, why="video-on")
         if self._measuring.locked():
             return Fault(reason="busy", text="a camera is measured already")
