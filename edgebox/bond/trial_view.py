@@ -17,7 +17,7 @@ from edgebox.messages.link_test import (
 
 WHY_TEXT: dict[WhyNot, str] = {
     "": "",
-    "carrying": "pictures or sound have the links now",
+    "carrying": "video is on, or pictures or sound have the links now",
     "cap": "its monthly cap is nearly used",
     "absent": "the link is not there now",
     "no-answer": "the hub did not answer over it",

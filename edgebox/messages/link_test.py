@@ -10,10 +10,10 @@ LinkName = Annotated[str, Meta(min_length=1, max_length=40)]
 WhyNot = Literal[
     "", "carrying", "cap", "absent", "no-answer", "silent", "refused", "stopped", "little"
 ]
-"""Why something was not measured. `carrying`: pictures or sound have the link. `cap`: its monthly
-volume is nearly used. `absent`: the system has no such link now. `no-answer`: nothing came back
-from the hub on it. `silent`: it went silent in the middle. `refused`: the hub sends no more for
-tests now. `stopped`: somebody ended it. `little`: too little came through to tell."""
+"""Why something was not measured. `carrying`: video is on, or pictures or sound go over the bond.
+`cap`: its monthly volume is nearly used. `absent`: the system has no such link now. `no-answer`:
+nothing came back from the hub on it. `silent`: it went silent in the middle. `refused`: the hub
+sends no more for tests now. `stopped`: somebody ended it. `little`: too little came to tell."""
 
 
 class LinkSpeed(Message, frozen=True, tag="link-speed"):

@@ -218,10 +218,10 @@ class Actions:
         return serves and now is not None and now.instance != before
 
     async def link_test(self, deed: RunLinkTest) -> LinkTestResult | Fault:
-        """By the bond, which decides what it may take; no speed while pictures may be sent."""
+        """By the bond, which takes nothing from what it carries; no speed while video is on."""
         if self._heard.bond(time.time()) is None:
             return Fault(reason="unreachable", text="the bond says nothing")
-        question = TryLink(link=deed.link, speed=self._heard.sending == "idle")
+        question = TryLink(link=deed.link, speed=self._heard.sending != "live")
         test = self._bus.request(TRY_LINK, question, timeout_s=RESULT_S + ANSWER_S)
         asked, over = asyncio.create_task(test), asyncio.create_task(self._over.wait())
         try:

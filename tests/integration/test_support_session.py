@@ -436,7 +436,7 @@ def _bond() -> BondStatus:
     )  # fmt: skip
 
 
-async def test_a_link_is_tested_by_the_bond_and_not_its_speed_while_pictures_may_be_sent(
+async def test_a_link_is_tested_by_the_bond_and_not_its_speed_while_video_is_on(
     broker: Broker, tmp_path: Path
 ) -> None:
     async with rig(broker, tmp_path) as box:
@@ -450,7 +450,7 @@ async def test_a_link_is_tested_by_the_bond_and_not_its_speed_while_pictures_may
         await box.grant()
         deed = RunLinkTest(link="lte-1")
         assert (await box.order(deed)).reason == "unreachable"
-        for state, speed in ((None, False), ("live", False), ("idle", True)):
+        for state, speed in ((None, True), ("live", False), ("idle", True)):
             box.heard.receive_bond(_bond())
             if state is not None:
                 box.heard.receive_session(_media(state))

@@ -202,7 +202,7 @@ def test_a_result_as_text() -> None:
         "loss         5.0% up, 0.0% down, of 300 small packets",
         "round trip   63 ms, 95 of 100 within 64 ms, jitter 1.0 ms",
         "speed up     1.91 Mbit/s",
-        "speed down   at least 5.60 Mbit/s (pictures or sound have the links now)",
+        "speed down   at least 5.60 Mbit/s (video is on, or pictures or sound have the links now)",
         "it took      2.68 MB of the link's month",
     ]
     nothing = nothing_known("lte-1", "cap")
