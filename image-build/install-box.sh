@@ -11,7 +11,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/image-build/common.sh"
 
 install_units edgebox.target edgebox.slice edgebox-live.slice edgebox-kiosk.service \
-    edgebox-bus.service edgebox-bond.service edgebox-media.service edgebox-panel.service \
+    edgebox-bus.service edgebox-bond.service edgebox-conduit.service edgebox-media.service \
+    edgebox-panel.service \
     edgebox-vehicle.service edgebox-vitals.service edgebox-headset.service \
     edgebox-support.service edgebox-shell.socket edgebox-shell@.service \
     edgebox-config.service edgebox-identity.path edgebox-identity.service \

@@ -11,7 +11,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/image-build/common.sh"
 
 install_units edgebox-hub.target edgebox-hub.slice edgebox-hub-bus.service \
-    edgebox-hub-web.service edgebox-hub-bond.service edgebox-hub-turn.service \
+    edgebox-hub-web.service edgebox-hub-bond.service edgebox-hub-conduit.service \
+    edgebox-hub-turn.service \
     edgebox-hub-authority.service edgebox-hub-certificates.service edgebox-hub-certificates.timer
 
 install -D -m 644 "$here/systemd/sysctl-hub.conf" "$root/usr/lib/sysctl.d/60-edgebox-hub.conf"
@@ -28,8 +29,8 @@ install_once 644 "$here/config/edgebox.toml" "$etc/hub.toml" \
     "s/^role = \"box\"/role = \"hub\"/; s#^revoked = .*#revoked = \"/var/lib/edgebox-hub-authority/revoked\"#; s/hub\.example\.org/$hub/g"
 install_once 644 "$here/config/mosquitto/hub.conf" "$etc/mosquitto/hub.conf"
 install_once 644 "$here/config/mosquitto/hub.acl" "$etc/mosquitto/hub.acl"
-install_once 644 "$here/config/coturn/turnserver.conf" "$etc/coturn/turnserver.conf" \
 install_once 644 "$here/config/mosquitto/hub-help.acl" "$etc/mosquitto/hub-help.acl"
+install_once 644 "$here/config/coturn/turnserver.conf" "$etc/coturn/turnserver.conf" \
     "s/192\.0\.2\.1/$address/g; s/hub\.example\.org/$hub/g"
 # Made here, known nowhere else.
 if [ ! -e "$etc/credentials/turn-secret" ]; then

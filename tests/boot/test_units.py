@@ -12,8 +12,8 @@ from tests.boot.machine import ROOT, Machine, booted, box_system, hub_system
 
 pytestmark = pytest.mark.privileged
 
-SERVICES = ("bus", "bond", "media", "panel", "headset", "support")
-HUB_SERVICES = ("hub-bus", "hub-web", "hub-bond", "hub-turn")
+SERVICES = ("bus", "bond", "conduit", "media", "panel", "headset", "support")
+HUB_SERVICES = ("hub-bus", "hub-web", "hub-bond", "hub-conduit", "hub-turn")
 WATCHED = ("bond", "media", "panel")
 EXPOSURE_MAX = 1.5
 EXPOSURE_MORE = {

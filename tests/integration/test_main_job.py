@@ -12,6 +12,9 @@ import av
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize
 
+from edgebox.bus import Bus
+from edgebox.config import load
+from edgebox.messages.services import ASK_HUB, AskHub, HubStatus
 from tests.demo import WATCH_FRAMES, RunningDemo, chromium, demo, until_frames, until_true, utc
 from tests.rtsp import H264, NetworkCamera
 
@@ -49,16 +52,41 @@ async def join(browser: Browser, link: str, viewport: ViewportSize = LAPTOP) -> 
     return page
 
 
+@contextlib.asynccontextmanager
+async def bridge_states(running: RunningDemo) -> AsyncIterator[list[bool]]:
+    """What the box's broker says of its bridge to the hub, from now on."""
+    config = load(running.configuration())
+    seen: list[bool] = []
+
+    async def take(up: bool) -> None:
+        seen.append(up)
+
+    async with Bus(config.bus.address, "test", box=config.box.id) as bus:
+        await bus.watch_bridge(take)
+        yield seen
+
+
+async def until_hub_answers(running: RunningDemo) -> None:
+    """Over the bridge and back."""
+    config = load(running.configuration())
+    async with Bus(config.bus.address, "test-ask", box=config.box.id) as bus:
+        while not isinstance(await bus.request(ASK_HUB, AskHub(), timeout_s=1), HubStatus):
+            pass
+
+
 async def test_pictures_survive_cut_links_and_killed_processes() -> None:
     async with mission() as (running, _panel, doctor):
         busiest = max(running.links(), key=lambda link: link["up"]["counters"]["passed_bytes"])[
             "name"
         ]
-        running.set_link(busiest, cut=True)
-        cut_utc = utc()
-        await until_frames(doctor, since_utc=cut_utc, count=30)
+        async with bridge_states(running) as seen:
+            running.set_link(busiest, cut=True)
+            cut_utc = utc()
+            await until_frames(doctor, since_utc=cut_utc, count=30)
+            await until_hub_answers(running)
+            assert seen == [True], "the broker's bridge went with the link"
         running.set_link(busiest, cut=False)
-        for part in ("bond", "media", "panel", "mosquitto"):
+        for part in ("bond", "media", "panel", "conduit", "mosquitto"):
             before = running.pid(part)
             running.kill(part)
             killed_utc = utc()
@@ -68,6 +96,7 @@ async def test_pictures_survive_cut_links_and_killed_processes() -> None:
             async with asyncio.timeout(15):
                 while running.pids().get(part, before) == before:
                     await asyncio.sleep(0.05)
+                await until_hub_answers(running)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from edgebox.app import make_authority
@@ -22,7 +23,7 @@ from edgebox.bus import Bus
 from edgebox.config import Config, load
 from edgebox.errors import ConfigError, DeviceError, RemoteProtocolError
 from edgebox.hub import service as hub_service
-from edgebox.identity.certificate import full_name
+from edgebox.identity.certificate import full_name, general_names
 from edgebox.identity.request import make_key, make_request
 from edgebox.identity.voucher import parse
 from edgebox.messages.session import MEDIA_SESSION, MediaSession
@@ -150,6 +151,17 @@ def test_staff_gets_a_certificate_of_an_authority_of_its_own(tmp_path: Path) -> 
     assert f"serial:{certificate.serial_number:X}" in said[2]
     with pytest.raises(DeviceError, match="exists"):
         staff(config, "Kari Berg", "technician", bundle)
+
+
+def test_hub_is_known_by_its_name_and_at_the_end_of_the_conduit(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text(
+        '[authority]\ndirectory = "keys"\n[hub]\npublic_url = "https://hub.example.org"\n'
+    )
+    make_authority(load(path), "Fleet")
+    hub = x509.load_pem_x509_certificate((tmp_path / "keys/hub.pem").read_bytes())
+    names = hub.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert list(names) == general_names(["hub.example.org", "127.0.0.1"])
 
 
 async def test_no_renewal_during_a_mission(tmp_path: Path, broker: Broker) -> None:
