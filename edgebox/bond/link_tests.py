@@ -14,7 +14,6 @@ from edgebox.bond.meter import Counters
 from edgebox.bond.path import Path
 from edgebox.bond.sender import Sender
 from edgebox.bond.trial import Plan, Trial
-from edgebox.bond.wire import TrafficClass
 
 LIVE_S = 2.0
 """Pictures or sound were seen this lately: they may go on."""
@@ -41,12 +40,10 @@ class LinkTests:
         self._role = role
         self._sender = sender
         self._counters = counters
-        self._pictures = 0
-        """Sequence numbers of the last video datagrams of all flows, summed."""
         self._window_at = 0.0
         self._delivered = 0
         self._steady_s = 0.0
-        self._live_at = float("-inf")
+        self._steady_at = float("-inf")
         self._random_bytes = random_bytes
         self._events = events
         self._trial: Trial | None = None
@@ -58,21 +55,27 @@ class LinkTests:
         The hub looks at what it sends itself: its box, which asks, looks at the rest.
         """
         self._look(now)
-        return now - self._live_at < LIVE_S
+        if self._sender.urgent_bps(now) > QUIET_BPS:
+            return True
+        return now - max(self._steady_at, self._pictures_at()) < LIVE_S
+
+    def _pictures_at(self) -> float:
+        """When the last picture was accepted, of those that are sent."""
+        flows = self._sender.flows.values()
+        pictures = (one.accepted_at for flow in flows for one in flow.frames if one.is_whole)
+        return max(pictures, default=float("-inf"))
 
     def _look(self, now: float) -> None:
-        """Find out from what the engine counts anyway: without a test it does nothing for us."""
-        kept = (flow.last_order.get(TrafficClass.VIDEO, 0) for flow in self._sender.flows.values())
-        pictures, delivered = sum(kept), self._counters.delivered
-        if pictures != self._pictures or self._sender.urgent_bps(now) > QUIET_BPS:
-            self._pictures, self._live_at = pictures, now
+        """Box: what comes out without a pause, as the engine counts it anyway."""
         span_s = now - self._window_at
-        if self._role == "box" and span_s >= WINDOW_S:
-            is_steady = delivered - self._delivered >= STEADY_PPS * span_s
-            self._steady_s = self._steady_s + span_s if is_steady else 0.0
-            self._window_at, self._delivered = now, delivered
+        if self._role == "hub" or span_s < WINDOW_S:
+            return
+        delivered = self._counters.delivered
+        is_steady = delivered - self._delivered >= STEADY_PPS * span_s
+        self._steady_s = self._steady_s + span_s if is_steady else 0.0
+        self._window_at, self._delivered = now, delivered
         if self._steady_s >= STEADY_S:
-            self._live_at = now
+            self._steady_at = now
 
     def begin(self, plan: Plan, path: Path, now: float) -> Trial:
         """Box: test this link. One that runs is stopped."""

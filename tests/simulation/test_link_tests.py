@@ -225,8 +225,10 @@ def test_a_picture_that_begins_under_load_ends_the_load() -> None:
     assert idle.hub.counters.late == 0
 
 
-def talk(idle: Idle, direction: str, period_s: float, payload: bytes, until_s: float) -> None:
-    """Datagrams of one flow, from the first second on."""
+def talk(
+    idle: Idle, direction: str, period_s: float, payload: bytes, until_s: float, size: int = 100
+) -> None:
+    """Datagrams of one flow, from the first second on; without a payload RTP of `size` bytes."""
     end = idle.box if direction == "up" else idle.hub
     number = 0
 
@@ -236,11 +238,19 @@ def talk(idle: Idle, direction: str, period_s: float, payload: bytes, until_s: f
         sound = b"\x80\x6f" + number.to_bytes(2, "big") + (number * 960).to_bytes(4, "big")
         clock = idle.network.clock(direction)
         end.open_flow(1, "server:1", clock)
-        end.send_datagram(1, payload or sound.ljust(100, b"s"), clock)
+        end.send_datagram(1, payload or sound.ljust(size, b"s"), clock)
         if idle.network.now < START + until_s:
             idle.network.at(idle.network.now + period_s, one)
 
     idle.at(max(1.0, idle.network.now - START), one)
+
+
+def test_pictures_cut_into_pieces_are_pictures() -> None:
+    """Each packet is larger than the link takes, so it travels in fragments."""
+    idle = Idle([steady(2_000_000, 30)])
+    talk(idle, "up", 0.04, b"", 30, size=1500)
+    result = idle.result()
+    assert (result.up.why, result.down.why) == ("carrying", "carrying")
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
