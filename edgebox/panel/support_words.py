@@ -47,7 +47,9 @@ def _still(view: SupportView, say: Say) -> str:
 
 
 def _still_text(view: SupportView, say: Say) -> str:
-    return say("support.still.text") if view.state == "active" and view.still == "asked" else ""
+    if view.state != "active" or view.still != "asked":
+        return ""
+    return say("support.still.text", camera=view.still_name)
 
 
 def _title(view: SupportView, waits: bool, say: Say) -> str:

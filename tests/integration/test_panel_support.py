@@ -20,9 +20,9 @@ from tests.integration.panel_box import (
     stand_in,
 )
 from tests.integration.panel_preview import Preview
-from tests.integration.test_panel_screens import FORMS, LONG_NAME, see
+from tests.integration.test_panel_screens import FORMS, see
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(120)]
 
 
 def session(**changes: Any) -> SupportSession:
@@ -30,7 +30,7 @@ def session(**changes: Any) -> SupportSession:
         **{
             "state": "active",
             "id": "s1",
-            "technician": LONG_NAME,
+            "technician": "Ingebjørg Wilhelmsen",
             "serial": "AA",
             "left_s": 1700.0,
             "doing": "still-ask",
@@ -88,5 +88,7 @@ async def test_every_screen_of_a_still_fits_every_form() -> None:
         await say("still-in-call", "call", "open", **calling)
         await say("still-granted", "still", "granted", still="granted", still_camera=camera)
         await say("no-way", "still", "off", way="none")
-        await say("wrong-clock", "support", "asked", state="asked", way="clock", technician="")
+        await say(
+            "wrong-clock", "support", "asked", state="asked", way="clock", technician="", id="s2"
+        )
     assert not found, "\n".join(f"{where}: {faults}" for where, faults in found.items())
