@@ -65,6 +65,7 @@ FILES: dict[str, str] = {
 }
 UNITS = (
     "edgebox-bond",
+    "edgebox-conduit",
     "edgebox-media",
     "edgebox-vitals",
     "edgebox-panel",

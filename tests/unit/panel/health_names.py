@@ -62,6 +62,6 @@ def names() -> Iterator[str]:
     yield from (f"health.grade.{look}" for look in looks)
     yield from (f"health.{grade}" for grade in Grade.__args__)  # type: ignore[attr-defined]
     yield from ("health.old", "health.todo.fault", "health.todo.attention", "failed.health")
-    services = ("bond", "media", "panel", "vitals", "vehicle", "headset", "update")
+    services = ("bond", "conduit", "media", "panel", "vitals", "vehicle", "headset", "update")
     yield from (f"subject.service.{name}" for name in services)
     yield from (f"subject.certificate.{name}" for name in ("device", "authority"))
