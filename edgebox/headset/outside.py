@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgebox.bus import Bus
-from edgebox.headset.allowance import Allowance
 from edgebox.headset.door import Door, Lease
 from edgebox.headset.events import Events, Page
 from edgebox.headset.whip import Request, Response
+from edgebox.host.allowance import Allowance
 from edgebox.messages.base import Fault
 from edgebox.messages.headset import (
     OUTSIDE_EVENTS,

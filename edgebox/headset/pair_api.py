@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from edgebox.errors import RemoteProtocolError
-from edgebox.headset.allowance import Allowance
+from edgebox.host.allowance import Allowance
 from edgebox.messages.base import Fault
 from edgebox.messages.pairing import Enrol, Enrolled
 from edgebox.pairing import wire

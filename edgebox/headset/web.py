@@ -23,12 +23,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from edgebox.headset.allowance import Allowance
 from edgebox.headset.door import Door, Lease
 from edgebox.headset.events import Events
 from edgebox.headset.listener import is_address
 from edgebox.headset.page import HEADERS, HeadsetPage
 from edgebox.headset.whip import BODY_MAX, CORS, Request, Response, bearer_of
+from edgebox.host.allowance import Allowance
 
 REQUESTS_PER_S, REQUESTS_BURST = 10.0, 120.0
 """Of one address; the page with its parts is about fifteen."""

@@ -2,9 +2,10 @@
 
 import asyncio
 
-from edgebox.headset import allowance, listener
-from edgebox.headset.allowance import Allowance
+from edgebox.headset import listener
 from edgebox.headset.listener import Gatekeeper, is_address
+from edgebox.host import allowance
+from edgebox.host.allowance import Allowance
 
 
 def test_an_address_has_a_burst_and_then_its_rate() -> None:
