@@ -102,10 +102,14 @@ class Store:
                 raise DeviceError(f"vitals.store {path}: {error}") from error
             self.put_aside = _put_aside(path)
             self._db = self._open(path)
-        self.streams = self._load_streams()
-        (self.used_bytes,) = self._db.execute(
-            "SELECT coalesce(sum(length(content) + ?), 0) FROM batch", (ROW_BYTES,)
-        ).fetchone()
+        try:
+            self.streams = self._load_streams()
+            (self.used_bytes,) = self._db.execute(
+                "SELECT coalesce(sum(length(content) + ?), 0) FROM batch", (ROW_BYTES,)
+            ).fetchone()
+        except sqlite3.DatabaseError as error:  # a disk that may be read and not written
+            self._db.close()
+            raise DeviceError(f"vitals.store {path}: {error}") from error
 
     def _open(self, path: Path) -> sqlite3.Connection:
         try:
