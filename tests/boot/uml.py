@@ -285,12 +285,14 @@ def running(
     taps: Sequence[str] = (),
     space: str = "",
     prepare: str = "",
+    stick: Path | None = None,
     memory_mb: int = MEMORY_MB,
 ) -> Iterator[Box]:
     """Started from the disk, as by the firmware; it ends with the block, without any order.
 
     `taps`: tap interfaces of the network name space `space`; inside they are vec0, vec1...
     `prepare`: sh(1) that runs before anything else, each command ended by `;`.
+    `stick`: a second disk, /dev/ubdb.
     """
     ours, theirs = socket.socketpair()
     log, library = disk.path.with_suffix(".log"), _state_library()
@@ -298,6 +300,7 @@ def running(
         *(["ip", "netns", "exec", space] if space else []),
         PROGRAM, f"mem={memory_mb}M", f"ubd0={disk.path}",
         f"uml_dir={disk.path.parent}/", f"umid=uml{secrets.token_hex(4)}",
+        *([f"ubd1={stick}"] if stick else []),
         "con=null", "con0=null,fd:1", "console=tty0", f"con9=fd:{theirs.fileno()}",
         *(f"vec{number}:transport=tap,ifname={tap},depth=128" for number, tap in enumerate(taps)),
         *disk.cmdline().split(), "systemd.debug_shell", "systemd.show_status=1",
