@@ -41,7 +41,7 @@ function row(camera) {
     camera.state,
     words(camera.id) || camera.detail,
     button("camera", () => measure(camera.id)),
-    stillButton(camera.id),
+    stillButton(camera),
   ]) {
     const place = element("td");
     place.append(cell);
@@ -61,11 +61,11 @@ function button(name, act) {
   return made;
 }
 
-function stillButton(camera) {
-  if (still.state === "off") return button("still.ask", () => ask(camera));
-  if (still.camera !== camera) return "";
+function stillButton({ id, state }) {
+  if (still.state === "off") return state === "ready" ? button("still.ask", () => ask(id)) : "";
+  if (still.camera !== id) return "";
   if (still.state === "asked") return element("span", say("still.asked"), "quiet");
-  return button("still.take", () => take(camera));
+  return button("still.take", () => take(id));
 }
 
 async function ask(camera) {
