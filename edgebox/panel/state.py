@@ -6,8 +6,7 @@ Theory of operation. Nothing here is remembered past its truth:
 - Media's session counts while the same instance of media is running. A session left on the broker
   by an instance that has died is no session; the panel says that video is restarting.
 - The bond reports ten times a second; a report older than BOND_FRESH_S says nothing about now.
-- The hub counts while it answers: the broker's word on its bridge is only believed when it is bad,
-  because a connection that died in silence goes on standing.
+- The hub counts while it answers (hub_reach.py).
 - A room counts while the hub can be reached and while it is the room of the current session.
 - Who sees and hears is what media says it sends to each connection, not what a role might get.
 
@@ -32,6 +31,7 @@ from edgebox.messages.vitals import VitalsNow, VitalsStatus
 from edgebox.panel.daylight import is_dark
 from edgebox.panel.headset import HeadsetBoard
 from edgebox.panel.health import health_view
+from edgebox.panel.hub_reach import HubReach
 from edgebox.panel.invited import Invited
 from edgebox.panel.meter import Meters
 from edgebox.panel.notices import notices
@@ -55,12 +55,6 @@ BOND_FRESH_S = 1.0
 """Ten reports missed."""
 MEDIA_GRACE_S = 10.0
 """Away longer than this, media does not come back by a simple restart."""
-HUB_FRESH_S = 7.5
-"""Two questions unanswered (service.HUB_ASK_EVERY_S) and some delay."""
-DOUBLED_S = 60.0
-"""Two boxes that put each other out reach the hub by turns."""
-BRIDGE_GRACE_S = 3.0
-"""After the broker (re)started its bridge says 0 first and then connects."""
 CHOICE_HOLD_S = 3.0
 """A tap counts before media has published what came of it."""
 Operation = Literal["send", "hide", "main"]
@@ -97,11 +91,8 @@ class PanelState:
         self._bond: BondStatus | None = None
         self._bond_at = float("-inf")
         self._room: Room | None = None
-        self._hub_at = float("-inf")
-        self._hub_answered_utc: float | None = None
-        self._doubled = False
+        self._hub = HubReach()
         self._meters.receive_modems(Modems())
-        self._bridge_down_utc: float | None = None
         self._vitals: VitalsStatus | None = None
         self._board: VitalsNow | None = None
         self._self_test: SelfTest | None = None
@@ -172,14 +163,11 @@ class PanelState:
 
     def receive_hub(self, now: float, now_utc: float, *, doubled: bool = False) -> None:
         """The hub has answered. `doubled`: another box uses this one's identity."""
-        self._hub_at, self._hub_answered_utc, self._doubled = now, now_utc, doubled
+        self._hub.receive_answer(now, now_utc, doubled=doubled)
 
     def receive_bridge(self, up: bool, now_utc: float) -> None:
         """The broker's word on its connection to the hub."""
-        if up:
-            self._bridge_down_utc = None
-        elif self._bridge_down_utc is None:
-            self._bridge_down_utc = now_utc
+        self._hub.receive_bridge(up, now_utc)
 
     def receive_invite(self, invite: Invite, session: str) -> None:
         """A link the crew asked for has been made."""
@@ -263,7 +251,7 @@ class PanelState:
             bond=bond,
             hub=hub,
             links=links,
-            parts=parts(truth, cameras, bond, links, hub, self._hub_since_utc()),
+            parts=parts(truth, cameras, bond, links, hub, self._hub.since_utc),
             notices=notices(
                 truth=truth,
                 broker_away_utc=self._broker_away_utc,
@@ -271,11 +259,11 @@ class PanelState:
                 bond_away=self._bond_away(now),
                 bond_since_utc=self._bond.since_utc if self._bond else None,
                 hub=hub,
-                hub_since_utc=self._hub_since_utc(),
+                hub_since_utc=self._hub.since_utc,
                 cameras=cameras,
                 sound=sound,
                 enrolled=not _is_found(self._self_test, "certificate.not-enrolled"),
-                doubled=self._doubled and now - self._hub_at <= DOUBLED_S,
+                doubled=self._hub.is_doubled(now),
                 locked=self._meters.locked(),
                 stopped=self._stopped(),
             ),
@@ -381,17 +369,7 @@ class PanelState:
     def _hub_state(self, now: float) -> HubState:
         if not self._broker_up:
             return "unknown"
-        settled_s = now - self._broker_changed_at
-        if self._bridge_down_utc is not None:
-            return "away" if settled_s > BRIDGE_GRACE_S else "unknown"
-        if now - self._hub_at <= HUB_FRESH_S:
-            return "up"
-        return "away" if settled_s > HUB_FRESH_S else "unknown"
-
-    def _hub_since_utc(self) -> float | None:
-        """Since when it is away: its last answer, unless the bridge said earlier."""
-        known = (self._bridge_down_utc, self._hub_answered_utc)
-        return min((utc for utc in known if utc is not None), default=None)
+        return self._hub.state(now, self._broker_changed_at)
 
     def _is_away(self, name: ServiceName) -> bool:
         """It has stopped, or was never heard."""

@@ -10,13 +10,8 @@ from edgebox.messages.selftest import Finding, SelfTest
 from edgebox.messages.services import ServiceStatus
 from edgebox.messages.session import Sending
 from edgebox.messages.vehicle import Modems
-from edgebox.panel.state import (
-    BOND_FRESH_S,
-    BRIDGE_GRACE_S,
-    DOUBLED_S,
-    HUB_FRESH_S,
-    MEDIA_GRACE_S,
-)
+from edgebox.panel.hub_reach import BRIDGE_GRACE_S, DOUBLED_S, FRESH_S
+from edgebox.panel.state import BOND_FRESH_S, MEDIA_GRACE_S
 from tests.unit.panel.heard import (
     UTC,
     Heard,
@@ -354,9 +349,9 @@ def test_hub_is_away_since_its_bridge_went() -> None:
 
 def test_hub_that_does_not_answer_is_away_although_the_bridge_stands() -> None:
     heard = Heard().whole()
-    heard.now = HUB_FRESH_S
+    heard.now = FRESH_S
     assert heard.view().hub == "up"
-    heard.now = HUB_FRESH_S + 0.1
+    heard.now = FRESH_S + 0.1
     heard.hear(bond(at_utc=heard.utc))
     assert heard.view().hub == "away"
     assert heard.view().parts.hub_since_utc == UTC
@@ -495,7 +490,7 @@ def test_names_nobody_and_sends_nothing_unless_it_is_known(
 def test_box_that_nobody_has_enrolled_is_one_notice() -> None:
     heard = Heard()
     heard.hear(media(), idle())
-    heard.now = BOND_FRESH_S + HUB_FRESH_S
+    heard.now = BOND_FRESH_S + FRESH_S
     assert heard.codes() == ["bond-away", "hub-away"]
     heard.state.receive_self_test(
         SelfTest(
