@@ -203,6 +203,8 @@ async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
         await desk.click("#links tr:nth-child(1) button")
         await until_true(desk, f"/Telenor.*Ikke målt: \\S+/.test({tests})")
 
+        await allow_one_still(panel, desk)
+
         # Configuration and bundle without secrets.
         await desk.click("#configuration-show")
         await until_true(
@@ -224,8 +226,6 @@ async def test_technician_finds_the_fault_and_the_crew_ends_it() -> None:
 
         await use_the_command_line(panel, desk)
         await talk_to_each_other(panel, desk)
-
-        await allow_one_still(panel, desk)
 
         path = f"/desk/box/{desk.url.rsplit('/', 1)[1]}"
         assert await desk.evaluate(LOOK, path) == "effective"
