@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiomqtt
@@ -39,7 +40,7 @@ from edgebox.messages.support import (
 from edgebox.messages.support_way import SUPPORT_WAY, SupportWay
 from edgebox.sim import pki
 from edgebox.sim.ports import free_port
-from edgebox.support import way_plan, ways
+from edgebox.support import far_broker, way_plan, ways
 from tests.conftest import Broker
 from tests.integration.support_rig import BOX, KARI, Far, Rig, rig
 from tests.integration.test_daemons import Program, eventually
@@ -317,3 +318,20 @@ async def test_the_second_way_carries_a_boxs_own_help_and_nothing_else(here: Wor
         await eventually(lambda: len(heard) == 4)
         assert set(heard) == {"CN=b2"}
     assert here.box.heard.bridge is True, "whatever it calls itself, no bridge is put out"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shows_utc", [0.0, 2_000_000_000.0])
+async def test_a_clock_that_is_wrong_by_years_is_said_and_keeps_nobody_out(
+    here: World, monkeypatch: pytest.MonkeyPatch, shows_utc: float
+) -> None:
+    """OpenSSL's own clock is the machine's here: unit tests have certificates of other years."""
+    box = here.box
+    monkeypatch.setattr(far_broker, "time", SimpleNamespace(time=lambda: shows_utc))
+    await here.gate.shut()
+    link = await box.ask()
+    await eventually(lambda: here.way.state == "open", 20)
+    assert here.way.clock == "wrong"
+    assert await box.open(link.url.partition("#")[2]) == Done()
+    await box.until(state="active", way="direct")
+    assert isinstance(await box.order(Look()), Outlook)
