@@ -11,6 +11,8 @@ import re
 import time
 from pathlib import Path
 
+from edgebox.host.program import end_program
+
 logger = logging.getLogger(__name__)
 
 FRESH_S = 2.0
@@ -59,9 +61,9 @@ class Signals:
             async with asyncio.timeout(IW_S):
                 out, _ = await process.communicate()
         except TimeoutError:
-            process.kill()
-            await process.wait()
             return ""
+        finally:
+            await end_program(process)
         return out.decode(errors="replace")
 
 

@@ -5,12 +5,20 @@ import contextlib
 
 
 async def end_program(process: asyncio.subprocess.Process) -> None:
-    """Kill it if it still runs, reap it, and close what it left unread."""
+    """Kill it if it still runs, and reap it; what it left unread is let go.
+
+    Its pipes first: Python 3.11 says that a process has ended when its pipes have, and one that is
+    full and no longer read never does.
+    """
+    transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]
     try:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+        for number in (1, 2):
+            pipe = transport.get_pipe_transport(number)
+            if pipe is not None:
+                pipe.close()
         await process.wait()
     finally:
-        # A pipe that was not read to its end is closed here, not by the collector.
-        process._transport.close()  # type: ignore[attr-defined]
+        transport.close()
