@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 SEED ?=
 PACKAGES := $(filter-out %/boot.txt %/vehicle.txt %/kiosk.txt %/proxy.txt %/system.txt %/image.txt,$(wildcard image-build/packages/*.txt))
 
-.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset test-rules node-clients bench-headset check-arm64 bench-call wheel sbom
+.PHONY: help setup packages lock demo test check lint bench bench-bond simulate simulate-long bench-vitals bench-vitals-loss test-netns fuzz clean test-units test-headset test-support test-rules node-clients bench-headset check-arm64 bench-call wheel sbom
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,10 @@ test-headset: setup ## Pairing in a browser, with staff, and between two vehicle
 	$(PY) -m pytest -m "long or not long" tests/integration/test_headset_pairing.py \
 	  tests/integration/test_headset_peers.py tests/integration/test_hub_fleet.py \
 	  tests/namespaces/test_headset_namespaces.py $(ARGS)
+
+test-support: setup ## Technical help in all its forms: demo, panel, desk, everything that breaks
+	$(PY) -m pytest -m "long or not long" tests/integration/test_support_*.py \
+	  tests/integration/test_panel_support.py tests/integration/test_panel_technician.py $(ARGS)
 
 test-rules: setup ## Removes each rule of WHIP and pairing, in a copy, and sees a test fail (10 minutes)
 	@$(PY) -m tests.mutation.run $(ARGS)
