@@ -36,13 +36,4 @@ async def _serve_bridge(config: Config) -> None:
     async with Service("conduit", config) as service:
         await service.bus.subscribe(BOND_STATUS, receive_bond)
         await service.set_state("running")
-        await service.run(end.run(), _say_running(service))
-
-
-async def _say_running(service: Service) -> None:
-    """Progress: the loop runs and the broker took our word. Silence of the links is no fault."""
-    while True:
-        await asyncio.sleep(SAY_EVERY_S)
-        await service.bus.connected.wait()
-        await service.set_state("running")
-        service.progress()
+        await service.run(end.run(), service.keep_saying(SAY_EVERY_S))

@@ -75,6 +75,17 @@ class Service:
             self._fed_at = now
             notify.feed_watchdog()
 
+    async def keep_saying(self, every_s: float) -> None:
+        """Say until cancelled that it runs. `every_s`: a third of the unit's WatchdogSec.
+
+        That is progress where nothing else may happen for hours: the broker took our word again.
+        """
+        while True:
+            await asyncio.sleep(every_s)
+            await self.bus.connected.wait()
+            await self.set_state("running")
+            self.progress()
+
     async def run(self, *work: Coroutine[Any, Any, None]) -> None:
         """Run all of it until one fails; a bug in a bus handler fails it too."""
         async with asyncio.TaskGroup() as group:

@@ -102,7 +102,7 @@ class Support:
         """All that goes on until the service ends."""
         return (
             self._listening.run(),
-            self._say_running(),
+            self.service.keep_saying(SAY_EVERY_S),
             self._keep_links(),
             self._test_after_boot(),
             self._run_what_is_asked(),
@@ -136,14 +136,6 @@ class Support:
             wrong = tuple(one for one in test.findings if one.grade != "good")
             await self.bus.publish(HEALTH, replace(test, findings=wrong))
             self.history.keep_test(test, self._boot)
-
-    async def _say_running(self) -> None:
-        """Progress: the broker took our word again."""
-        while True:
-            await asyncio.sleep(SAY_EVERY_S)
-            await self.bus.connected.wait()
-            await self.service.set_state("running")
-            self.service.progress()
 
     async def _test_after_boot(self) -> None:
         """Once a boot, when the bond is up or has had its time."""

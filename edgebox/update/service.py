@@ -79,16 +79,9 @@ async def run(config: Config) -> None:
     async with service:
         await updates.listen()
         await service.set_state("running")
-        await service.run(updates.run(), updates.follow_position(), _say_running(service))
-
-
-async def _say_running(service: Service) -> None:
-    """Progress, where nothing may happen for weeks: the broker took our word again."""
-    while True:
-        await asyncio.sleep(SAY_EVERY_S)
-        await service.bus.connected.wait()
-        await service.set_state("running")
-        service.progress()
+        await service.run(
+            updates.run(), updates.follow_position(), service.keep_saying(SAY_EVERY_S)
+        )
 
 
 class Updates:

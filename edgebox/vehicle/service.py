@@ -36,17 +36,8 @@ async def run(config: Config) -> None:
             vehicle.tell_modems(),
             vehicle.tell_position(),
             vehicle.watch_ignition(),
-            say_running(service),
+            service.keep_saying(SAY_EVERY_S),
         )
-
-
-async def say_running(service: Service) -> None:
-    """Progress, where modems may say nothing for hours: the broker took our word again."""
-    while True:
-        await asyncio.sleep(SAY_EVERY_S)
-        await service.bus.connected.wait()
-        await service.set_state("running")
-        service.progress()
 
 
 class _Vehicle:
