@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edgebox.bus import Bus
+from edgebox.config.bond import Bond
 from edgebox.config.media import Media
 from edgebox.hub.tokens import make_turn_credentials
 from edgebox.messages.base import Done, Fault
@@ -15,6 +16,7 @@ from edgebox.messages.selftest import ASK_TURN, SELF_TEST, AskTurn, RunSelfTest,
 from edgebox.messages.selftest import RUN_SELF_TEST as RUN
 from edgebox.messages.services import ASK_HUB, AskHub, HubStatus
 from edgebox.messages.session import MEDIA_SESSION, MediaSession, TurnCredentials
+from edgebox.sim import pki
 from edgebox.support import service
 from edgebox.support.command import self_test
 from tests.conftest import Broker, TurnServer
@@ -33,12 +35,19 @@ async def test_dead_broker_is_found_and_its_return_too(broker: Broker, tmp_path:
         assert await codes("broker", here) == {"good": "good"}
 
 
+async def test_box_without_an_identity_misses_no_hub(broker: Broker, tmp_path: Path) -> None:
+    async with surroundings(config_for(broker.address, tmp_path)) as here:
+        assert await codes("hub", here) == {"hub.not-enrolled": "untested"}
+
+
 async def test_absent_hub_and_a_wrong_clock_are_found(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgebox.support.checks.hub.WAIT_S", 0.3)
+    files = pki.box_credentials(tmp_path / "pki", "b1")
+    config = config_for(broker.address, tmp_path, bond=Bond(certificate=str(files.certificate)))
     async with (
-        surroundings(config_for(broker.address, tmp_path)) as here,
+        surroundings(config) as here,
         Bus(broker.address, "hub", box="b1") as hub,
     ):
         assert await codes("hub", here) == {"hub.away": "fault"}
