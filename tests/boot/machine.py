@@ -13,6 +13,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -218,5 +219,5 @@ def booted(root: Path, network: str = "") -> Iterator[Machine]:
 
 if __name__ == "__main__":
     # Before the tests: no test's time limit holds for the packages of a whole system.
-    for each in LISTS:
-        base_system(each)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(base_system, LISTS))

@@ -11,8 +11,6 @@ import pytest
 
 from tests.demo import demo, free_ports
 
-pytestmark = pytest.mark.alone
-
 EDGEBOX = [sys.executable, "-m", "edgebox"]
 
 
@@ -78,19 +76,18 @@ def test_demo_says_what_to_install(
     assert said in one_line(result)
 
 
-async def test_second_demo_names_the_port_and_the_first_goes_on() -> None:
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_demo_goes_on_beside_a_refused_one_and_leaves_nothing(
+    number: signal.Signals,
+) -> None:
     async with demo() as running:
         port = running.panel.rstrip("/").rpartition(":")[2]
         second = await asyncio.to_thread(run, "demo", "--port", port)
         assert f"port {port} (panel) is in use" in one_line(second)
         assert running.process.returncode is None
-        assert set(running.pids()) >= {"bond", "media", "panel", "mosquitto"}
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_demo_ends_cleanly_and_leaves_nothing(number: signal.Signals) -> None:
-    async with demo() as running:
         pids = running.pids()
+        assert set(pids) >= {"bond", "media", "panel", "mosquitto"}
         command = Path(f"/proc/{pids['bond']}/cmdline").read_bytes().split(b"\0")
         directory = Path(command[-2].decode()).parent
         assert directory.is_dir()

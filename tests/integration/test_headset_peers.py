@@ -178,7 +178,10 @@ async def test_client_with_a_wrong_bearer_gets_nothing(
         assert headset(box.observer.sessions[-1]) is None
 
 
-@pytest.mark.parametrize(("codec", "encoder"), [("H264", "passthrough"), ("VP8", "libx264")])
+@pytest.mark.parametrize(
+    ("codec", "encoder"),
+    [("H264", "passthrough"), pytest.param("VP8", "libx264", marks=pytest.mark.long)],
+)
 async def test_werift_is_seen_by_the_doctor(
     codec: str,
     encoder: str,
