@@ -198,6 +198,8 @@ async def rig(
             second = SecondWay(ways, bus, config, heard)
             work += [listening.run(), second.run(lambda: helpdesk.is_needed)]
         one.running = asyncio.create_task(_all(work))
+        while far is None and not helpdesk._desk:  # without it the crew's link is empty
+            await asyncio.sleep(0.01)
         try:
             yield one
         finally:
