@@ -4,8 +4,6 @@ The panel says again and again that it is held. Silence, a minute, or the word t
 of closes; what is still said of a press that is over, because it was on its way, opens nothing.
 """
 
-from collections import deque
-
 SILENT_S = 1.0
 PRESS_S = 60.0
 """Something lies on the button."""
@@ -19,7 +17,8 @@ class Button:
     def __init__(self) -> None:
         self._press = ""
         self._until = self._most_until = float("-inf")
-        self._over: deque[str] = deque(maxlen=OVER_MAX)
+        self._over: dict[str, None] = {}
+        """In order; each once, so that one said again and again does not push others out."""
 
     @property
     def until(self) -> float:
@@ -33,7 +32,7 @@ class Button:
     def receive(self, press: str, held: bool, now: float) -> None:
         """The panel's word."""
         if not held:
-            self._over.append(press)
+            self._note_over(press)
             if press == self._press:
                 self._until = float("-inf")
         elif press not in self._over:
@@ -45,5 +44,11 @@ class Button:
     def release(self) -> None:
         """Whatever is held does not count any more; it takes a new press."""
         if self._press:
-            self._over.append(self._press)
+            self._note_over(self._press)
         self._press, self._until = "", float("-inf")
+
+    def _note_over(self, press: str) -> None:
+        self._over.pop(press, None)
+        self._over[press] = None
+        if len(self._over) > OVER_MAX:
+            del self._over[next(iter(self._over))]

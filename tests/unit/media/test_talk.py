@@ -61,6 +61,15 @@ def test_letting_go_of_an_older_press_leaves_the_newer_one() -> None:
     assert not button.is_held(1.4)
 
 
+def test_one_press_said_to_be_over_many_times_pushes_no_other_out() -> None:
+    button = Button()
+    button.receive(A, False, 1.0)
+    for _ in range(OVER_MAX + 1):
+        button.receive(B, False, 1.1)
+    button.receive(A, True, 1.2)
+    assert not button.is_held(1.2)
+
+
 @given(
     st.lists(
         st.tuples(
