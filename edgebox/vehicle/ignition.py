@@ -15,6 +15,7 @@ from edgebox.config import Config
 from edgebox.config.vehicle import Ignition
 from edgebox.errors import DeviceError
 from edgebox.host.gpio import GpioLine
+from edgebox.host.program import end_program
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,12 @@ async def _follow(read: Read, hold: Hold, is_live: Callable[[], bool]) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
     logger.info("the ignition is off for long enough: switching off")
     process = await asyncio.create_subprocess_exec("systemctl", "poweroff")
-    if code := await process.wait():
+    try:
+        code = await process.wait()
+    finally:
+        # Stopped meanwhile, as everything is then: systemd has been asked.
+        await end_program(process)
+    if code:
         raise DeviceError(f"systemctl poweroff: code {code}")
 
 
