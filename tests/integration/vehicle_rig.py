@@ -32,16 +32,15 @@ class PrivateBus:
 
     def __init__(self, directory: Path):
         self.address = f"unix:path={directory / 'dbus'}"
-        self._directory = directory
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
         """Until it listens."""
-        self._spawn("dbus-daemon", "--session", "--nofork", f"--address={self.address}")
-        deadline = time.monotonic() + 5
-        while not (self._directory / "dbus").exists():
-            assert time.monotonic() < deadline, "dbus-daemon did not start"
-            time.sleep(0.01)
+        command = ("dbus-daemon", "--session", "--nofork", "--print-address")
+        daemon = self._spawn(*command, f"--address={self.address}", stdout=subprocess.PIPE)
+        assert daemon.stdout is not None
+        # The socket's file is there before anybody listens; the address is said afterwards.
+        assert daemon.stdout.readline().startswith(self.address.encode())
 
     def start_modem_manager(self) -> subprocess.Popen[bytes]:
         """A ModemManager without modems."""
@@ -53,12 +52,12 @@ class PrivateBus:
         """All of it."""
         for process in self._processes:
             process.kill()
-            process.wait()
+            process.communicate()
 
-    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, *command: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         environment = {"DBUS_SESSION_BUS_ADDRESS": self.address, "PATH": "/usr/bin:/bin"}
         process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, env=environment, stdout=stdout, stderr=subprocess.DEVNULL
         )
         self._processes.append(process)
         return process
