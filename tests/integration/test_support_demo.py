@@ -12,7 +12,7 @@ import pytest
 
 from tests.demo import RunningDemo, demo
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(180)]
 
 
 async def edgebox(*words: str) -> tuple[int, str]:
