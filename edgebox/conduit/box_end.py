@@ -14,7 +14,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicProtocolVersion
 
-from edgebox.conduit.carrier import ALPN, IDLE_S, Carrier
+from edgebox.conduit.carrier import ALPN, IDLE_S, QUIET_S, Carrier
 from edgebox.conduit.pipe import Pipe
 from edgebox.config import Config, parse_address, resolve_file
 from edgebox.errors import ConfigError
@@ -25,11 +25,10 @@ ATTEMPT_S = 2.0
 """For a handshake: two round trips, and both lost once."""
 RETRY_S = (0.5, 1.0, 2.0, 5.0, 15.0)
 """Between attempts while the bond is up: the hub's end is missing, or starts just now."""
-LOOK_S = 0.5
-QUIET_S = 2.0
-"""Nothing heard for so long: the other end is asked for a sign of life."""
-SILENT_S = 5.0
-"""The connection is given up. A new one is there sooner than QUIC's timer, which has backed off."""
+LOOK_S = 0.25
+SILENT_S = 8.0
+"""The connection is given up; the hub's broker has done so after 7.5 s. Shorter tunnels are
+outlived: who is connected by the bridge must not see each of them."""
 
 
 class BoxEnd:

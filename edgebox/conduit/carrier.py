@@ -1,8 +1,9 @@
 """One end of the QUIC connection (RFC 9000) that carries the pipes.
 
 aioquic drives it; its datagrams go to the bond and come from there. Streams are opened by the
-box's end only, one for each TCP connection. Of aioquic's private parts one is used, the streams it
-holds: it has no public word for how much of one is unsent, and queues without a limit.
+box's end only, one for each TCP connection. Of aioquic's private parts two are used: the streams it
+holds, for it has no public word for how much of one is unsent, and queues without a limit; and its
+timer's backoff.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,10 @@ UNSENT_MAX = 256_000
 """Bytes of one stream that wait for the other side; then its program has to wait as well."""
 IDLE_S = 10.0
 """Nothing heard for so long: the connection is over. The broker's own limit is 7.5 s."""
+QUIET_S = 1.0
+"""Nothing heard for so long: something may have been lost on the way."""
+BACKOFF_MAX = 2
+"""Doublings of the timer after such a silence."""
 ABORTED = 1
 """Application error code (RFC 9000, 20.2): the TCP connection did not end in good order."""
 
@@ -55,8 +60,14 @@ class Carrier(QuicConnectionProtocol):
         return sum(map(self._unsent, self.pipes))
 
     def keep_alive(self) -> None:
-        """Have the other end say something."""
+        """Have the other end say something, soon."""
         self._quic.send_ping(0)
+        self._hurry()
+
+    def _hurry(self) -> None:
+        """Let the timer of RFC 9002, 6.2.1, not sleep longer the longer the tunnel was."""
+        loss = self._quic._loss
+        loss._pto_count = min(loss._pto_count, BACKOFF_MAX)
         self.transmit()
 
     # Of the pipes (edgebox.conduit.pipe.Streams)
@@ -85,8 +96,11 @@ class Carrier(QuicConnectionProtocol):
 
     def datagram_received(self, data: bytes | str, addr: NetworkAddress) -> None:
         """Note the sign of life, and let pipes go on that waited."""
+        silent_s = self._loop.time() - self.heard_at
         self.heard_at = self._loop.time()
         super().datagram_received(data, addr)
+        if silent_s > QUIET_S:
+            self._hurry()
         for pipe in tuple(self.pipes.values()):
             pipe.look()
 
