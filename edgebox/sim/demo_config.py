@@ -169,6 +169,9 @@ control = '{LOOPBACK}:{ports.control}'
 language = '{language}'
 {links}
 [[relay]]
+listen = '{LOOPBACK}:{ports.relay_broker}'
+target = '{LOOPBACK}:{ports.broker}'
+[[relay]]
 listen = '{LOOPBACK}:{ports.relay_help}'
 target = '{LOOPBACK}:{ports.help_broker}'
 [[relay]]

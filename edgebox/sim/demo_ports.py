@@ -29,6 +29,7 @@ class Ports:
     headset: int
     help_broker: int
     relay_help: int
+    relay_broker: int
     conduit: int
     conduit_box: int
     conduit_hub: int
@@ -46,7 +47,7 @@ def choose_ports(first: int) -> Ports:
                 f"Stop it, or choose other ports with --port"
             )
     rest: list[int] = []
-    while len(rest) < 19:
+    while len(rest) < 20:
         if (port := free_port()) not in rest:
             rest.append(port)
     return Ports(
@@ -71,4 +72,5 @@ def choose_ports(first: int) -> Ports:
         relay_help=rest[16],
         conduit_box=rest[17],
         conduit_hub=rest[18],
+        relay_broker=rest[19],
     )
