@@ -20,7 +20,7 @@ def broker_text(box: str, hub: str) -> str:
     return box_broker_text(
         box=box,
         socket=Path("/run/edgebox/bus.sock"),
-        ways=(CONDUIT, f"{host}:{BROKER_PORT}"),
+        ways=(f"{host}:{BROKER_PORT}", CONDUIT),
         tls=tls,
         user="edgebox-bus",
     )

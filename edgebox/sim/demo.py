@@ -172,9 +172,7 @@ def _engines(directory: Path, ports: Ports, secret: str) -> dict[str, Sequence[s
             directory / "mosquitto",
             box=BOX,
             socket=directory / "box.sock",
-            # Straight: after a tunnel over the conduit the picture was late now and then
-            # (docs/decisions/0011-tcp-over-the-bond.md).
-            ways=(f"{LOOPBACK}:{ports.relay_broker}",),
+            ways=(f"{LOOPBACK}:{ports.relay_broker}", f"{LOOPBACK}:{ports.conduit}"),
             tls=pki.box_credentials(keys, BOX),
         ),
     }
