@@ -3,7 +3,7 @@
     python -m bench.support_session
 
 Real Chromium, mosquitto, coturn. Three simulated links of LINK_BPS each carry both: video, which
-could use more than they have, and all of the session, by the conduit over the same bond. What
+could use more than they have, and, with the conduit as the bridge's way, the session. What
 video gets is printed with and without a session in the same run: before it, with more and more of
 it, and after it. All of it shares this machine's cores: what video loses it may also lose to other
 processes, the technician's browser first. Run it on a machine with nothing else to do.
