@@ -103,6 +103,7 @@ class Connection:
         self.strays = 0
         """Packets that belong to nothing we agreed to receive."""
         self._pc: RTCPeerConnection | None = None
+        self._negotiation: asyncio.Task[str] | None = None
         self._early: list[Candidate] = []
         self._described = False
         self._heard_at = 0.0
@@ -147,8 +148,11 @@ class Connection:
         return await self._answer(offer, RTCPeerConnection(configuration), host=host)
 
     async def _answer(self, offer: Offer, pc: RTCPeerConnection, host: str | None) -> str:
+        # To its end even when whoever asked has gone: sockets that are being opened belong to
+        # nobody until then, and `close` would miss them.
+        self._negotiation = asyncio.create_task(self._negotiate(offer, pc, host))
         try:
-            return await self._negotiate(offer, pc, host)
+            return await asyncio.shield(self._negotiation)
         except (
             InternalError,
             InvalidAccessError,
@@ -185,6 +189,8 @@ class Connection:
         for candidate in [*offer.candidates, *self._early] if host is None else []:
             await self.add_candidate(candidate)
         await pc.setLocalDescription(await pc.createAnswer())
+        if self.state == "closed":
+            raise OfferRefusedError("closed meanwhile")
         aiortc_hooks.watch_sending(pc, self._gate.passes)
         answer: str = pc.localDescription.sdp
         if "a=candidate:" not in answer:
@@ -274,6 +280,8 @@ class Connection:
         if self._deadline is not None:
             self._deadline.cancel()
         self._set_state("closed")
+        if self._negotiation is not None:
+            await asyncio.gather(self._negotiation, return_exceptions=True)
         if self._pc is not None:
             await self._pc.close()
 

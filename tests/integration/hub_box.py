@@ -16,6 +16,7 @@ import av
 import msgspec
 from aiortc import (
     AudioStreamTrack,
+    RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
     RTCIceServer,
@@ -231,6 +232,8 @@ class StandInBox:
     """Shows test pictures instead of plain grey."""
     heard: list[str] = field(default_factory=list)
     """Kinds of the tracks that came in."""
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One that is closed while it opens its sockets would leave them."""
 
     async def start(self) -> None:
         await self.bus.subscribe(ROOM, self._keep_room)
@@ -387,9 +390,10 @@ class StandInBox:
     async def cut_all(self) -> None:
         self.watchers.clear()
         self.channels.clear()
-        for connection in list(self.connections.values()):
-            await connection.close()
-        self.connections.clear()
+        async with self._making:
+            for connection in self.connections.values():
+                await connection.close()
+            self.connections.clear()
 
     async def _keep_room(self, room: Room, keys: dict[str, str]) -> None:
         self.room = room
@@ -401,9 +405,10 @@ class StandInBox:
 
     async def _close(self, message: WatchClose, keys: dict[str, str]) -> None:
         self.closed.append(message.peer)
-        connection = self.connections.pop(message.peer, None)
-        if connection is not None:
-            await connection.close()
+        async with self._making:
+            connection = self.connections.pop(message.peer, None)
+            if connection is not None:
+                await connection.close()
         if self.watchers.pop(message.peer, None):
             await self.say()
 
@@ -415,10 +420,11 @@ class StandInBox:
             return Fault(reason="refused")
         if self.turn is None:
             return Fault(reason="failed")
-        old = self.connections.pop(offer.peer, None)
-        if old is not None:
-            await old.close()
-        answer = await self._connect(offer, self.turn)
+        async with self._making:
+            old = self.connections.pop(offer.peer, None)
+            if old is not None:
+                await old.close()
+            answer = await self._connect(offer, self.turn)
         self.watch(offer.peer, offer.name, offer.role)
         await self.say()
         return answer
@@ -427,7 +433,9 @@ class StandInBox:
         server = RTCIceServer(
             f"turn:{turn.address}?transport=udp", offer.turn.username, offer.turn.password
         )
-        connection = RTCPeerConnection(RTCConfiguration([server]))
+        connection = RTCPeerConnection(
+            RTCConfiguration([server], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        )
         self.connections[offer.peer] = connection
         h264 = [
             codec
@@ -481,6 +489,7 @@ async def stand_in_box(
         try:
             yield one
         finally:
+            one.deaf = True
             await one.cut_all()
 
 

@@ -64,6 +64,8 @@ class Preview:
         self.asked: list[str] = []
         self.dropped = 0
         self._peers: list[RTCPeerConnection] = []
+        self._making = asyncio.Lock()
+        """One that is closed while it opens its sockets would leave them."""
         self._moves = asyncio.Event()
         self._moves.set()
 
@@ -80,8 +82,9 @@ class Preview:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self.cut()
+        # Which waits for offers that are being answered.
         await self._runner.cleanup()
+        await self.cut()
 
     def freeze(self) -> None:
         """No more pictures; connections stay."""
@@ -89,9 +92,10 @@ class Preview:
 
     async def cut(self) -> None:
         """All pictures end, as when media dies."""
-        for peer in self._peers:
-            await peer.close()
-        self._peers.clear()
+        async with self._making:
+            for peer in self._peers:
+                await peer.close()
+            self._peers.clear()
 
     def _headers(self) -> dict[str, str]:
         return {
@@ -110,10 +114,12 @@ class Preview:
         camera = request.match_info["camera"]
         self.asked.append(camera)
         peer = RTCPeerConnection()
-        self._peers.append(peer)
         peer.addTrack(MovingPicture(self._moves))
-        await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
-        await peer.setLocalDescription(await peer.createAnswer())
+        offer = RTCSessionDescription(await request.text(), "offer")
+        async with self._making:
+            self._peers.append(peer)
+            await peer.setRemoteDescription(offer)
+            await peer.setLocalDescription(await peer.createAnswer())
         headers = self._headers() | {"Location": f"/whep/{camera}/{len(self._peers)}"}
         return web.Response(
             status=201,
