@@ -143,8 +143,9 @@ export function twice(button, act) {
     button.classList.remove("sure");
     setText(label, words);
   };
-  onTap(button, async () => {
-    const now = performance.now();
+  onTap(button, async (event) => {
+    // When it was touched, not when a busy page came to hear of it.
+    const now = event.timeStamp;
     if (!askedAt) {
       askedAt = now;
       button.classList.add("sure");

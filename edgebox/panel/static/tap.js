@@ -3,7 +3,7 @@
 
 const SLACK_PX = 20;
 
-/** Call `act` when a finger, mouse or key presses and releases `element`. */
+/** Call `act(event)` when a finger, mouse or key presses and releases `element`. */
 export function onTap(element, act) {
   const fingers = new Set();
   const felt = () => element.classList.toggle("pressed", fingers.size > 0);
@@ -16,14 +16,14 @@ export function onTap(element, act) {
   element.addEventListener("pointerup", (event) => {
     if (!fingers.delete(event.pointerId)) return;
     felt();
-    if (isNear(element, event)) act();
+    if (isNear(element, event)) act(event);
   });
   element.addEventListener("pointercancel", (event) => {
     fingers.delete(event.pointerId);
     felt();
   });
   element.addEventListener("keydown", (event) => {
-    if (isPressKey(event) && !event.repeat) act();
+    if (isPressKey(event) && !event.repeat) act(event);
   });
 }
 
