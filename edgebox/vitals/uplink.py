@@ -8,7 +8,8 @@ before it sends anything: a bridge that is down in silence queues everything it 
 question expires there. What the hub has already, it drops by its number; what it does not have yet
 it asks for by `missing`.
 
-Numerics go before waves, older streams before newer ones of the same kind.
+Numerics go before waves. Of the same kind a newer stream waits until the hub has the older ones:
+what was measured first stands first in the hub's store, whatever was lost on the way.
 """
 
 from collections.abc import Iterable
@@ -124,9 +125,13 @@ class Uplink:
         """Stream, number of the first batch to send, and how many bytes there is room for."""
         if self._asking or (room := self._room(now)) <= 0:
             return None
+        on_the_way = {stream for stream, _ in self._on_the_way}
+        waits: set[str] = set()
         for flow in self._in_order():
-            if flow.to_send and flow.to_send < flow.next:
+            if flow.to_send and flow.to_send < flow.next and flow.kind not in waits:
                 return flow.id, flow.to_send, room
+            if flow.id in on_the_way:
+                waits.add(flow.kind)
         return None
 
     def sent(self, stream: str, seq: int, size: int, now: float) -> None:
