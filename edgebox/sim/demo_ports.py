@@ -46,10 +46,7 @@ def choose_ports(first: int) -> Ports:
                 f"port {first + offset} ({what}) is in use on {LOOPBACK}: is another demo running? "
                 f"Stop it, or choose other ports with --port"
             )
-    rest: list[int] = []
-    while len(rest) < 20:
-        if (port := free_port()) not in rest:
-            rest.append(port)
+    rest = [free_port() for _ in range(20)]
     return Ports(
         panel=first,
         room=first + 1,
