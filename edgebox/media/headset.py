@@ -21,7 +21,7 @@ from edgebox.media.closing import Closing
 from edgebox.media.encoder import Encoder
 from edgebox.media.guest import GuestPicture
 from edgebox.media.headset_camera import MOST_BPS, HeadsetCamera, camera_id
-from edgebox.media.headset_voices import CANDIDATES_MAX, HEADSETS_MAX, Listeners, Way
+from edgebox.media.headset_voices import HEADSETS_MAX, Listeners, Way
 from edgebox.media.offer import Allowed, Offer
 from edgebox.media.publisher import Call, Connection
 from edgebox.media.sdp import parse_candidate
@@ -62,7 +62,6 @@ class _Ingest:
     picture: GuestPicture
     voice: Voice | None
     outside: bool
-    candidates: int = 0
 
 
 class Headsets:
@@ -146,10 +145,7 @@ class Headsets:
         await self._listeners.candidate(message)
         ingest = self._ingests.get(message.peer)
         candidate = parse_candidate(message.candidate)
-        if ingest is None or candidate is None or not ingest.outside:
-            return
-        ingest.candidates += 1
-        if ingest.candidates <= CANDIDATES_MAX:
+        if ingest is not None and candidate is not None and ingest.outside:
             await ingest.connection.add_candidate(candidate)
 
     async def close(self, message: HeadsetClose, keys: dict[str, str]) -> None:

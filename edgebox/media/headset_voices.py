@@ -19,7 +19,6 @@ from edgebox.messages.headset import HeadsetCandidate, HeadsetListen, HeadsetVoi
 from edgebox.messages.session import TurnCredentials
 
 HEADSETS_MAX = 4
-CANDIDATES_MAX = 32
 ALLOWED = Allowed(pictures=False, hears=True)
 
 
@@ -54,7 +53,6 @@ class _Listener:
     device: str
     connection: Connection
     outside: bool
-    candidates: int = 0
 
 
 class Listeners:
@@ -99,10 +97,7 @@ class Listeners:
         """Only from outside, as for what a headset sends."""
         listener = self._listeners.get(message.peer)
         candidate = parse_candidate(message.candidate)
-        if listener is None or candidate is None or not listener.outside:
-            return
-        listener.candidates += 1
-        if listener.candidates <= CANDIDATES_MAX:
+        if listener is not None and candidate is not None and listener.outside:
             await listener.connection.add_candidate(candidate)
 
     def close(self, peer: str) -> None:

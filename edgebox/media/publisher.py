@@ -48,17 +48,15 @@ logger = logging.getLogger(__name__)
 
 CONNECT_S = 15.0
 """A connection that does not come about is given up."""
-CLOSE_S = 1.0
+CANDIDATES_MAX = 64
+"""Ways to reach the other end that may come after its offer; of more the rest is ignored."""
 SILENT_S = 6.0
 """A viewer reports about once a second, and both ends check the way every 2.5 s whatever flows."""
 
 aiortc_hooks.install()
 VIDEO_CODECS = RTCRtpSender.getCapabilities("video").codecs
-OPUS = [
-    codec
-    for codec in RTCRtpSender.getCapabilities("audio").codecs
-    if codec.mimeType == "audio/opus"
-]
+AUDIO_CODECS = RTCRtpSender.getCapabilities("audio").codecs
+OPUS = [codec for codec in AUDIO_CODECS if codec.mimeType == "audio/opus"]
 
 
 class TurnUnreachableError(EdgeboxError):
@@ -104,6 +102,7 @@ class Connection:
         """Packets that belong to nothing we agreed to receive."""
         self._pc: RTCPeerConnection | None = None
         self._negotiation: asyncio.Task[str] | None = None
+        self._candidates = 0
         self._early: list[Candidate] = []
         self._described = False
         self._heard_at = 0.0
@@ -187,7 +186,7 @@ class Connection:
         self._described = True
         aiortc_hooks.bound_data(pc)
         for candidate in [*offer.candidates, *self._early] if host is None else []:
-            await self.add_candidate(candidate)
+            await self._add_candidate(pc, candidate)
         await pc.setLocalDescription(await pc.createAnswer())
         if self.state == "closed":
             raise OfferRefusedError("closed meanwhile")
@@ -200,12 +199,16 @@ class Connection:
 
     async def add_candidate(self, candidate: Candidate) -> None:
         """One more way to reach the viewer."""
+        self._candidates += 1
+        if self._candidates > CANDIDATES_MAX:
+            return
         if self._pc is None or not self._described:
             self._early.append(candidate)
-            return
-        if self.state != "connecting":
-            return
-        await self._pc.addIceCandidate(
+        elif self.state == "connecting":
+            await self._add_candidate(self._pc, candidate)
+
+    async def _add_candidate(self, pc: RTCPeerConnection, candidate: Candidate) -> None:
+        await pc.addIceCandidate(
             RTCIceCandidate(
                 component=1,
                 foundation=candidate.foundation,
@@ -394,13 +397,3 @@ def _picture_taker(picture: GuestPicture) -> Callable[[aiortc_hooks.Arrived], No
         )
 
     return take
-
-
-async def keep_turn_prepared(server: tuple[str, int]) -> None:
-    """While this runs the next viewer is answered one round trip sooner. Run while live."""
-    try:
-        while True:
-            await aiortc_hooks.prepare_turn(server)
-            await asyncio.sleep(aiortc_hooks.PREPARED_S)
-    finally:
-        aiortc_hooks.drop_prepared(server)

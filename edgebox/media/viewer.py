@@ -40,7 +40,6 @@ class Viewer:
         self.channel.unsend = self.connection.drop_still
         self.since_utc = time.time()
         self.state: Literal["connecting", "connected", "lost"] = "connecting"
-        self.candidates = 0
         self.limit = ViewerLimit()
         self.single = ""
         """The camera they get single pictures of, and nothing else; empty: they get all."""

@@ -13,6 +13,7 @@ from typing import Literal
 from edgebox.config import parse_address
 from edgebox.config.media import Media
 from edgebox.errors import RemoteProtocolError
+from edgebox.media import aiortc_hooks
 from edgebox.media.channel import Channel
 from edgebox.media.closing import Closing
 from edgebox.media.encoder import Encoder
@@ -20,11 +21,7 @@ from edgebox.media.fairness import Fairness, Line
 from edgebox.media.guest import GuestPicture
 from edgebox.media.guidance import Guidance
 from edgebox.media.offer import Allowed, Offer
-from edgebox.media.publisher import (
-    OfferRefusedError,
-    TurnUnreachableError,
-    keep_turn_prepared,
-)
+from edgebox.media.publisher import OfferRefusedError, TurnUnreachableError
 from edgebox.media.sdp import parse_candidate
 from edgebox.media.sound.cabin import Cabin
 from edgebox.media.viewer import Viewer
@@ -45,8 +42,6 @@ logger = logging.getLogger(__name__)
 WATCHERS_MAX = 8
 PAGES_MAX = 4
 """Of one person: nobody takes all places."""
-CANDIDATES_MAX = 64
-"""A viewer that trickles more is not asked any more."""
 BANNED_S = 30.0
 """Who floods us with messages waits for this long."""
 OFFERS_MAX, OFFERS_S = 20, 10.0
@@ -85,7 +80,7 @@ class Watchers:
             self._preparing.cancel()
             self._preparing = None
         if live:
-            self._preparing = asyncio.create_task(keep_turn_prepared(self._server))
+            self._preparing = asyncio.create_task(aiortc_hooks.keep_turn_prepared(self._server))
 
     async def offer(
         self, question: WatchOffer, guest: Admitted, cameras: Sequence[Encoder]
@@ -200,10 +195,8 @@ class Watchers:
         """What we cannot use is ignored."""
         viewer = self._viewers.get(message.peer)
         candidate = parse_candidate(message.candidate)
-        if viewer is None or candidate is None or viewer.candidates >= CANDIDATES_MAX:
-            return
-        viewer.candidates += 1
-        await viewer.connection.add_candidate(candidate)
+        if viewer is not None and candidate is not None:
+            await viewer.connection.add_candidate(candidate)
 
     def close(self, message: WatchClose) -> None:
         """The peer has gone."""

@@ -30,10 +30,10 @@ from edgebox.media.aiortc_hooks.rtp import (
     watch_sending,
 )
 from edgebox.media.aiortc_hooks.turn import (
-    PREPARED_S,
     create_turn_endpoint_soon,
     drop_prepared,
     gather_only,
+    keep_turn_prepared,
     prepare_turn,
     send_directly,
 )
@@ -41,7 +41,6 @@ from edgebox.media.aiortc_hooks.turn import (
 __all__ = [
     "CHUNKS_MAX",
     "PAYLOAD_MAX",
-    "PREPARED_S",
     "Arrived",
     "Feedback",
     "ask_for_keyframe",
@@ -51,6 +50,7 @@ __all__ = [
     "gather_only",
     "install",
     "keep_consent",
+    "keep_turn_prepared",
     "limit_rate",
     "prepare_turn",
     "receive_packets",

@@ -106,6 +106,16 @@ def _allocation_request() -> aioice_stun.Message:
     return request
 
 
+async def keep_turn_prepared(server: tuple[str, int]) -> None:
+    """While this runs the next viewer is answered one round trip sooner. Run while live."""
+    try:
+        while True:
+            await prepare_turn(server)
+            await asyncio.sleep(PREPARED_S)
+    finally:
+        drop_prepared(server)
+
+
 def drop_prepared(server: tuple[str, int]) -> None:
     """Close what was prepared and not used."""
     _, inner = _prepared.pop(server, (0.0, None))

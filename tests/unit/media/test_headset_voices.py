@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -9,7 +11,8 @@ from edgebox.config import Config
 from edgebox.config.headset import Headset
 from edgebox.config.media import Media
 from edgebox.media.closing import Closing
-from edgebox.media.headset_voices import CANDIDATES_MAX, HEADSETS_MAX, Listeners, Way
+from edgebox.media.headset_voices import HEADSETS_MAX, Listeners, Way
+from edgebox.media.publisher import CANDIDATES_MAX
 from edgebox.media.sound import records
 from edgebox.media.sound.cabin import Cabin
 from edgebox.messages.base import Fault
@@ -133,14 +136,17 @@ async def test_candidates_count_only_from_outside_and_only_so_many() -> None:
         await one.ask("p1")
         candidate = "candidate:1 1 udp 1 192.0.2.1 9 typ relay raddr 0.0.0.0 rport 0"
         listener = one.listeners._listeners["p1"]
+        tried: list[Any] = []
+        pc: Any = listener.connection._pc
+        pc.addIceCandidate = AsyncMock(side_effect=tried.append)
         await one.listeners.candidate(HeadsetCandidate(peer="p1", candidate=candidate))
-        assert listener.candidates == 0
+        assert not tried
         listener.outside = True
         for _ in range(CANDIDATES_MAX + 5):
             await one.listeners.candidate(HeadsetCandidate(peer="p1", candidate=candidate))
         await one.listeners.candidate(HeadsetCandidate(peer="p1", candidate="junk"))
         await one.listeners.candidate(HeadsetCandidate(peer="p9", candidate=candidate))
-        assert listener.candidates == CANDIDATES_MAX + 5
+        assert len(tried) == CANDIDATES_MAX
 
 
 def test_who_listens_near_is_sent_sound_only_while_remote_help_speaks() -> None:
