@@ -22,6 +22,7 @@ from edgebox.media.guest import GuestPicture
 from edgebox.media.guidance import Guidance
 from edgebox.media.offer import Allowed, Offer
 from edgebox.media.publisher import OfferRefusedError, TurnUnreachableError
+from edgebox.media.roster import Roster
 from edgebox.media.sdp import parse_candidate
 from edgebox.media.sound.cabin import Cabin
 from edgebox.media.viewer import Viewer
@@ -69,7 +70,7 @@ class Watchers:
         self._server = parse_address(media.turn)
         self._turn_url = f"turn:{self._server[0]}:{self._server[1]}?transport=udp"
         self._changed = changed
-        self._viewers: dict[str, Viewer] = {}
+        self._roster = Roster()
         self._closing = Closing()
         self._fairness = Fairness()
         self._preparing: asyncio.Task[None] | None = None
@@ -85,7 +86,7 @@ class Watchers:
     async def offer(
         self, question: WatchOffer, guest: Admitted, cameras: Sequence[Encoder]
     ) -> WatchAnswer | Fault:
-        """Answer with these cameras, main picture first; replaces the peer's connection.
+        """Answer with these cameras, main picture first; what the peer has stays until this works.
 
         `guest`: whom the crew let in; `cameras`: those this person has a right to see.
         """
@@ -112,19 +113,20 @@ class Watchers:
             return Fault(reason="invalid", text="no section that this role may use")
         if fault := self._no_place(question.peer, guest):
             return fault
-        self._drop(question.peer)
-        viewer = self._viewers[question.peer] = self._viewer(offer, guest, cameras)
+        viewer = self._viewer(offer, guest, cameras)
+        if displaced := self._roster.add(question.peer, viewer):
+            self._close(displaced)
         connection = viewer.connection
         self._changed()
         try:
             sdp = await connection.answer_through_turn(offer, self._turn_url, question.turn)
         except TurnUnreachableError as error:
-            self._drop(question.peer, viewer)
+            self._drop(viewer)
             return Fault(reason="unreachable", text=str(error)[:200])
         except OfferRefusedError as error:
-            self._drop(question.peer, viewer)
+            self._drop(viewer)
             return Fault(reason="invalid", text=str(error)[:200])
-        if self._viewers.get(question.peer) is not viewer:
+        if viewer not in self._roster:
             return Fault(reason="refused", text="closed or replaced meanwhile")
         self.expect(live=True)
         streams = tuple(
@@ -169,60 +171,62 @@ class Watchers:
     def silence(self, participants: Collection[str]) -> None:
         """Nobody hears these people, and everybody hears the others."""
         self._silenced = frozenset(participants)
-        for viewer in self._viewers.values():
+        for viewer in self._roster:
             if viewer.voice is not None:
                 viewer.voice.silence(viewer.guest.participant in self._silenced)
 
     def guest_picture(self, peer: str) -> GuestPicture | None:
         """What comes from this peer's own camera, if it comes in now."""
-        viewer = self._viewers.get(peer)
+        viewer = self._roster.present.get(peer)
         return viewer.picture if viewer is not None and viewer.shows else None
 
     def _no_place(self, peer: str, guest: Admitted) -> Fault | None:
         """Why this person cannot have this connection."""
-        old = self._viewers.get(peer)
+        present = self._roster.present
+        old = present.get(peer)
         if old is not None:
             same = old.guest.participant == guest.participant
             return None if same else Fault(reason="refused", text="the peer is somebody else")
-        if len(self._viewers) >= WATCHERS_MAX:
+        if len(present) >= WATCHERS_MAX:
             return Fault(reason="busy", text=f"{WATCHERS_MAX} watch already")
-        own = [one for one in self._viewers.values() if one.guest.participant == guest.participant]
+        own = [one for one in present.values() if one.guest.participant == guest.participant]
         if len(own) >= PAGES_MAX:
             return Fault(reason="busy", text=f"this person has {PAGES_MAX} pages open already")
         return None
 
     async def candidate(self, message: WatchCandidate) -> None:
         """What we cannot use is ignored."""
-        viewer = self._viewers.get(message.peer)
+        viewer = self._roster.newest(message.peer)
         candidate = parse_candidate(message.candidate)
         if viewer is not None and candidate is not None:
             await viewer.connection.add_candidate(candidate)
 
     def close(self, message: WatchClose) -> None:
         """The peer has gone."""
-        self._drop(message.peer)
+        for viewer in self._roster.of(message.peer):
+            self._drop(viewer)
 
     def cut(self, participant: str) -> None:
         """Nothing flows to or from this person any more."""
-        for peer, viewer in list(self._viewers.items()):
+        for viewer in self._roster:
             if viewer.guest.participant == participant:
-                self._drop(peer)
+                self._drop(viewer)
 
     def keep_role(self, participant: str, role: Role) -> None:
         """What was opened for this person with another role is cut."""
-        for peer, viewer in list(self._viewers.items()):
+        for viewer in self._roster:
             if viewer.guest.participant == participant and viewer.guest.role != role:
-                self._drop(peer)
+                self._drop(viewer)
 
     def keep_only(self, cameras: Collection[str]) -> None:
         """Pictures of other cameras that wait to be sent are not sent any more."""
-        for viewer in self._viewers.values():
+        for viewer in self._roster:
             viewer.connection.keep_only(cameras)
 
     def cut_all(self) -> None:
         """Nothing leaves any more; connections close in the background."""
-        for peer in list(self._viewers):
-            self._drop(peer)
+        for viewer in self._roster:
+            self._drop(viewer)
         self._offers.clear()
         self._banned.clear()
 
@@ -252,21 +256,25 @@ class Watchers:
                 silenced=viewer.guest.participant in self._silenced,
                 slow=bool(viewer.single),
             )
-            for peer, viewer in self._viewers.items()
+            for peer, viewer in self._roster.present.items()
         )
 
     @property
     def peers(self) -> frozenset[str]:
         """Those who have a connection, or will."""
-        return frozenset(self._viewers)
+        return frozenset(self._roster.present)
 
     @property
     def carried(self) -> list[tuple[str, ...]]:
-        """The cameras that each connection carries in full, or will when it has come about."""
+        """The cameras that each peer is sent in full, or will be when the connection is there."""
+        likely = [
+            viewer if viewer.state != "lost" else self._roster.newest(peer)
+            for peer, viewer in self._roster.present.items()
+        ]
         return [
             () if viewer.single else viewer.cameras
-            for viewer in self._viewers.values()
-            if viewer.state != "lost"
+            for viewer in likely
+            if viewer is not None and viewer.state != "lost"
         ]
 
     def settle(self, offered_bps: float, shown: Sequence[str], now: float) -> float:
@@ -276,7 +284,7 @@ class Watchers:
         """
         seeing = {
             peer: viewer
-            for peer, viewer in self._viewers.items()
+            for peer, viewer in self._roster.present.items()
             if viewer.state == "connected" and viewer.best(shown)
         }
         lines = {
@@ -286,7 +294,7 @@ class Watchers:
         terms = self._fairness.update(lines, offered_bps / max(1, len(lines)), now)
         news = [
             viewer.thin(viewer.best(shown) if peer in terms.slow else "", now)
-            for peer, viewer in self._viewers.items()
+            for peer, viewer in self._roster.present.items()
         ]
         if any(news):
             self._changed()
@@ -295,7 +303,7 @@ class Watchers:
     def check(self) -> None:
         """Call about once a second: notices viewers that fell silent, and floods; tells moments."""
         now = time.monotonic()
-        for viewer in list(self._viewers.values()):
+        for viewer in self._roster:
             if viewer.is_flood(now):
                 logger.warning("a %s floods the box with packets and is cut off", viewer.guest.role)
                 self._ban(viewer.guest.participant)
@@ -305,11 +313,13 @@ class Watchers:
     def _update(self) -> None:
         """A connection changed: bring states up to date, let go of closed ones."""
         changed = False
-        for peer, viewer in list(self._viewers.items()):
+        for viewer in self._roster:
             connection = viewer.connection
             if connection.state == "closed":
-                self._drop(peer, viewer)
+                self._drop(viewer)
                 continue
+            if connection.state == "connected" and (old := self._roster.promote(viewer)):
+                self._close(old)
             state: Literal["connecting", "connected", "lost"] = connection.state
             if connection.silent:
                 state = "lost"
@@ -320,15 +330,13 @@ class Watchers:
         if changed:
             self._changed()
 
-    def _drop(self, peer: str, only: Viewer | None = None) -> None:
+    def _drop(self, viewer: Viewer) -> None:
         """Cut at once, close in the background."""
-        viewer = self._viewers.get(peer)
-        if only is not None and viewer is not only:
-            viewer = only
-        elif viewer is not None:
-            del self._viewers[peer]
-        if viewer is None:
-            return
+        if viewer in self._roster:
+            self._roster.remove(viewer)
+            self._close(viewer)
+
+    def _close(self, viewer: Viewer) -> None:
         if refused := viewer.refused:
             logger.warning("%d packets of a %s were not let in", refused, viewer.guest.role)
         self._closing.start(viewer.connection)

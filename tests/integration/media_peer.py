@@ -41,8 +41,10 @@ class Peer:
         self._flooded = 0
         self._draining: list[asyncio.Task[None]] = []
 
-    async def watch(self, box: Observer, role: Role = "doctor", sections: int = 1) -> None:
-        """Join as the hub has them join."""
+    async def watch(
+        self, box: Observer, role: Role = "doctor", sections: int = 1, *, accepts: bool = True
+    ) -> None:
+        """Join as the hub has them join. `accepts`: the answer is still of use."""
         await admit(box, self.name, role)
         self.pc.on("track", self._take)
         for _ in range(sections):
@@ -59,6 +61,8 @@ class Peer:
         )
         answer = await box.bus.request(WATCH, offer, timeout_s=8)
         assert isinstance(answer, WatchAnswer), answer
+        if not accepts:
+            return
         for transceiver in self.pc.getTransceivers():
             self._count(transceiver)
         await self.pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))

@@ -60,6 +60,27 @@ async def test_who_only_answers_checks_is_not_lost(
         assert [(w.state, w.sees) for w in box.sessions[-1].watchers] == [("connected", ("front",))]
 
 
+async def test_an_offer_that_came_too_late_takes_nothing_away(
+    broker: Broker, turn_server: TurnServer
+) -> None:
+    """After a tunnel the old connection works again, and the page has given its new one up."""
+    config = configuration(broker, turn_server.address, FRONT)
+    async with media_running(config) as box, peers(turn_server, "p", "p", "p") as [old, late, new]:
+        await live(box)
+        await old.watch(box)
+        await box.until(lambda s: s.watchers and s.watchers[0].sees)
+        await late.watch(box, accepts=False)
+        assert await rate_hz(old) > 5
+        assert [one.state for one in box.sessions[-1].watchers] == ["connected"]
+        await new.watch(box)
+        async with asyncio.timeout(10):
+            while not new.packets:
+                await asyncio.sleep(0.05)
+        assert await rate_hz(new) > 5
+        assert await rate_hz(old) == 0, "the new one has taken its place"
+        assert [(w.peer, w.state) for w in box.sessions[-1].watchers] == [("p", "connected")]
+
+
 async def test_a_slow_viewer_gets_single_pictures_and_drags_nobody_down(
     broker: Broker, turn_server: TurnServer
 ) -> None:
