@@ -3,7 +3,7 @@
     python -m bench.support_session
 
 Real Chromium, mosquitto, coturn. Three simulated links of LINK_BPS each carry both: video, which
-could use more than they have, and, with the conduit as the bridge's way, the session. What
+could use more than they have, and all of the session, by the conduit over the same bond. What
 video gets is printed with and without a session in the same run: before it, with more and more of
 it, and after it. All of it shares this machine's cores: what video loses it may also lose to other
 processes, the technician's browser first. Run it on a machine with nothing else to do.
@@ -46,7 +46,7 @@ FETCH = """() => {
 def bridge_bytes(running: RunningDemo) -> int:
     """What the box's broker has sent to the hub, by the kernel's count. ss(8), bytes_sent."""
     text = (running.configuration().parent / "mosquitto/mosquitto.conf").read_text()
-    port = re.search(r"^address \S+:(\d+)$", text, re.MULTILINE)
+    port = re.search(r"^address \S+:(\d+) ", text, re.MULTILINE)
     if port is None:
         raise LookupError("no bridge in mosquitto.conf")
     said = subprocess.run(

@@ -20,7 +20,7 @@ def broker_text(box: str, hub: str) -> str:
     return box_broker_text(
         box=box,
         socket=Path("/run/edgebox/bus.sock"),
-        ways=(f"{host}:{BROKER_PORT}", CONDUIT),
+        ways=(CONDUIT, f"{host}:{BROKER_PORT}"),
         tls=tls,
         user="edgebox-bus",
     )

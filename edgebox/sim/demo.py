@@ -172,7 +172,7 @@ def _engines(directory: Path, ports: Ports, secret: str) -> dict[str, Sequence[s
             directory / "mosquitto",
             box=BOX,
             socket=directory / "box.sock",
-            ways=(f"{LOOPBACK}:{ports.relay_broker}",),
+            ways=(f"{LOOPBACK}:{ports.conduit}", f"{LOOPBACK}:{ports.relay_broker}"),
             tls=pki.box_credentials(keys, BOX),
         ),
     }

@@ -23,7 +23,7 @@ TEXTS = {
     "mosquitto/box.conf": daemons.box_broker_text(
         box="box-1",
         socket=Path("/run/edgebox/bus.sock"),
-        ways=("hub.example.org:8883", "127.0.0.1:18883"),
+        ways=("127.0.0.1:18883", "hub.example.org:8883"),
         tls=BOX_TLS,
         user="edgebox-bus",
     ),
