@@ -32,7 +32,7 @@ NARROW_S = 30.0
 """Until the encoders have what narrow links leave them."""
 MEASURE_S = 20.0
 BUNDLES = 3
-LINK_BPS = 600_000
+LINK_BPS = 300_000
 SAMPLE_S = 0.25
 BOX_PARTS = ("bond", "conduit", "media", "panel", "vehicle", "vitals", "support", "mosquitto")
 SEES = "document.querySelector('#links').childElementCount > 0"

@@ -13,6 +13,7 @@ from edgebox.bond.classify import Seen
 from edgebox.bond.clocks import Clocks
 from edgebox.bond.control import Ack
 from edgebox.bond.datagram import Datagram, Flow
+from edgebox.bond.floor import Floor
 from edgebox.bond.flows import Flows, announcement
 from edgebox.bond.links import Links
 from edgebox.bond.meter import Counters, Rate
@@ -53,7 +54,8 @@ class Sender:
         self._sealer = sealer
         self._counters = counters
         self._backlogs = (Backlog(), Backlog())
-        """Known traffic goes before DEFAULT."""
+        """Known traffic, and DEFAULT, which has its share beside pictures."""
+        self._floor = Floor(now)
         self._repair = Repair(self.links, self._transmit)
         self._probing = Probing(self.links, self._transmit, self.outlet.ping)
         self._protection = Protection(self.links, self.outlet.parity)
@@ -152,6 +154,8 @@ class Sender:
         return 2 if twice_bps <= TWICE_SHARE * self.links.capacity_bps() else 1
 
     def _enqueue(self, datagram: Datagram, now: float) -> None:
+        if datagram.traffic_class is TrafficClass.VIDEO:
+            self._floor.on_picture(now)
         self._backlogs[datagram.traffic_class is TrafficClass.DEFAULT].add(datagram)
         self.pump(now)
 
@@ -165,19 +169,28 @@ class Sender:
     def pump(self, now: float) -> None:
         """Send what may go now."""
         self._pump_at = float("inf")
-        for backlog in self._backlogs:
-            while backlog:
-                if backlog.is_judged_at <= now:
-                    backlog.expire(now, self.links.carried_bps(now), self.links.way_s())
-                    if not backlog:
-                        break
-                if not self._try_send(backlog.head(), now):
-                    return
-                frame = backlog.head().bundle
-                backlog.pop()
-                is_complete = frame.is_closed and not frame.waiting and not frame.dropped
-                if frame.members and is_complete:
-                    self._protection.protect(frame, now)
+        while backlog := self._next_backlog(now):
+            if not self._try_send(backlog.head(), now):
+                return
+            frame = backlog.head().bundle
+            backlog.pop()
+            is_complete = frame.is_closed and not frame.waiting and not frame.dropped
+            if frame.members and is_complete:
+                self._protection.protect(frame, now)
+
+    def _next_backlog(self, now: float) -> Backlog | None:
+        for one in self._backlogs:
+            if one.is_judged_at <= now:
+                one.expire(now, self.links.carried_bps(now), self.links.way_s())
+        known, other = self._backlogs
+        if not other:
+            return known or None
+        size = len(other.head().payload) + OVERHEAD + IP_UDP_SIZE
+        wait_s = self._floor.wait_s(size, self.links.capacity_bps(), now)
+        if not wait_s:
+            return other
+        self._pump_at = min(now + max(wait_s, 0.0005), other.head().expires_at)
+        return known or None
 
     def _try_send(self, datagram: Datagram, now: float) -> bool:
         if datagram.flow not in self.flows:
@@ -206,6 +219,8 @@ class Sender:
             frame.members.append(datagram)
         if datagram.traffic_class is TrafficClass.VIDEO:
             self._probing.copy(datagram, path, now)
+        elif datagram.traffic_class is TrafficClass.DEFAULT:
+            self._floor.spend(size + IP_UDP_SIZE, now)
         return True
 
     def _number(self, datagram: Datagram, flow: Flow) -> None:
@@ -235,7 +250,7 @@ class Sender:
             self._earn(size)
 
     def on_held_back(self, size: int) -> None:
-        """A packet of this size did not leave after all: nothing is earned with it."""
+        """A packet of this size did not leave after all."""
         self._earn(-size)
 
     def _earn(self, size: int) -> None:
@@ -373,12 +388,10 @@ class Sender:
     def update_target(self, now: float) -> float:
         """What the encoders may produce, bits per second."""
         self._notice_absence(now)
-        return self.target.update(
-            list(self.paths.values()),
-            self._copies(now) * self._urgent_rate.bps(now),
-            self._backlogs[0].stale_bytes(now),
-            now,
-        )
+        floor_bps = self._floor.bps(self.links.capacity_bps(), now)
+        urgent_bps = self._copies(now) * self._urgent_rate.bps(now) + floor_bps
+        waiting = self._backlogs[0].stale_bytes(now)
+        return self.target.update(list(self.paths.values()), urgent_bps, waiting, now)
 
     def urgent_bps(self, now: float) -> float:
         """Control and sound accepted over the last second."""

@@ -1,9 +1,10 @@
 """What the encoders may produce together.
 
-A share of what the links that live can carry, less sound and what already waits. It falls at
-once. It rises quickly until the first queue is seen, quickly again while it regains a level that
-was held shortly before or starts from almost nothing, and else slowly. Of a link no more is counted
-than half as much again as it has carried for 300 ms: what a burst showed need not last.
+A share of what the links that live can carry, less sound, what goes before pictures (floor.py) and
+what already waits. It falls at once. It rises quickly until the first queue is seen, quickly again
+while it regains a level that was held shortly before or starts from almost nothing, and else
+slowly. Of a link no more is counted than half as much again as it has carried for 300 ms: what a
+burst showed need not last.
 """
 
 from edgebox.bond.path import Path, PathState

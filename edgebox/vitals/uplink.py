@@ -1,8 +1,9 @@
 """Which batch goes to the hub when, so that each gets there once and in order. No I/O.
 
 Theory of operation. The box first asks the hub how far each stream is (`question`, `answered`), and
-then sends what follows (`next_batches`): at most WINDOW_BYTES are on their way unacknowledged, and
-no more than RATE_BPS leave in the long run, so that hours of backlog do not press the picture.
+then sends what follows (`next_stream`): at most WINDOW_BYTES are on their way unacknowledged, and
+fewer while acknowledgements are slow, because everything the box says to the hub waits behind them;
+and no more than RATE_BPS leave in the long run, so that hours of backlog do not press the picture.
 Acknowledgements move on; when none comes for ACK_TIMEOUT_S, or the broker goes, the box asks again
 before it sends anything: a bridge that is down in silence queues everything it is given, but a
 question expires there. What the hub has already, it drops by its number; what it does not have yet
@@ -17,7 +18,9 @@ from dataclasses import dataclass
 
 from edgebox.messages.vitals import VitalsAck
 
-WINDOW_BYTES = 48 * 1024
+WINDOW_BYTES, WINDOW_MIN_BYTES = 48 * 1024, 3 * 1024
+QUEUE_S = 0.5
+"""An acknowledgement may come so much later than the soonest: a queue nobody minds."""
 RATE_BPS = 400_000
 """Of content. Twelve leads at 500 Hz with four more waves are 60,000 to 90,000."""
 BURST_BYTES = 64 * 1024
@@ -49,8 +52,12 @@ class Uplink:
 
     def __init__(self, now: float) -> None:
         self._flows: dict[str, Flow] = {}
-        self._on_the_way: dict[tuple[str, int], int] = {}
-        """Sizes in bytes."""
+        self._on_the_way: dict[tuple[str, int], tuple[int, float]] = {}
+        """Size in bytes, and when it was sent."""
+        self._window = float(WINDOW_BYTES)
+        self._narrowed_at = now
+        self._least_s = float("inf")
+        """The soonest acknowledgement since the hub was asked last."""
         self._asking = True
         self._asked = 0
         self._ask_at = now
@@ -109,7 +116,7 @@ class Uplink:
         if flow is None:
             return 0
         through = min(ack.through, flow.next - 1)
-        self._settle(ack.stream, through)
+        self._fit_window(self._settle(ack.stream, through), now)
         if ack.missing and flow.to_send > through + 1 and now >= flow.rewound_at + REWIND_S:
             flow.rewound_at = now
             flow.to_send = max(through + 1, flow.first)
@@ -138,7 +145,7 @@ class Uplink:
         """This batch was given to the broker."""
         if not self._on_the_way:
             self._progress_at = now
-        self._on_the_way[stream, seq] = size
+        self._on_the_way[stream, seq] = size, now
         self._tokens -= size
         self._flows[stream].to_send = seq + 1
 
@@ -162,22 +169,36 @@ class Uplink:
     def _ask(self, now: float) -> None:
         self._asking = True
         self._ask_at = now
+        self._least_s = float("inf")
         self._on_the_way.clear()
         for flow in self._flows.values():
             flow.to_send = 0
 
-    def _settle(self, stream: str, through: int) -> None:
+    def _settle(self, stream: str, through: int) -> list[tuple[int, float]]:
         """These are no longer on their way; all of the stream for -1."""
-        for key in [key for key in self._on_the_way if key[0] == stream]:
-            if through < 0 or key[1] <= through:
-                del self._on_the_way[key]
+        found = [key for key in self._on_the_way if key[0] == stream]
+        return [self._on_the_way.pop(key) for key in found if through < 0 or key[1] <= through]
+
+    def _fit_window(self, settled: list[tuple[int, float]], now: float) -> None:
+        """What is sent now shall not be acknowledged later than that."""
+        if not settled:
+            return
+        sent_at = max(at for _, at in settled)
+        took_s = now - sent_at
+        self._least_s = min(self._least_s, took_s)
+        if took_s <= self._least_s + QUEUE_S:
+            self._window = min(WINDOW_BYTES, self._window + sum(size for size, _ in settled))
+        elif sent_at >= self._narrowed_at:
+            # What was sent into the old window says nothing of the new one.
+            self._window = max(WINDOW_MIN_BYTES, self._window * (self._least_s + QUEUE_S) / took_s)
+            self._narrowed_at = now
 
     def _room(self, now: float) -> int:
         self._tokens = min(
             float(BURST_BYTES), self._tokens + (now - self._tokens_at) * RATE_BPS / 8
         )
         self._tokens_at = now
-        window = WINDOW_BYTES - sum(self._on_the_way.values())
+        window = self._window - sum(size for size, _ in self._on_the_way.values())
         return int(min(window, self._tokens))
 
     def _in_order(self) -> list[Flow]:

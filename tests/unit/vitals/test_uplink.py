@@ -7,7 +7,14 @@ from sqlalchemy import func, select
 
 from edgebox.hub.vitals_store import StreamKey, VitalsStore, batches
 from edgebox.messages.vitals import VitalsAck, VitalsBatch, VitalsKind
-from edgebox.vitals.uplink import ACK_TIMEOUT_S, BURST_BYTES, RATE_BPS, WINDOW_BYTES, Uplink
+from edgebox.vitals.uplink import (
+    ACK_TIMEOUT_S,
+    BURST_BYTES,
+    RATE_BPS,
+    WINDOW_BYTES,
+    WINDOW_MIN_BYTES,
+    Uplink,
+)
 
 BOX = "box-1"
 
@@ -66,6 +73,37 @@ def test_window_is_filled_and_freed_by_acknowledgement() -> None:
     found = uplink.next_stream(0.1)
     assert found is not None
     assert found[1] == 4
+
+
+def through(uplink: Uplink, seq: int, now: float) -> None:
+    uplink.acknowledged(VitalsAck(stream="s", through=seq), now)
+
+
+def test_window_narrows_while_acknowledgements_are_slow_and_grows_again() -> None:
+    uplink = ready(("s", "numerics", 1, 1000))
+    uplink.sent("s", 1, 1000, 0.0)
+    through(uplink, 1, 0.6)
+    assert uplink.next_stream(0.6) == ("s", 2, WINDOW_BYTES), "a satellite is no queue"
+    uplink.sent("s", 2, 1000, 1.0)
+    uplink.sent("s", 3, 1000, 1.0)
+    through(uplink, 2, 3.2)
+    assert uplink.next_stream(3.2) == ("s", 4, WINDOW_BYTES // 2 - 1000)
+    through(uplink, 3, 3.4)
+    assert uplink.next_stream(3.4) == ("s", 4, WINDOW_BYTES // 2), "sent into the wide one"
+    for seq in range(4, 44):
+        uplink.sent("s", seq, 1000, seq)
+        through(uplink, seq, seq + 0.7)
+    assert uplink.next_stream(50.0) == ("s", 44, WINDOW_BYTES)
+
+
+def test_window_never_closes() -> None:
+    uplink = ready(("s", "numerics", 1, 1000))
+    uplink.sent("s", 1, 100, 0.0)
+    through(uplink, 1, 0.1)
+    for seq in range(2, 30):
+        uplink.sent("s", seq, 100, seq * 10.0)
+        through(uplink, seq, seq * 10.0 + 3.9)
+    assert uplink.next_stream(400.0) == ("s", 30, WINDOW_MIN_BYTES)
 
 
 def test_backlog_goes_no_faster_than_its_rate() -> None:
