@@ -5,7 +5,8 @@
 A question to the hub (the panel's own, ASK_HUB) is asked every 50 ms for as long as this takes.
 Printed is the longest time without an answer, first while nothing happens, then when the link that
 carries most is cut; then, after tunnels of all links, the time from their end to the first answer,
-and to the first new picture of a doctor who watches. Box, hub, links and browser share this
+and to the first new picture of a doctor who watches; at last, how long it does not answer while
+pictures fill narrow links. Box, hub, links and browser share this
 machine's cores.
 """
 
@@ -30,6 +31,7 @@ TUNNELS_S = (2.0, 3.0, 4.0, 6.0, 10.0)
 """A page offers anew 2 s after the last picture, and the bridge is given up after 7.5 s."""
 PICTURES = 10
 """So many have to come; a single one is no picture."""
+NARROW_BPS, NARROW_S, FULL_S = 300_000, 30.0, 30.0
 STALE_S = 0.2
 """What the browser had decoded already may be shown still."""
 
@@ -86,6 +88,12 @@ async def measure(running: RunningDemo, doctor: Page, runs: int) -> None:
         tunnels = {
             length: await _tunnels(running, doctor, asker, length, runs) for length in TUNNELS_S
         }
+        for link in running.links():
+            running.set_link(link["name"], rate_bps=NARROW_BPS, delay_ms=30, jitter_ms=5, loss=0.0)
+        await asyncio.sleep(NARROW_S)
+        since = time.monotonic()
+        await asyncio.sleep(FULL_S)
+        full = [asker.longest_gap_s(since)]
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -94,6 +102,7 @@ async def measure(running: RunningDemo, doctor: Page, runs: int) -> None:
         (f"nothing happens, {CUT_S:.0f} s", quiet),
         (f"the link that carries most is cut, {CUT_S:.0f} s", cut),
         *((f"after {length:.0f} s without any link", one) for length, (one, _) in tunnels.items()),
+        (f"pictures fill links of {NARROW_BPS / 1e3:.0f} kbit/s, {FULL_S:.0f} s, once", full),
     ]
     _print(rows)
     print(f"\nThe doctor sees no new picture, {runs} times\n")

@@ -154,9 +154,10 @@ class Sender:
         return 2 if twice_bps <= TWICE_SHARE * self.links.capacity_bps() else 1
 
     def _enqueue(self, datagram: Datagram, now: float) -> None:
-        if datagram.traffic_class is TrafficClass.VIDEO:
-            self._floor.on_picture(now)
-        self._backlogs[datagram.traffic_class is TrafficClass.DEFAULT].add(datagram)
+        is_other = datagram.traffic_class is TrafficClass.DEFAULT
+        if not is_other:
+            self._floor.on_known(now)
+        self._backlogs[is_other].add(datagram)
         self.pump(now)
 
     # Datagrams out
@@ -179,10 +180,10 @@ class Sender:
                 self._protection.protect(frame, now)
 
     def _next_backlog(self, now: float) -> Backlog | None:
-        for one in self._backlogs:
+        known, other = self._backlogs
+        for one in (known, other):
             if one.is_judged_at <= now:
                 one.expire(now, self.links.carried_bps(now), self.links.way_s())
-        known, other = self._backlogs
         if not other:
             return known or None
         size = len(other.head().payload) + OVERHEAD + IP_UDP_SIZE
@@ -250,7 +251,7 @@ class Sender:
             self._earn(size)
 
     def on_held_back(self, size: int) -> None:
-        """A packet of this size did not leave after all."""
+        """A packet of this size did not leave after all: nothing is earned with it."""
         self._earn(-size)
 
     def _earn(self, size: int) -> None:
@@ -389,9 +390,9 @@ class Sender:
         """What the encoders may produce, bits per second."""
         self._notice_absence(now)
         floor_bps = self._floor.bps(self.links.capacity_bps(), now)
-        urgent_bps = self._copies(now) * self._urgent_rate.bps(now) + floor_bps
+        first_bps = self._copies(now) * self._urgent_rate.bps(now) + floor_bps
         waiting = self._backlogs[0].stale_bytes(now)
-        return self.target.update(list(self.paths.values()), urgent_bps, waiting, now)
+        return self.target.update(list(self.paths.values()), first_bps, waiting, now)
 
     def urgent_bps(self, now: float) -> float:
         """Control and sound accepted over the last second."""
